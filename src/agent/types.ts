@@ -1,0 +1,121 @@
+import type { z } from "zod";
+import type { Anomaly } from "../domain/anomaly.ts";
+import type { Answer, CausalTestResult, InvestigationReport, InvestigationStep } from "../domain/investigation.ts";
+import type { KnowledgeBase } from "../domain/knowledge.ts";
+import type { Proposal } from "../domain/proposal.ts";
+import type { CatalogEntry } from "../domain/service.ts";
+import type { ChangeSource, LogSource, MetricSource, RedSignal, ServiceName, TraceSource } from "../domain/telemetry.ts";
+import type { Clock, EpochMs } from "../domain/time.ts";
+
+export interface InvestigateRequest {
+  readonly investigationId: string;
+  readonly anomalies: readonly Anomaly[];
+  /** What an engineer asked, when an engineer asked. */
+  readonly question: string | null;
+  /** Who is asking, or `vigil` when nobody did; becomes the requester of any proposal. */
+  readonly requester: string;
+}
+
+export interface ConversationTurn {
+  readonly from: "engineer" | "vigil";
+  readonly text: string;
+  readonly at: EpochMs;
+}
+
+export interface QuestionRequest {
+  readonly question: string;
+  /** Earlier turns of the thread, oldest first. */
+  readonly history: readonly ConversationTurn[];
+  /** The investigation whose thread it is, with its report, when there is one. */
+  readonly investigation: {
+    readonly id: string;
+    readonly anomalies: readonly Anomaly[];
+    readonly report: InvestigationReport | null;
+  } | null;
+  readonly requester: string;
+}
+
+export interface AgentEvents {
+  /** Called when a step starts and again, with the same id, when it ends. */
+  onStep(step: InvestigationStep): void;
+}
+
+/** The one who reasons. Never throws for a failing model: it falls back to the offline reasoner and says so in `mind`. */
+export interface SreAgent {
+  investigate(request: InvestigateRequest, events: AgentEvents, signal: AbortSignal): Promise<InvestigationReport>;
+  answer(request: QuestionRequest, events: AgentEvents, signal: AbortSignal): Promise<Answer>;
+}
+
+/** An action of the catalogue as the agent sees it: enough to offer a tool, nothing that executes. */
+export interface ProposableAction {
+  readonly name: string;
+  readonly description: string;
+  readonly schema: z.ZodObject;
+}
+
+export interface ProposalRequest {
+  readonly action: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+  readonly expectedEffect: string;
+  /** What should get better, and which way; the desk fixes window and minimum effect. */
+  readonly watch: { readonly service: ServiceName; readonly signal: RedSignal; readonly direction: "down" | "up" } | null;
+  /** Of the hypothesis that it rests on, 0 to 1. */
+  readonly confidence: number;
+  readonly investigationId: string;
+  readonly requester: string;
+}
+
+/** Files gated proposals. A refusal is a value that says which rule refused and what would be allowed. */
+export interface ProposalDesk {
+  readonly actions: readonly ProposableAction[];
+  file(
+    request: ProposalRequest,
+  ): Promise<{ readonly ok: true; readonly proposal: Proposal } | { readonly ok: false; readonly refusal: string }>;
+}
+
+/** Runs the causal test through the gated executor and always restores the flag. */
+export interface CausalTester {
+  run(
+    request: {
+      readonly flag: string;
+      readonly service: ServiceName;
+      readonly signal: RedSignal;
+      readonly investigationId: string;
+    },
+    signal: AbortSignal,
+  ): Promise<{ readonly ok: true; readonly result: CausalTestResult } | { readonly ok: false; readonly refusal: string }>;
+  /** Flags that can be tested now, with the services that read them where known. */
+  candidates(): Promise<
+    readonly { readonly flag: string; readonly services: readonly ServiceName[]; readonly percent: number }[]
+  >;
+}
+
+/** Judges a past window of a service's signal by its seasonal baseline; used to ask "what else is anomalous?". */
+export interface AnomalyScanner {
+  scan(services: readonly ServiceName[], at: EpochMs): Promise<readonly Anomaly[]>;
+}
+
+/** Everything the agent may use. Nothing in here can change the world except by filing a proposal or a cohort-limited causal test. */
+export interface AgentDependencies {
+  readonly metrics: MetricSource;
+  readonly logs: LogSource;
+  readonly traces: TraceSource;
+  readonly changes: ChangeSource;
+  readonly knowledge: KnowledgeBase;
+  readonly catalog: () => Promise<readonly CatalogEntry[]>;
+  readonly scanner: AnomalyScanner;
+  readonly desk: ProposalDesk;
+  readonly causal: CausalTester;
+  readonly clock: Clock;
+  /** What learning feeds back: hints about past verdicts, calibrated confidence. Absent pieces mean "nothing learned yet". */
+  readonly learned: LearnedContext;
+}
+
+/** What feedback has taught, as the agent reads it. */
+export interface LearnedContext {
+  /** Maps a raw confidence to one that matches how often such claims were confirmed. */
+  calibrate(raw: number): number;
+  /** Short texts for the prompt: confirmed examples and lessons from rejected ones. Fenced as data, never instructions. */
+  exemplars(symptom: string): Promise<readonly string[]>;
+}

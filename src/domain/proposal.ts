@@ -1,0 +1,93 @@
+import type { RedSignal, ServiceName } from "./telemetry.ts";
+import type { EpochMs, Milliseconds } from "./time.ts";
+
+/** T0 reads, T1 small and reversible, T2 production and reversible, T3 wide or slow to undo, T4 irreversible (refused in chat). */
+export type RiskTier = "T0" | "T1" | "T2" | "T3" | "T4";
+
+export interface RiskLine {
+  readonly factor: string;
+  readonly value: string;
+  readonly points: number;
+}
+
+export interface Risk {
+  readonly tier: RiskTier;
+  readonly score: number;
+  /** The score explained, line by line. */
+  readonly lines: readonly RiskLine[];
+}
+
+/** What must be seen for the action to count as a success. Fixed when the proposal is filed, before any click. */
+export interface VerificationCriterion {
+  readonly service: ServiceName;
+  readonly signal: RedSignal;
+  readonly direction: "down" | "up";
+  /** Relative change against the baseline taken just before the action that counts as success, for instance 0.05. */
+  readonly minimumEffect: number;
+  /** Telemetry time to watch before judging. */
+  readonly window: Milliseconds;
+}
+
+export type ProposalState =
+  | "draft"
+  | "pending"
+  | "approved"
+  | "executing"
+  | "verifying"
+  | "verified"
+  | "denied"
+  | "expired"
+  | "cancelled"
+  | "superseded"
+  | "stale"
+  | "unknown"
+  | "rolling_back"
+  | "rolled_back"
+  | "rollback_failed"
+  | "failed";
+
+export interface Proposal {
+  readonly id: string;
+  readonly rev: number;
+  readonly state: ProposalState;
+  /** Name in the catalogue, for instance `toggle_feature_flag`. */
+  readonly action: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** What is acted upon, `flag:new-cache-key` or `service:checkout`: one execution in flight for each. */
+  readonly target: string;
+  readonly environment: string;
+  readonly risk: Risk;
+  /** One line from the bytes that will run: current state → wanted state. */
+  readonly summary: string;
+  readonly currentState: string;
+  readonly wantedState: string;
+  readonly undo: string;
+  readonly reason: string;
+  readonly expectedEffect: string;
+  readonly criterion: VerificationCriterion | null;
+  /** sha256 of the canonical JSON of everything that the approval binds. */
+  readonly digest: string;
+  readonly requester: string;
+  readonly investigationId: string | null;
+  readonly neededApprovals: number;
+  readonly approvals: readonly { readonly user: string; readonly at: EpochMs }[];
+  /** Wall clock. */
+  readonly createdAt: EpochMs;
+  readonly expiresAt: EpochMs;
+  /** What happened last, in a sentence: a verification result, a refusal, a rollback. */
+  readonly outcome: string | null;
+}
+
+/** States from which nothing more happens by itself. */
+export const FINAL_STATES: ReadonlySet<ProposalState> = new Set([
+  "verified",
+  "denied",
+  "expired",
+  "cancelled",
+  "superseded",
+  "stale",
+  "unknown",
+  "rolled_back",
+  "rollback_failed",
+  "failed",
+]);

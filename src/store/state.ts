@@ -1,0 +1,32 @@
+import type { Kysely } from "kysely";
+import { type ConversationsTables, conversationsMigrations } from "./conversations.ts";
+import { openDatabase } from "./database.ts";
+import { type FeedbackTables, feedbackMigrations } from "./feedback.ts";
+import { type InvestigationsTables, investigationsMigrations } from "./investigations.ts";
+import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
+import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
+
+/** Everything Vigil must never lose, in one file; telemetry has its own. Each concept brings its tables and migrations. */
+export interface StateTables
+  extends ConversationsTables,
+    FeedbackTables,
+    InvestigationsTables,
+    KnowledgeTables,
+    ProposalsTables {}
+
+export type StateDatabase = Kysely<StateTables>;
+
+/** Opens the state database; `:memory:` gives a throw-away one. Migration names sort by number: `010-investigations`, `020-proposals`, … */
+export function openStateDatabase(file: string): Promise<StateDatabase> {
+  return openDatabase<StateTables>(
+    file,
+    {
+      ...investigationsMigrations,
+      ...proposalsMigrations,
+      ...knowledgeMigrations,
+      ...feedbackMigrations,
+      ...conversationsMigrations,
+    },
+    "full",
+  );
+}
