@@ -9,6 +9,7 @@ export interface InvestigationStore {
   nextId(prefix: "INV" | "ANO" | "IN"): Promise<string>;
   saveIncident(incident: Incident): Promise<void>;
   incident(id: string): Promise<Incident | null>;
+  incidents(): Promise<Incident[]>;
   unresolvedIncidents(): Promise<Incident[]>;
   save(investigation: Investigation): Promise<void>;
   get(id: string): Promise<Investigation | null>;

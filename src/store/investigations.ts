@@ -142,6 +142,11 @@ export class InvestigationRepository implements InvestigationStore, Conversation
     return rows.map((row) => JSON.parse(row.body) as Incident);
   }
 
+  async incidents(): Promise<Incident[]> {
+    const rows = await this.#db.selectFrom("incidents").select("body").orderBy("opened_at").execute();
+    return rows.map((row) => JSON.parse(row.body) as Incident);
+  }
+
   async incident(id: string): Promise<Incident | null> {
     const row = await this.#db.selectFrom("incidents").select("body").where("id", "=", id).executeTakeFirst();
     return row ? (JSON.parse(row.body) as Incident) : null;

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+
+/**
+ * The commands. Each one is loaded only when it is asked for, so that `diagnose` does not pay for the chat bot.
+ * Exit codes: 0 done, 1 it failed (the reason is on stderr), 2 it was called wrongly.
+ */
+const program = new Command("vigil")
+  .description("The SRE agent in your incident channel: it notices, explains, proposes, acts when approved, verifies and learns.")
+  .version("0.1.0")
+  .showHelpAfterError("(vigil --help lists the commands)")
+  .exitOverride();
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000)
+    throw new InvalidArgumentError("give a whole number from 1 to 1000.");
+  return value;
+}
+
+program
+  .command("start")
+  .description("run Vigil: the channel's page, the OTLP receiver, the watcher, and the demo shop when it is on")
+  .action(async () => (await import("./commands/start.ts")).start());
+
+program
+  .command("ask")
+  .argument("<question>", "what an engineer would ask in the channel")
+  .description("answer a question from the telemetry and knowledge that is stored here")
+  .option("--json", "machine-readable output")
+  .action(async (question, options) => (await import("./commands/ask.ts")).ask(question, options));
+
+program
+  .command("diagnose")
+  .argument("<case-dir>", "folder of a recorded incident: case.json, during.csv.gz and, where there are any, logs and traces")
+  .description("rank the root causes of a recorded incident")
+  .option("--json", "machine-readable output")
+  .action(async (folder, options) => (await import("./commands/diagnose.ts")).diagnose(folder, options));
+
+program
+  .command("detect")
+  .argument("<file>", "CSV with the columns timestamp,value; may be gzipped")
+  .description("find the anomalies of a series, knowing at each point only its past")
+  .option("--json", "machine-readable output")
+  .action(async (file, options) => (await import("./commands/detect.ts")).detect(file, options));
+
+program
+  .command("search")
+  .argument("[text]", "what to look for, in your own words")
+  .description("find documents by meaning")
+  .requiredOption("--docs <dir>", "folder of Markdown or text files")
+  .option("--top <n>", "how many to print", count, 5)
+  .option("--queries <file.json>", "answer many queries at once")
+  .option("--json", "machine-readable output")
+  .action(async (text, options) => (await import("./commands/search.ts")).search(text ?? null, options));
+
+program
+  .command("ingest")
+  .argument("<dir>", "folder of incidents, runbooks and notes in Markdown")
+  .description("add a folder to what Vigil knows; only what changed is embedded again")
+  .option("--json", "machine-readable output")
+  .action(async (folder, options) => {
+    const { loadConfig } = await import("./config.ts");
+    return (await import("./commands/ingest.ts")).ingest(folder, { ...options, dataDir: loadConfig().dataDir });
+  });
+
+program
+  .command("report")
+  .description("what Vigil found, cost and saved")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/report.ts")).report(options));
+
+program
+  .command("doctor")
+  .description("check configuration, reachability, versions and permissions, and say what to do about each fault")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/doctor.ts")).doctor(options));
+
+program
+  .command("demo")
+  .argument("<scenario>", "flag, bad-deploy, cascade, rollback-no-help, quiet or reset")
+  .description("play a scenario in the demo shop of the Vigil that runs here")
+  .option("--json", "machine-readable output")
+  .action(async (scenario, options) => (await import("./commands/demo.ts")).demo(scenario, options));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const expected = error instanceof Error && ["OperatorError", "ConfigError", "SourceError"].includes(error.name);
+    process.stderr.write(`vigil: ${expected ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

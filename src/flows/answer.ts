@@ -1,0 +1,80 @@
+import type { SreAgent } from "../agent/types.ts";
+import type { Investigation } from "../domain/investigation.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { Log } from "./log.ts";
+import type { IncomingQuestion, Reply, ThreadRef } from "./ports.ts";
+import type { ConversationLog } from "./stores.ts";
+
+export interface AnswerDependencies {
+  readonly agent: SreAgent;
+  readonly conversation: ConversationLog;
+  /** The investigation whose thread this is, or null. */
+  readonly investigationAt: (at: ThreadRef) => Promise<Investigation | null>;
+  readonly now: () => EpochMs;
+  readonly log: Log;
+}
+
+const HISTORY = 12;
+const LONGEST_QUESTION = 4_000;
+
+/** Answers an engineer's question in its thread, with evidence; a message that is delivered twice is answered once. */
+export class Answerer {
+  readonly #deps: AnswerDependencies;
+  readonly #running = new Set<AbortController>();
+
+  constructor(deps: AnswerDependencies) {
+    this.#deps = deps;
+  }
+
+  async ask(question: IncomingQuestion, reply: Reply): Promise<void> {
+    const { agent, conversation, now, log } = this.#deps;
+    const text = question.text.trim();
+    if (text.length === 0) return reply.sorry("Ask me something, for instance: why is checkout slow?");
+    if (text.length > LONGEST_QUESTION) {
+      return reply.sorry(`That question has ${text.length} characters; please keep it under ${LONGEST_QUESTION}.`);
+    }
+    const history = await conversation.turns(question.at, HISTORY);
+    const isNew = await conversation.addTurn(question.at, { id: question.messageId, at: now(), from: "engineer", text });
+    if (!isNew) return;
+    const abort = new AbortController();
+    this.#running.add(abort);
+    try {
+      const investigation = await this.#deps.investigationAt(question.at);
+      const answer = await agent.answer(
+        {
+          question: text,
+          history,
+          investigation: investigation && {
+            id: investigation.id,
+            anomalies: investigation.anomalies,
+            report: investigation.report,
+          },
+          requester: `${question.user.surface}:${question.user.id}`,
+        },
+        { onStep: (step) => void reply.step(step).catch((error) => log.warn({ err: error }, "a step could not be shown")) },
+        abort.signal,
+      );
+      await conversation.addTurn(question.at, {
+        id: `${question.messageId}/answer`,
+        at: now(),
+        from: "vigil",
+        text: answer.text,
+      });
+      await reply.answer(answer);
+    } catch (error) {
+      log.error({ err: error, message: question.messageId }, "a question could not be answered");
+      await reply.sorry(
+        abort.signal.aborted
+          ? "Stopped as you asked."
+          : "I could not answer that: something in me failed and was logged. Ask again, or type `/vigil status`.",
+      );
+    } finally {
+      this.#running.delete(abort);
+    }
+  }
+
+  /** Cancels every answer in progress. */
+  stop(): void {
+    for (const abort of this.#running) abort.abort(new Error("cancelled"));
+  }
+}

@@ -1,0 +1,222 @@
+import type { SreAgent } from "../agent/types.ts";
+import type { Anomaly } from "../domain/anomaly.ts";
+import type { Investigation, InvestigationStep } from "../domain/investigation.ts";
+import type { EpochMs, Milliseconds } from "../domain/time.ts";
+import type { Log } from "./log.ts";
+import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
+import type { FeedbackStore, InvestigationStore } from "./stores.ts";
+
+export interface InvestigatorDependencies {
+  readonly store: InvestigationStore;
+  readonly feedback: FeedbackStore;
+  readonly agent: SreAgent;
+  readonly channel: IncidentChannel;
+  /** Draws the anomaly against its expected band, or null when there is nothing to draw. */
+  readonly picture: (anomaly: Anomaly) => Promise<AnomalyPicture | null>;
+  /** Wall clock. */
+  readonly now: () => EpochMs;
+  readonly log: Log;
+}
+
+/** How often a running investigation's message may be edited. */
+const UPDATE_EVERY: Milliseconds = 400;
+
+/**
+ * Opens investigations, posts them before the first tool has answered, keeps their message current, and stores every step, so that
+ * a restart goes on where it stopped: the same investigation and message, evidence asked for again.
+ */
+export class Investigator {
+  readonly #deps: InvestigatorDependencies;
+  readonly #running = new Map<string, { readonly abort: AbortController; readonly done: Promise<Investigation> }>();
+
+  constructor(deps: InvestigatorDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Stores and posts a new investigation, then reasons in the background. Resolves once the first post is on its way. */
+  async open(request: {
+    readonly trigger: Investigation["trigger"];
+    readonly incidentId: string | null;
+    readonly anomalies: readonly Anomaly[];
+    readonly question: string | null;
+    readonly requester: string;
+  }): Promise<Investigation> {
+    const investigation: Investigation = {
+      id: await this.#deps.store.nextId("INV"),
+      incidentId: request.incidentId,
+      trigger: request.trigger,
+      question: request.question,
+      anomalies: request.anomalies,
+      state: "running",
+      startedAt: this.#deps.now(),
+      finishedAt: null,
+      steps: [],
+      report: null,
+    };
+    await this.#deps.store.save(investigation);
+    await this.show(investigation);
+    this.#start(investigation, request.requester);
+    return investigation;
+  }
+
+  /** Goes on with what a crash or a restart interrupted. */
+  async resume(): Promise<number> {
+    const interrupted = await this.#deps.store.list({ state: "running" });
+    for (const investigation of interrupted) {
+      if (this.#running.has(investigation.id)) continue;
+      this.#deps.log.info({ investigation: investigation.id }, "resuming an interrupted investigation");
+      this.#start({ ...investigation, steps: [] }, "vigil");
+    }
+    return interrupted.length;
+  }
+
+  /** Adds anomalies of the same incident to a running or finished investigation and shows them. */
+  async join(id: string, anomalies: readonly Anomaly[]): Promise<void> {
+    const known = await this.#deps.store.get(id);
+    if (!known) return;
+    const joined = { ...known, anomalies };
+    await this.#deps.store.save(joined);
+    if (!this.#running.has(id)) await this.show(joined);
+  }
+
+  cancel(id: string): boolean {
+    const running = this.#running.get(id);
+    running?.abort.abort(new Error("cancelled"));
+    return running !== undefined;
+  }
+
+  /** Stops all work and waits for it; interrupted investigations stay `running` in the store and are resumed at the next start. */
+  async close(): Promise<void> {
+    const all = [...this.#running.values()];
+    for (const { abort } of all) abort.abort(new Error("shutting down"));
+    await Promise.allSettled(all.map(({ done }) => done));
+  }
+
+  get running(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  /** Resolves with the finished investigation; at once when it is not running. */
+  async finished(id: string): Promise<Investigation | null> {
+    await this.#running.get(id)?.done;
+    return this.#deps.store.get(id);
+  }
+
+  /** Posts or updates the message of an investigation from what is stored beside it. */
+  async show(investigation: Investigation): Promise<void> {
+    const [picture, feedback] = await Promise.all([
+      this.#deps.store.picture(investigation.id),
+      this.#deps.feedback.of(investigation.id),
+    ]);
+    await this.#deps.channel.showInvestigation({ investigation, picture, feedback });
+  }
+
+  #start(investigation: Investigation, requester: string): void {
+    const abort = new AbortController();
+    const done = this.#run(investigation, requester, abort.signal).finally(() => this.#running.delete(investigation.id));
+    this.#running.set(investigation.id, { abort, done });
+  }
+
+  async #run(opened: Investigation, requester: string, signal: AbortSignal): Promise<Investigation> {
+    const { store, agent, log } = this.#deps;
+    const steps = new Map<string, InvestigationStep>();
+    const view = new Refresher(UPDATE_EVERY, async () => {
+      const current = await this.#merge(opened, { steps: [...steps.values()] });
+      await store.save(current);
+      await this.show(current);
+    });
+    const drawn = this.#draw(opened).then(() => view.request());
+    try {
+      const report = await agent.investigate(
+        { investigationId: opened.id, anomalies: opened.anomalies, question: opened.question, requester },
+        {
+          onStep: (step) => {
+            steps.set(step.id, step);
+            view.request();
+          },
+        },
+        signal,
+      );
+      await drawn;
+      await view.settle();
+      const finished = await this.#merge(opened, {
+        state: "done",
+        finishedAt: this.#deps.now(),
+        steps: [...steps.values()],
+        report,
+      });
+      await store.save(finished);
+      await this.show(finished);
+      log.info({ investigation: finished.id, outcome: report.outcome, ms: report.cost.duration }, report.headline);
+      return finished;
+    } catch (error) {
+      await drawn.catch(() => undefined);
+      await view.settle();
+      const reason = signal.aborted ? String((signal.reason as Error | undefined)?.message ?? "") : "";
+      if (reason === "shutting down") return opened;
+      const ended = await this.#merge(opened, {
+        state: signal.aborted ? "cancelled" : "failed",
+        finishedAt: this.#deps.now(),
+        steps: [...steps.values()],
+      });
+      await store.save(ended);
+      await this.show(ended);
+      if (!signal.aborted) log.error({ err: error, investigation: opened.id }, "investigation failed");
+      return ended;
+    }
+  }
+
+  /** Anomalies may have joined in the meantime, so the stored ones win. */
+  async #merge(opened: Investigation, changed: Partial<Investigation>): Promise<Investigation> {
+    const stored = await this.#deps.store.get(opened.id);
+    return { ...opened, anomalies: stored?.anomalies ?? opened.anomalies, ...changed };
+  }
+
+  async #draw(investigation: Investigation): Promise<void> {
+    const [first] = investigation.anomalies;
+    if (!first) return;
+    try {
+      const picture = await this.#deps.picture(first);
+      if (picture) await this.#deps.store.savePicture(investigation.id, picture);
+    } catch (error) {
+      this.#deps.log.warn(
+        { err: error, investigation: investigation.id },
+        "the picture could not be drawn; the investigation goes on",
+      );
+    }
+  }
+}
+
+/** Runs a task at most once in each interval, never twice at a time, and always once more after the last request. */
+class Refresher {
+  readonly #every: Milliseconds;
+  readonly #task: () => Promise<void>;
+  #wanted = false;
+  #loop: Promise<void> | null = null;
+
+  constructor(every: Milliseconds, task: () => Promise<void>) {
+    this.#every = every;
+    this.#task = task;
+  }
+
+  request(): void {
+    this.#wanted = true;
+    this.#loop ??= this.#drain().finally(() => {
+      this.#loop = null;
+    });
+  }
+
+  /** Drops requests not yet begun and waits for the one in progress. */
+  async settle(): Promise<void> {
+    this.#wanted = false;
+    await this.#loop;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#wanted) {
+      this.#wanted = false;
+      await this.#task();
+      await new Promise((resolve) => setTimeout(resolve, this.#every));
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = resolve(import.meta.dirname, "../../src");
+
+/** What each part may import besides itself and domain. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  domain: [],
+  detection: [],
+  diagnosis: [],
+  knowledge: [],
+  actions: [],
+  learning: [],
+  agent: ["detection", "diagnosis", "knowledge", "actions", "learning"],
+  flows: ["agent", "detection", "diagnosis", "knowledge", "actions", "learning"],
+  chat: ["flows", "agent", "actions"],
+  sources: ["flows", "targets"],
+  targets: ["actions"],
+  store: ["flows", "actions", "knowledge", "learning", "agent", "chat"],
+  demo: ["targets"],
+};
+
+function imports(): { file: string; from: string; to: string }[] {
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  return files.flatMap((file) => {
+    const text = readFileSync(join(root, file), "utf8");
+    return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map((match) => {
+      const target = relative(root, resolve(root, dirname(file), match[1] as string));
+      return { file, from: file.split("/")[0] as string, to: target.split("/")[0] as string };
+    });
+  });
+}
+
+describe("the direction of imports", () => {
+  const all = imports();
+
+  it("finds the project's imports at all", () => {
+    expect(all.length).toBeGreaterThan(100);
+  });
+
+  it.each(Object.keys(allowed))("%s imports only what its layer may know", (part) => {
+    const wrong = all.filter(
+      ({ from, to }) => from === part && to !== part && to !== "domain" && !(allowed[part] ?? []).includes(to),
+    );
+    expect(wrong.map(({ file, to }) => `${file} -> ${to}`)).toEqual([]);
+  });
+
+  it("no chat surface knows another", () => {
+    const surfaces = ["slack", "teams", "web"];
+    const wrong = all
+      .filter(({ file }) => file.startsWith("chat/"))
+      .filter(({ file, to: _ }) => {
+        const own = file.split("/")[1] ?? "";
+        const text = readFileSync(join(root, file), "utf8");
+        return surfaces.includes(own) && surfaces.some((other) => other !== own && text.includes(`../${other}/`));
+      });
+    expect(wrong.map(({ file }) => file)).toEqual([]);
+  });
+});
