@@ -4,50 +4,56 @@ export interface JudgedClaim {
   readonly correctness: number;
 }
 
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
-const logit = (p: number): number => Math.log(p / (1 - p));
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const clamp = (value: number): number => Math.min(1, Math.max(0, value));
 
-/** Weight of the prior, in judged claims: with fewer verdicts than this, raw confidence mostly stands. */
-const PRIOR_WEIGHT = 8;
+/** What raw confidence itself counts for, in judged claims: a single vote moves it by at most a ninth. */
+const PRIOR_CLAIMS = 8;
+/** How far apart two confidences may be and still tell of each other: standard deviation of the kernel. */
+const BANDWIDTH = 0.12;
+const GRID = 50;
 
 /**
  * Maps raw confidence to one that matches how often such claims were confirmed.
  *
- * Platt scaling (Platt 1999, "Probabilistic outputs for support vector machines"): a logistic curve over the logit of the raw
- * confidence, fitted by Newton's method to the maximum a posteriori, with a Gaussian prior centred on the identity (slope 1,
- * shift 0) so that few or odd verdicts cannot turn it. Assumes that confidence orders claims rightly; the slope is kept at 0.2 or
- * more, so a higher raw confidence never comes out lower.
+ * At each raw confidence, the correctness of judged claims with similar confidence (Gaussian kernel, Nadaraya 1964) is averaged with
+ * the raw confidence itself as a prior of fixed weight (m-estimation: Zadrozny and Elkan 2001, "Obtaining calibrated probability
+ * estimates"), so that few verdicts move it little. The curve is then made non-decreasing by pooling adjacent violators (Ayer et al.
+ * 1955): a higher raw confidence never comes out lower. Assumes that confidence orders claims rightly on the whole.
  */
 export function calibrator(claims: readonly JudgedClaim[]): (raw: number) => number {
-  let slope = 1;
-  let shift = 0;
-  const samples = claims.map((claim) => ({ x: logit(clamp(claim.confidence, 0.02, 0.98)), y: clamp(claim.correctness, 0, 1) }));
-  for (let round = 0; round < 25 && samples.length > 0; round++) {
-    // The prior's precision: a shift of one logit, or a slope off by one, costs as much as PRIOR_WEIGHT quarter-claims.
-    const precision = PRIOR_WEIGHT / 4;
-    let gradientSlope = precision * (slope - 1);
-    let gradientShift = precision * shift;
-    let ss = precision;
-    let sh = 0;
-    let hh = precision;
-    for (const { x, y } of samples) {
-      const p = sigmoid(slope * x + shift);
-      const w = Math.max(p * (1 - p), 1e-6);
-      gradientSlope += (p - y) * x;
-      gradientShift += p - y;
-      ss += w * x * x;
-      sh += w * x;
-      hh += w;
+  if (claims.length === 0) return clamp;
+  const curve = Array.from({ length: GRID + 1 }, (_, index) => {
+    const raw = index / GRID;
+    let weight = PRIOR_CLAIMS;
+    let sum = PRIOR_CLAIMS * raw;
+    for (const claim of claims) {
+      const near = Math.exp(-0.5 * ((claim.confidence - raw) / BANDWIDTH) ** 2);
+      weight += near;
+      sum += near * clamp(claim.correctness);
     }
-    const determinant = ss * hh - sh * sh;
-    const stepSlope = (hh * gradientSlope - sh * gradientShift) / determinant;
-    const stepShift = (ss * gradientShift - sh * gradientSlope) / determinant;
-    slope = clamp(slope - clamp(stepSlope, -1, 1), 0.2, 5);
-    shift = clamp(shift - clamp(stepShift, -1, 1), -4, 4);
-    if (Math.abs(stepSlope) + Math.abs(stepShift) < 1e-6) break;
+    return { value: sum / weight, weight };
+  });
+  const monotone = poolAdjacentViolators(curve);
+  return (raw) => {
+    const at = clamp(raw) * GRID;
+    const low = Math.floor(at);
+    const from = monotone[low] ?? raw;
+    return from + ((monotone[Math.min(low + 1, GRID)] ?? from) - from) * (at - low);
+  };
+}
+
+function poolAdjacentViolators(points: readonly { readonly value: number; readonly weight: number }[]): number[] {
+  const blocks: { value: number; weight: number; size: number }[] = [];
+  for (const point of points) {
+    let block = { ...point, size: 1 };
+    for (let last = blocks.at(-1); last && last.value > block.value; last = blocks.at(-1)) {
+      blocks.pop();
+      const weight = last.weight + block.weight;
+      block = { value: (last.value * last.weight + block.value * block.weight) / weight, weight, size: last.size + block.size };
+    }
+    blocks.push(block);
   }
-  return (raw) => (samples.length === 0 ? clamp(raw, 0, 1) : sigmoid(slope * logit(clamp(raw, 0.02, 0.98)) + shift));
+  return blocks.flatMap(({ value, size }) => Array.from({ length: size }, () => value));
 }
 
 /** Mean squared error of stated confidence (Brier 1950), 0 is perfect; null without claims. */
