@@ -120,12 +120,18 @@ export class Investigator {
   async #run(opened: Investigation, requester: string, signal: AbortSignal): Promise<Investigation> {
     const { store, agent, log } = this.#deps;
     const steps = new Map<string, InvestigationStep>();
-    const view = new Refresher(UPDATE_EVERY, async () => {
-      const current = await this.#merge(opened, { steps: [...steps.values()] });
-      await store.save(current);
-      await this.show(current);
+    const view = new Refresher(
+      UPDATE_EVERY,
+      async () => {
+        const current = await this.#merge(opened, { steps: [...steps.values()] });
+        await store.save(current);
+        await this.show(current);
+      },
+      (error) => log.warn({ err: error, investigation: opened.id }, "a progress update was not shown"),
+    );
+    const drawn = this.#draw(opened).then((changed) => {
+      if (changed) view.request();
     });
-    const drawn = this.#draw(opened).then(() => view.request());
     try {
       const report = await agent.investigate(
         { investigationId: opened.id, anomalies: opened.anomalies, question: opened.question, requester },
@@ -150,7 +156,7 @@ export class Investigator {
       log.info({ investigation: finished.id, outcome: report.outcome, ms: report.cost.duration }, report.headline);
       return finished;
     } catch (error) {
-      await drawn.catch(() => undefined);
+      await drawn;
       await view.settle();
       const reason = signal.aborted ? String((signal.reason as Error | undefined)?.message ?? "") : "";
       if (reason === "shutting down") return opened;
@@ -172,31 +178,36 @@ export class Investigator {
     return { ...opened, anomalies: stored?.anomalies ?? opened.anomalies, ...changed };
   }
 
-  async #draw(investigation: Investigation): Promise<void> {
+  async #draw(investigation: Investigation): Promise<boolean> {
     const [first] = investigation.anomalies;
-    if (!first) return;
+    if (!first) return false;
     try {
       const picture = await this.#deps.picture(first);
       if (picture) await this.#deps.store.savePicture(investigation.id, picture);
+      return picture !== null;
     } catch (error) {
       this.#deps.log.warn(
         { err: error, investigation: investigation.id },
         "the picture could not be drawn; the investigation goes on",
       );
+      return false;
     }
   }
 }
 
-/** Runs a task at most once in each interval, never twice at a time, and always once more after the last request. */
+/** Runs a task at most once in each interval, never twice at a time, and once more after the last request. A failing task is reported, not thrown. */
 class Refresher {
   readonly #every: Milliseconds;
   readonly #task: () => Promise<void>;
+  readonly #failed: (error: unknown) => void;
   #wanted = false;
   #loop: Promise<void> | null = null;
+  #wake: () => void = () => {};
 
-  constructor(every: Milliseconds, task: () => Promise<void>) {
+  constructor(every: Milliseconds, task: () => Promise<void>, failed: (error: unknown) => void) {
     this.#every = every;
     this.#task = task;
+    this.#failed = failed;
   }
 
   request(): void {
@@ -209,14 +220,21 @@ class Refresher {
   /** Drops requests not yet begun and waits for the one in progress. */
   async settle(): Promise<void> {
     this.#wanted = false;
+    this.#wake();
     await this.#loop;
   }
 
   async #drain(): Promise<void> {
     while (this.#wanted) {
       this.#wanted = false;
-      await this.#task();
-      await new Promise((resolve) => setTimeout(resolve, this.#every));
+      await this.#task().catch(this.#failed);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, this.#every);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
     }
   }
 }

@@ -1,0 +1,234 @@
+import { execFile } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { type Config, ConfigError, loadConfig } from "../config.ts";
+import { type OutputOptions, print } from "./output.ts";
+
+const run = promisify(execFile);
+
+/** One thing that was looked at. `remedy` is there when something is to be done. */
+export interface Finding {
+  readonly check: string;
+  readonly state: "ok" | "warning" | "fault";
+  readonly detail: string;
+  readonly remedy: string | null;
+}
+
+type Check = (config: Config) => Promise<Finding[]>;
+
+const ok = (check: string, detail: string): Finding => ({ check, state: "ok", detail, remedy: null });
+const warning = (check: string, detail: string, remedy: string): Finding => ({ check, state: "warning", detail, remedy });
+const fault = (check: string, detail: string, remedy: string): Finding => ({ check, state: "fault", detail, remedy });
+const reason = (error: unknown): string =>
+  error instanceof Error ? (error.message.split("\n")[0] ?? error.name) : String(error);
+
+const TIMEOUT = 5_000;
+
+const checks: readonly Check[] = [
+  nodeVersion,
+  git,
+  nativeModules,
+  stateFolder,
+  port,
+  knowledge,
+  flagFile,
+  deployRepository,
+  model,
+  slack,
+];
+
+/** Looks at everything that Vigil needs, changes nothing, and prints what it found. Exit code 1 when there is a fault. */
+export async function doctor(options: OutputOptions): Promise<void> {
+  const findings: Finding[] = [];
+  try {
+    const config = loadConfig();
+    findings.push(
+      ok(
+        "configuration",
+        existsSync(resolve("vigil.yaml")) ? "vigil.yaml and the environment" : "defaults: no vigil.yaml, so the demo is on",
+      ),
+    );
+    for (const check of checks) findings.push(...(await check(config)));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    findings.push(fault("configuration", error.message, "Correct the keys that are named."));
+  }
+  print(options, { findings, healthy: findings.every(({ state }) => state !== "fault") }, () => table(findings));
+  if (findings.some(({ state }) => state === "fault")) process.exitCode = 1;
+}
+
+function table(findings: readonly Finding[]): string {
+  const mark = { ok: "✓", warning: "!", fault: "✗" };
+  const width = Math.max(...findings.map(({ check }) => check.length));
+  return findings
+    .map(({ check, state, detail, remedy }) => {
+      const line = `${mark[state]} ${check.padEnd(width)}  ${detail}`;
+      return remedy ? `${line}\n  ${" ".repeat(width)}  → ${remedy}` : line;
+    })
+    .join("\n");
+}
+
+async function nodeVersion(): Promise<Finding[]> {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return [ok("node", process.version)];
+  return [fault("node", `${process.version} is too old`, "Install Node 20.19 or newer.")];
+}
+
+async function git(): Promise<Finding[]> {
+  try {
+    return [ok("git", (await run("git", ["--version"], { timeout: TIMEOUT })).stdout.trim())];
+  } catch (error) {
+    return [fault("git", reason(error), "Install git: the demo and GitOps rollbacks use it.")];
+  }
+}
+
+async function nativeModules(): Promise<Finding[]> {
+  const modules = ["better-sqlite3", "hnswlib-node", "@resvg/resvg-js"];
+  const results = await Promise.allSettled(modules.map((name) => import(name)));
+  return results.map((result, index) => {
+    const name = modules[index] ?? "";
+    return result.status === "fulfilled"
+      ? ok(name, "loads")
+      : fault(name, reason(result.reason), "Install a C++ tool chain (Debian: build-essential, python3), then run npm ci again.");
+  });
+}
+
+async function stateFolder(config: Config): Promise<Finding[]> {
+  const folder = resolve(config.dataDir);
+  const findings: Finding[] = [];
+  const existing = existsSync(folder) ? folder : dirname(folder);
+  try {
+    accessSync(existing, constants.W_OK);
+    const open = existsSync(folder) && (statSync(folder).mode & 0o077) !== 0;
+    findings.push(
+      open
+        ? warning("state folder", `${folder} can be read by others`, `chmod 700 ${folder}`)
+        : ok("state folder", existsSync(folder) ? folder : `${folder} will be created`),
+    );
+    const { bavail, bsize } = statfsSync(existing);
+    const gigabytes = (Number(bavail) * Number(bsize)) / 1e9;
+    findings.push(
+      gigabytes < 1
+        ? warning("disk", `${gigabytes.toFixed(1)} GB free`, "Free some space, or lower telemetry.retentionDays.")
+        : ok("disk", `${gigabytes.toFixed(0)} GB free`),
+    );
+  } catch (error) {
+    findings.push(fault("state folder", reason(error), `Make ${existing} writable, or set VIGIL_DATA_DIR to a folder that is.`));
+  }
+  return findings;
+}
+
+async function port(config: Config): Promise<Finding[]> {
+  const { host, port: number } = config.server;
+  const url = `http://${host}:${number}/healthz`;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT) });
+    const body = (await response.json().catch(() => null)) as { name?: string } | null;
+    if (body?.name === "vigil") return [ok("server", `Vigil is running on http://${host}:${number}`)];
+    return [fault("server", `port ${number} is taken by something else`, "Stop it, or set VIGIL_PORT to a free port.")];
+  } catch {
+    const exposed = !["127.0.0.1", "::1", "localhost"].includes(host);
+    return [
+      exposed
+        ? warning(
+            "server",
+            `will listen on ${host}:${number}, beyond this machine`,
+            "Put single sign-on before it: the page has no login.",
+          )
+        : ok("server", `not running; ${host}:${number} is free`),
+    ];
+  }
+}
+
+async function knowledge(config: Config): Promise<Finding[]> {
+  const missing = [...config.knowledge.folders, config.knowledge.catalog].filter((path) => !existsSync(resolve(path)));
+  if (missing.length === 0) return [ok("knowledge", `${config.knowledge.folders.join(", ")} and ${config.knowledge.catalog}`)];
+  return [
+    fault("knowledge", `missing: ${missing.join(", ")}`, "Correct knowledge.folders and knowledge.catalog, or create them."),
+  ];
+}
+
+async function flagFile(config: Config): Promise<Finding[]> {
+  const file = config.flags.file;
+  if (!file) return [];
+  try {
+    const parsed = JSON.parse(readFileSync(file, "utf8")) as { flags?: object };
+    if (!parsed.flags) throw new Error('has no "flags" object');
+    accessSync(file, constants.W_OK);
+    return [ok("flags", `${file}: ${Object.keys(parsed.flags).length} flags`)];
+  } catch (error) {
+    return [fault("flags", `${file}: ${reason(error)}`, "flags.file must name a flagd-format JSON file that Vigil can write.")];
+  }
+}
+
+async function deployRepository(config: Config): Promise<Finding[]> {
+  const repository = config.deploys.repository;
+  if (!repository) return [];
+  try {
+    await run("git", ["-C", repository, "rev-parse", "--git-dir"], { timeout: TIMEOUT });
+    accessSync(join(repository, "."), constants.W_OK);
+    return [ok("deploys", repository)];
+  } catch (error) {
+    return [
+      fault("deploys", `${repository}: ${reason(error)}`, "deploys.repository must name a local git repository of versions."),
+    ];
+  }
+}
+
+async function model(config: Config): Promise<Finding[]> {
+  const { apiKey, baseUrl, name } = config.model;
+  if (!apiKey && !baseUrl) return [ok("model", "none: the offline reasoner thinks")];
+  const url = `${(baseUrl ?? "https://api.openai.com/v1").replace(/\/$/, "")}/models`;
+  try {
+    const response = await fetch(url, {
+      headers: apiKey ? { authorization: `Bearer ${apiKey}` } : {},
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    if (response.ok) return [ok("model", `${name ?? "default model"} at ${new URL(url).host}`)];
+    const remedy = response.status === 401 ? "Check OPENAI_API_KEY." : "Check OPENAI_BASE_URL; it usually ends in /v1.";
+    return [fault("model", `${new URL(url).host} answered ${response.status}`, remedy)];
+  } catch (error) {
+    return [
+      warning(
+        "model",
+        `${new URL(url).host}: ${reason(error)}`,
+        "Vigil thinks offline until it can be reached; check OPENAI_BASE_URL and the network.",
+      ),
+    ];
+  }
+}
+
+async function slack(config: Config): Promise<Finding[]> {
+  const { botToken, appToken, signingSecret, channel, apiUrl, approvers } = config.slack;
+  if (!botToken) return [];
+  const findings: Finding[] = [];
+  if (!appToken && !signingSecret) {
+    findings.push(
+      fault("slack", "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set", "Set the app token for Socket Mode."),
+    );
+  }
+  if (!channel)
+    findings.push(warning("slack", "no channel for proactive posts", "Set SLACK_CHANNEL to the incident channel's id."));
+  if (approvers.length === 0) findings.push(warning("slack", "nobody may approve", "List user ids under slack.approvers."));
+  try {
+    const response = await fetch(new URL("auth.test", apiUrl ?? "https://slack.com/api/"), {
+      method: "POST",
+      headers: { authorization: `Bearer ${botToken}` },
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    const body = (await response.json()) as { ok: boolean; error?: string; team?: string; user?: string };
+    findings.push(
+      body.ok
+        ? ok("slack", `${body.user ?? "bot"} in ${body.team ?? "the workspace"}`)
+        : fault(
+            "slack",
+            `auth.test: ${body.error ?? response.status}`,
+            "Check SLACK_BOT_TOKEN; reinstall the app from manifest.yml if scopes changed.",
+          ),
+    );
+  } catch (error) {
+    findings.push(fault("slack", reason(error), "Slack cannot be reached from here; check the network."));
+  }
+  return findings;
+}

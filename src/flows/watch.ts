@@ -1,0 +1,293 @@
+import type { AnomalyScanner } from "../agent/types.ts";
+import type { Observation, SeriesDetector } from "../detection/index.ts";
+import { createDetector, groupAnomalies, restoreDetector, watchlist } from "../detection/index.ts";
+import type { Anomaly } from "../domain/anomaly.ts";
+import type { Incident } from "../domain/incident.ts";
+import type { ServiceGraph } from "../domain/service.ts";
+import type { ChangeSource, MetricSource, RedSignal, ServiceName } from "../domain/telemetry.ts";
+import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
+import type { Investigator } from "./investigate.ts";
+import type { Log } from "./log.ts";
+import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
+import { clockTime, signalName, unitOf } from "./signals.ts";
+import type { InvestigationStore, WatchMemory } from "./stores.ts";
+
+export interface WatcherDependencies {
+  readonly metrics: MetricSource;
+  readonly changes: ChangeSource;
+  readonly graph: () => Promise<ServiceGraph>;
+  /** Newest telemetry time that is stored, or null while there is none. */
+  readonly latest: () => Promise<EpochMs | null>;
+  readonly store: InvestigationStore;
+  readonly memory: WatchMemory;
+  readonly investigator: Investigator;
+  readonly channel: IncidentChannel;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly options: {
+    readonly step: Milliseconds;
+    /** For the whole fleet; divided over the watched series. */
+    readonly falseAlarmsPerWeek: number;
+    readonly historyDays: number;
+  };
+}
+
+interface Watched {
+  readonly service: ServiceName;
+  readonly signal: RedSignal;
+  readonly harmful: "up" | "down" | "both";
+  detector: SeriesDetector;
+  /** The next step to observe. */
+  next: EpochMs;
+  /** The newest observations, oldest first, for pictures and for "what else is anomalous?". */
+  readonly recent: Observation[];
+  /** The anomaly that is open on this series. */
+  open: Anomaly | null;
+}
+
+const KEEP_OBSERVATIONS = 8 * 60;
+const REMEMBER_EVERY_TICKS = 60;
+const DISCOVER_EVERY_TICKS = 30;
+/** Steps behind the newest that one tick catches up at most, so that a long pause does not freeze the bot. */
+const MOST_STEPS_A_TICK = 240;
+
+const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
+
+/**
+ * Watches every RED series against its own seasonal baseline, step by step and each step once, opens one incident for anomalies that
+ * belong together, and starts its investigation. What it learned survives a restart; steps missed meanwhile are observed late, not lost.
+ */
+export class Watcher implements AnomalyScanner {
+  readonly #deps: WatcherDependencies;
+  readonly #series = new Map<string, Watched>();
+  #graph: ServiceGraph = { nodes: [], edges: [] };
+  #ticks = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #ticking: Promise<void> = Promise.resolve();
+
+  constructor(deps: WatcherDependencies) {
+    this.#deps = deps;
+  }
+
+  get watchedSeries(): number {
+    return this.#series.size;
+  }
+
+  /** Learns every series from stored history, or takes up what was remembered. */
+  async prepare(onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
+    await this.#discover(onProgress);
+  }
+
+  /** Begins to watch; a tick looks whether a further step is complete. */
+  start(): void {
+    const pause = Math.max(200, this.#deps.options.step / this.#deps.clock.speed / 4);
+    const loop = () => {
+      this.#ticking = this.tick().catch((error) =>
+        this.#deps.log.error({ err: error }, "a watch tick failed; the next one tries again"),
+      );
+      void this.#ticking.then(() => {
+        if (this.#timer) this.#timer = setTimeout(loop, pause);
+      });
+    };
+    this.#timer = setTimeout(loop, 0);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    await this.#ticking;
+    await this.#rememberAll();
+  }
+
+  /** Observes every step that has become complete. */
+  async tick(): Promise<void> {
+    const { step } = this.#deps.options;
+    const latest = await this.#deps.latest();
+    if (latest === null) return;
+    // A step is complete when telemetry of a later one has arrived.
+    const until = Math.floor(latest / step) * step;
+    if (this.#ticks++ % DISCOVER_EVERY_TICKS === 0) await this.#discover();
+    const raised: Anomaly[] = [];
+    let observed = false;
+    for (const watched of this.#series.values()) {
+      if (watched.next >= until) continue;
+      observed = true;
+      raised.push(...(await this.#observe(watched, Math.min(until, watched.next + MOST_STEPS_A_TICK * step))));
+    }
+    for (const anomaly of raised.sort((a, b) => a.startedAt - b.startedAt)) await this.#raise(anomaly);
+    if (observed) await this.#close(until);
+    if (this.#ticks % REMEMBER_EVERY_TICKS === 0) await this.#rememberAll();
+  }
+
+  /** Series of these services that are off their baseline now or were within the last half hour before `at`. */
+  async scan(services: readonly ServiceName[], at: EpochMs): Promise<readonly Anomaly[]> {
+    const found: Anomaly[] = [];
+    for (const watched of this.#series.values()) {
+      if (!services.includes(watched.service)) continue;
+      const anomaly = watched.open ?? suspicion(watched, at, this.#deps.options.step);
+      if (anomaly) found.push(anomaly);
+    }
+    return found.sort((a, b) => b.score - a.score);
+  }
+
+  /** Draws a series around an anomaly: expected band, observed values, markers of changes. */
+  async picture(anomaly: Anomaly): Promise<AnomalyPicture | null> {
+    const watched = this.#series.get(keyOf(anomaly.service, anomaly.signal));
+    const from = anomaly.startedAt - 2 * HOUR;
+    const shown = watched?.recent.filter((observation) => observation.at >= from) ?? [];
+    if (shown.length < 10) return null;
+    const last = shown.at(-1)?.at ?? anomaly.detectedAt;
+    const changes = await this.#deps.changes.changes({ from, to: last + this.#deps.options.step, limit: 8 });
+    const change = `${anomaly.relativeChange >= 0 ? "+" : "−"}${Math.abs(anomaly.relativeChange * 100).toFixed(0)} %`;
+    return {
+      title: `${anomaly.service} ${signalName(anomaly.signal)}`,
+      alt: `${signalName(anomaly.signal)} of ${anomaly.service} left its expected band at ${clockTime(anomaly.startedAt)} UTC: ${change} against the seasonal baseline.`,
+      unit: unitOf(anomaly.signal),
+      points: shown.flatMap(({ at, value }) => (value === null ? [] : [{ at, value }])),
+      band: shown.map(({ at, expected, lower, upper }) => ({ at, expected, lower, upper })),
+      anomalyFrom: anomaly.startedAt,
+      anomalyTo: anomaly.endedAt,
+      changes,
+    };
+  }
+
+  async #discover(onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
+    const { metrics, options } = this.#deps;
+    this.#graph = await this.#deps.graph();
+    const wanted = watchlist(await metrics.services(), options);
+    let done = 0;
+    for (const { service, signal, harmful, detector } of wanted) {
+      const key = keyOf(service, signal);
+      if (!this.#series.has(key)) {
+        const watched = await this.#learn(service, signal, harmful, createDetector(detector));
+        if (watched) this.#series.set(key, watched);
+      }
+      onProgress(++done, wanted.length);
+    }
+  }
+
+  /** Null while the series has no data. */
+  async #learn(
+    service: ServiceName,
+    signal: RedSignal,
+    harmful: Watched["harmful"],
+    fresh: SeriesDetector,
+  ): Promise<Watched | null> {
+    const { memory, options, metrics, store } = this.#deps;
+    const latest = await this.#deps.latest();
+    if (latest === null) return null;
+    const until = Math.floor(latest / options.step) * options.step;
+    const open =
+      (await store.unresolvedIncidents())
+        .flatMap((incident) => incident.anomalies)
+        .find((anomaly) => anomaly.service === service && anomaly.signal === signal && anomaly.endedAt === null) ?? null;
+
+    const remembered = await memory.recall<{ next: EpochMs; state: unknown }>(`detector/${keyOf(service, signal)}`);
+    if (remembered && remembered.next > until - DAY) {
+      return { service, signal, harmful, detector: restoreDetector(remembered.state), next: remembered.next, recent: [], open };
+    }
+    // The newest steps are observed rather than learned, so that what is wrong already is seen, and pictures have a past.
+    const learnUntil = until - 3 * HOUR;
+    const history = await metrics.red({
+      service,
+      signal,
+      from: until - options.historyDays * DAY,
+      to: learnUntil,
+      step: options.step,
+    });
+    if (history.points.length < 60) return null;
+    fresh.train(history.points);
+    return { service, signal, harmful, detector: fresh, next: learnUntil, recent: [], open };
+  }
+
+  async #observe(watched: Watched, until: EpochMs): Promise<Anomaly[]> {
+    const { metrics, options, store } = this.#deps;
+    const { service, signal } = watched;
+    const series = await metrics.red({ service, signal, from: watched.next, to: until, step: options.step });
+    const values = new Map(series.points.map((point) => [point.at, point.value]));
+    const raised: Anomaly[] = [];
+    for (let at = watched.next; at < until; at += options.step) {
+      const value = values.get(at);
+      const observation = value === undefined ? watched.detector.missing(at) : watched.detector.observe({ at, value });
+      watched.recent.push(observation);
+      if (watched.recent.length > KEEP_OBSERVATIONS) watched.recent.shift();
+      if (observation.state === "alarm") watched.open = watched.open && worsened(watched.open, observation);
+      else if (watched.open) {
+        const ended: Anomaly = { ...watched.open, endedAt: at };
+        watched.open = null;
+        raised.push(ended);
+      }
+      const change = observation.change;
+      if (!change || (watched.harmful !== "both" && change.direction !== watched.harmful && change.kind !== "missing")) continue;
+      const anomaly: Anomaly = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...change };
+      watched.open = anomaly;
+      raised.push(anomaly);
+    }
+    watched.next = until;
+    return raised;
+  }
+
+  /** Opens an incident for a new anomaly or adds it to the one it belongs to; an ended one is noted where it is known. */
+  async #raise(anomaly: Anomaly): Promise<void> {
+    const { store, investigator, log } = this.#deps;
+    const open = await store.unresolvedIncidents();
+    const grouping = groupAnomalies(open, anomaly, this.#graph);
+    if (grouping.kind === "ignored") return;
+    const incident: Incident =
+      grouping.kind === "joined"
+        ? grouping.incident
+        : {
+            id: await store.nextId("IN"),
+            state: "open",
+            openedAt: anomaly.detectedAt,
+            resolvedAt: null,
+            services: [anomaly.service],
+            anomalies: [anomaly],
+            title: `${anomaly.service} ${signalName(anomaly.signal)} ${anomaly.direction}`,
+          };
+    await store.saveIncident(incident);
+    const known = await store.ofIncident(incident.id);
+    if (known) {
+      await investigator.join(known.id, incident.anomalies);
+      return;
+    }
+    log.info(
+      { incident: incident.id, service: anomaly.service, signal: anomaly.signal, change: anomaly.relativeChange },
+      "anomaly",
+    );
+    await investigator.open({
+      trigger: "anomaly",
+      incidentId: incident.id,
+      anomalies: incident.anomalies,
+      question: null,
+      requester: "vigil",
+    });
+  }
+
+  /** Resolves incidents all of whose anomalies have been over for a while. */
+  async #close(now: EpochMs): Promise<void> {
+    const { store, channel, options } = this.#deps;
+    for (const incident of await store.unresolvedIncidents()) {
+      const ends = incident.anomalies.map((anomaly) => anomaly.endedAt);
+      const last = Math.max(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
+      if (now - last < 10 * options.step) continue;
+      await store.saveIncident({ ...incident, state: "resolved", resolvedAt: last });
+      const investigation = await store.ofIncident(incident.id);
+      const minutes = Math.round((last - incident.openedAt) / MINUTE);
+      await channel.tell(
+        investigation?.id ?? null,
+        `Back to normal: ${incident.services.join(", ")} within the expected band since ${clockTime(last)} UTC, ${minutes} min after it was noticed.`,
+      );
+    }
+  }
+
+  async #rememberAll(): Promise<void> {
+    for (const [key, watched] of this.#series) {
+      await this.#deps.memory.remember(`detector/${key}`, { next: watched.next, state: watched.detector.state() });
+    }
+  }
+}
+
+function worsened(open: Anomaly, observation: Observation): Anomaly {
+  return observation.score > open.score ? { ...open, score: observation.score } : open;
+}
