@@ -1,6 +1,6 @@
 import type { AnomalyScanner } from "../agent/types.ts";
 import type { Observation, SeriesDetector } from "../detection/index.ts";
-import { createDetector, groupAnomalies, restoreDetector, watchlist } from "../detection/index.ts";
+import { createDetector, type DetectorState, groupAnomalies, restoreDetector, watchlist } from "../detection/index.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { ServiceGraph } from "../domain/service.ts";
@@ -35,8 +35,7 @@ export interface WatcherDependencies {
 interface Watched {
   readonly service: ServiceName;
   readonly signal: RedSignal;
-  readonly harmful: "up" | "down" | "both";
-  detector: SeriesDetector;
+  readonly detector: SeriesDetector;
   /** The next step to observe. */
   next: EpochMs;
   /** The newest observations, oldest first, for pictures and for "what else is anomalous?". */
@@ -156,10 +155,10 @@ export class Watcher implements AnomalyScanner {
     this.#graph = await this.#deps.graph();
     const wanted = watchlist(await metrics.services(), options);
     let done = 0;
-    for (const { service, signal, harmful, detector } of wanted) {
+    for (const { service, signal, detector } of wanted) {
       const key = keyOf(service, signal);
       if (!this.#series.has(key)) {
-        const watched = await this.#learn(service, signal, harmful, createDetector(detector));
+        const watched = await this.#learn(service, signal, createDetector(detector));
         if (watched) this.#series.set(key, watched);
       }
       onProgress(++done, wanted.length);
@@ -167,12 +166,7 @@ export class Watcher implements AnomalyScanner {
   }
 
   /** Null while the series has no data. */
-  async #learn(
-    service: ServiceName,
-    signal: RedSignal,
-    harmful: Watched["harmful"],
-    fresh: SeriesDetector,
-  ): Promise<Watched | null> {
+  async #learn(service: ServiceName, signal: RedSignal, fresh: SeriesDetector): Promise<Watched | null> {
     const { memory, options, metrics, store } = this.#deps;
     const latest = await this.#deps.latest();
     if (latest === null) return null;
@@ -182,9 +176,9 @@ export class Watcher implements AnomalyScanner {
         .flatMap((incident) => incident.anomalies)
         .find((anomaly) => anomaly.service === service && anomaly.signal === signal && anomaly.endedAt === null) ?? null;
 
-    const remembered = await memory.recall<{ next: EpochMs; state: unknown }>(`detector/${keyOf(service, signal)}`);
+    const remembered = await memory.recall<{ next: EpochMs; state: DetectorState }>(`detector/${keyOf(service, signal)}`);
     if (remembered && remembered.next > until - DAY) {
-      return { service, signal, harmful, detector: restoreDetector(remembered.state), next: remembered.next, recent: [], open };
+      return { service, signal, detector: restoreDetector(remembered.state), next: remembered.next, recent: [], open };
     }
     // The newest steps are observed rather than learned, so that what is wrong already is seen, and pictures have a past.
     const learnUntil = until - 3 * HOUR;
@@ -197,7 +191,7 @@ export class Watcher implements AnomalyScanner {
     });
     if (history.points.length < 60) return null;
     fresh.train(history.points);
-    return { service, signal, harmful, detector: fresh, next: learnUntil, recent: [], open };
+    return { service, signal, detector: fresh, next: learnUntil, recent: [], open };
   }
 
   async #observe(watched: Watched, until: EpochMs): Promise<Anomaly[]> {
@@ -211,17 +205,15 @@ export class Watcher implements AnomalyScanner {
       const observation = value === undefined ? watched.detector.missing(at) : watched.detector.observe({ at, value });
       watched.recent.push(observation);
       if (watched.recent.length > KEEP_OBSERVATIONS) watched.recent.shift();
-      if (observation.state === "alarm") watched.open = watched.open && worsened(watched.open, observation);
-      else if (watched.open) {
-        const ended: Anomaly = { ...watched.open, endedAt: at };
+      if (observation.change) {
+        watched.open = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...observation.change };
+        raised.push(watched.open);
+      } else if (watched.open && observation.ongoing) {
+        watched.open = { ...watched.open, ...observation.ongoing };
+      } else if (watched.open && observation.state !== "alarm") {
+        raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
         watched.open = null;
-        raised.push(ended);
       }
-      const change = observation.change;
-      if (!change || (watched.harmful !== "both" && change.direction !== watched.harmful && change.kind !== "missing")) continue;
-      const anomaly: Anomaly = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...change };
-      watched.open = anomaly;
-      raised.push(anomaly);
     }
     watched.next = until;
     return raised;
@@ -288,6 +280,32 @@ export class Watcher implements AnomalyScanner {
   }
 }
 
-function worsened(open: Anomaly, observation: Observation): Anomaly {
-  return observation.score > open.score ? { ...open, score: observation.score } : open;
+/** The share of the alarm threshold from which a series that raised no alarm is still worth a word. */
+const SUSPICIOUS_SCORE = 0.6;
+const SUSPICION_WINDOW = 15 * MINUTE;
+
+/** What a series looks like shortly before `at`, when that is unusual but not (yet) an alarm. */
+function suspicion(watched: Watched, at: EpochMs, step: Milliseconds): Anomaly | null {
+  const window = watched.recent.filter((observation) => observation.at < at && observation.at >= at - SUSPICION_WINDOW);
+  const score = Math.max(0, ...window.map((observation) => observation.score));
+  const samples = window.filter((observation) => observation.value !== null);
+  if (score < SUSPICIOUS_SCORE || samples.length < 3) return null;
+  const mean = (pick: (observation: Observation) => number) => samples.reduce((sum, one) => sum + pick(one), 0) / samples.length;
+  const observed = mean(({ value }) => value ?? 0);
+  const expected = mean((observation) => observation.expected);
+  return {
+    id: `${watched.service}-${watched.signal}-suspicion`,
+    service: watched.service,
+    signal: watched.signal,
+    labels: {},
+    kind: "level",
+    direction: observed >= expected ? "up" : "down",
+    startedAt: samples[0]?.at ?? at,
+    detectedAt: at - step,
+    endedAt: null,
+    observed,
+    expected,
+    relativeChange: expected === 0 ? 0 : observed / expected - 1,
+    score,
+  };
 }

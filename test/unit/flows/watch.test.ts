@@ -1,0 +1,142 @@
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import type { InvestigateRequest, SreAgent } from "../../../src/agent/types.ts";
+import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
+import { Investigator } from "../../../src/flows/investigate.ts";
+import { Watcher } from "../../../src/flows/watch.ts";
+import { FeedbackRepository } from "../../../src/store/feedback.ts";
+import { InvestigationRepository } from "../../../src/store/investigations.ts";
+import { openStateDatabase } from "../../../src/store/state.ts";
+import { report } from "../../support/domain-samples.ts";
+import { RecordingChannel } from "../../support/recording-channel.ts";
+import { SyntheticMetrics } from "../../support/synthetic-metrics.ts";
+
+const START = Date.UTC(2026, 10, 2);
+const NOW = START + 14 * DAY + 3 * HOUR;
+const quiet = pino({ level: "silent" });
+
+async function world(options: { seed?: number } = {}) {
+  const db = await openStateDatabase(":memory:");
+  const store = new InvestigationRepository(db);
+  const channel = new RecordingChannel();
+  const metrics = new SyntheticMetrics(["edge", "shelf", "stranger"], START, 16, options.seed ?? 5);
+  const asked: InvestigateRequest[] = [];
+  const agent: SreAgent = {
+    investigate: async (request) => {
+      asked.push(request);
+      return report();
+    },
+    answer: () => Promise.reject(new Error("not asked")),
+  };
+  let now = NOW;
+  const investigator = new Investigator({
+    store,
+    feedback: new FeedbackRepository(db),
+    agent,
+    channel,
+    picture: (anomaly) => watcher.picture(anomaly),
+    now: () => now,
+    log: quiet,
+  });
+  const build = () =>
+    new Watcher({
+      metrics,
+      changes: { changes: async () => [] },
+      graph: async () => ({ nodes: ["edge", "shelf", "stranger"], edges: [{ caller: "edge", callee: "shelf", calls: 1 }] }),
+      latest: async () => now,
+      store,
+      memory: store,
+      investigator,
+      channel,
+      clock: { now: () => now, speed: 1 },
+      log: quiet,
+      options: { step: MINUTE, falseAlarmsPerWeek: 0.5, historyDays: 14 },
+    });
+  let watcher = build();
+  const passes = async (minutes: number) => {
+    for (let minute = 0; minute < minutes; minute++) {
+      now += MINUTE;
+      await watcher.tick();
+    }
+  };
+  const settled = async () => {
+    for (const id of investigator.running) await investigator.finished(id);
+  };
+  const restart = async () => {
+    await watcher.stop();
+    watcher = build();
+    await watcher.prepare();
+  };
+  await watcher.prepare();
+  await passes(1);
+  return {
+    store,
+    channel,
+    metrics,
+    asked,
+    passes,
+    settled,
+    restart,
+    scan: () => watcher.scan(["edge", "shelf", "stranger"], now),
+    now: () => now,
+  };
+}
+
+describe("the watcher", () => {
+  it("finds a 12 % latency rise within ten minutes and opens one investigation for the services it runs through", async () => {
+    const { store, channel, metrics, asked, passes, settled, now } = await world();
+    metrics.shifts.push({ service: "shelf", signal: "latency", from: now() + MINUTE, factor: 1.2 });
+    metrics.shifts.push({ service: "edge", signal: "latency", from: now() + MINUTE, factor: 1.12 });
+    await passes(15);
+    await settled();
+
+    const [incident, ...others] = await store.unresolvedIncidents();
+    expect(others).toEqual([]);
+    expect(incident?.services.toSorted()).toEqual(["edge", "shelf"]);
+    const rise = incident?.anomalies.find(({ service }) => service === "edge");
+    expect(rise).toMatchObject({ signal: "latency", direction: "up" });
+    expect((rise?.detectedAt ?? 0) - (now() - 15 * MINUTE)).toBeLessThanOrEqual(11 * MINUTE);
+    expect(asked).toHaveLength(1);
+    const { picture } = channel.investigations.at(-1) ?? {};
+    expect(picture?.points.length).toBeGreaterThan(60);
+    expect(picture?.band).toHaveLength(picture?.points.length ?? 0);
+  });
+
+  it("says nothing through a quiet day", async () => {
+    const { channel, asked, passes } = await world();
+    await passes(1440);
+    expect(asked).toEqual([]);
+    expect(channel.told).toEqual([]);
+  });
+
+  it("resolves the incident when the series is back, and says so", async () => {
+    const { store, channel, metrics, passes, settled, now } = await world();
+    metrics.shifts.push({ service: "stranger", signal: "latency", from: now() + MINUTE, factor: 1.3 });
+    await passes(15);
+    await settled();
+    expect(await store.unresolvedIncidents()).toHaveLength(1);
+    metrics.shifts.pop();
+    await passes(60);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(channel.told.at(-1)?.text).toMatch(/^Back to normal: stranger/);
+  });
+
+  it("goes on after a restart without asking again about what it knew", async () => {
+    const { store, metrics, asked, passes, settled, restart, now } = await world();
+    metrics.shifts.push({ service: "stranger", signal: "latency", from: now() + MINUTE, factor: 1.3 });
+    await passes(15);
+    await settled();
+    await restart();
+    await passes(15);
+    await settled();
+    expect(asked).toHaveLength(1);
+    expect(await store.unresolvedIncidents()).toHaveLength(1);
+  });
+
+  it("tells the agent what else is off its baseline", async () => {
+    const { metrics, passes, scan, now } = await world();
+    metrics.shifts.push({ service: "shelf", signal: "latency", from: now() + MINUTE, factor: 1.25 });
+    await passes(12);
+    expect((await scan())[0]).toMatchObject({ service: "shelf", signal: "latency", direction: "up" });
+  });
+});
