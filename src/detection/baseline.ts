@@ -1,0 +1,387 @@
+import type { MetricPoint } from "../domain/telemetry.ts";
+import { DAY, type EpochMs, HOUR, type Milliseconds, WEEK } from "../domain/time.ts";
+import { binomialScore, poissonScore } from "./normal.ts";
+import { SeasonalProfile } from "./profile.ts";
+import { clamp, medianOf, robustScale } from "./robust.ts";
+import type { Band, DetectorOptions } from "./types.ts";
+
+/** Residuals beyond this many scales are cut before anything is learned from them. */
+const CUT = 3;
+/** Half-width of the band: 95 of 100 normal samples. */
+const BAND = 1.96;
+/** The level follows the series this slowly, so that an hour-long change moves it by a thirtieth of itself. */
+const LEVEL_MEMORY: Milliseconds = 36 * HOUR;
+const SCALE_MEMORY: Milliseconds = 7 * DAY;
+/** Below this many expected events a sample is judged as a count. */
+const COUNTED = 30;
+
+export interface Judged extends Band {
+  readonly value: number;
+  /** Residual in standard deviations of its hour; standard normal on normal days. */
+  readonly z: number;
+  /** `z` without what the previous sample already told: serially uncorrelated, standard normal. */
+  readonly innovation: number;
+}
+
+/**
+ * Expectation, noise and memory of one series: level × shape of the week, a scale for every hour of the day, lag-1 autocorrelation.
+ *
+ * The level follows by a Huber-type robust exponential filter (Gelper, Fried and Croux 2010, "Robust forecasting with exponential and
+ * Holt-Winters smoothing"). Noise is an AR(1) process whose innovations are tested (Box and Jenkins 1970). Samples with few events are
+ * scored by their Poisson or binomial tails. Assumes that noise is relative to the level for rates and latencies, absolute otherwise.
+ */
+export class Baseline {
+  readonly profile: SeasonalProfile;
+  level = Number.NaN;
+  samples = 0;
+  private readonly relative: boolean;
+  private readonly options: DetectorOptions;
+  private readonly variance = new Float64Array(24);
+  private readonly seen = new Float64Array(24);
+  private overallVariance = 0;
+  private overallSeen = 0;
+  private magnitude = 0;
+  private typicalCount = 0;
+  private lagged = 0;
+  private squared = 0;
+  private previousZ = 0;
+  private previousAt = Number.NEGATIVE_INFINITY;
+  private cell = -1;
+  private cellValues: number[] = [];
+  private cellsSinceFit = 0;
+
+  constructor(options: DetectorOptions) {
+    this.options = options;
+    this.relative = options.kind === "rate" || options.kind === "latency" || options.kind === "counter";
+    this.profile = new SeasonalProfile(options.step);
+  }
+
+  /** Lag-1 autocorrelation of the residuals, shrunk to zero while little is known. */
+  get autocorrelation(): number {
+    return clamp(this.lagged / (this.squared + 30), 0, 0.95);
+  }
+
+  /** In the series' unit. */
+  expected(at: EpochMs): number {
+    const inside = this.level + this.shape(at);
+    if (this.relative) return Math.exp(inside);
+    return this.options.kind === "ratio" ? clamp(inside, 0, 1) : inside;
+  }
+
+  band(at: EpochMs, count?: number): Band {
+    const expected = this.expected(at);
+    const half = BAND * (this.deviation(at, expected, count) + this.holidayDoubt(at, expected));
+    const floor = this.options.kind === "gauge" ? Number.NEGATIVE_INFINITY : 0;
+    const ceiling = this.options.kind === "ratio" ? 1 : Number.POSITIVE_INFINITY;
+    return { at, expected, lower: Math.max(floor, expected - half), upper: Math.min(ceiling, expected + half) };
+  }
+
+  judge(at: EpochMs, value: number, count?: number): Judged {
+    if (Number.isNaN(this.level)) return { at, value, expected: value, lower: value, upper: value, z: 0, innovation: 0 };
+    const band = this.band(at, count);
+    const z = this.zScore(at, value, band.expected, count);
+    const phi = at - this.previousAt <= 1.5 * this.options.step ? this.autocorrelation : 0;
+    const innovation = (z - phi * this.previousZ) / Math.sqrt(1 - phi * phi);
+    return { ...band, value, z, innovation };
+  }
+
+  /** Learns from a judged sample. While `suspended` (an alarm is on) only its place in time is noted. */
+  learn(judged: Judged, suspended: boolean, count?: number): void {
+    const { at, value, expected } = judged;
+    const z = clamp(judged.z, -CUT, CUT);
+    if (Number.isNaN(this.level)) this.level = this.relative ? Math.log(Math.max(value, 1e-9)) : value;
+    if (!suspended) {
+      this.samples++;
+      const consecutive = at - this.previousAt <= 1.5 * this.options.step;
+      this.note(at, value, expected, consecutive, z, count);
+      const gain = Math.max(1 / (this.samples + 1), this.options.step / LEVEL_MEMORY);
+      const pull = z * this.deviation(at, expected, count);
+      if (this.samples <= 5)
+        this.level += ((this.relative ? Math.log(Math.max(value, 1e-9)) : value) - this.shape(at) - this.level) / this.samples;
+      else this.level += Math.min(0.5, gain) * (this.relative && expected > 0 ? clamp(pull / expected, -0.5, 0.5) : pull);
+    }
+    this.gather(at, value, suspended);
+    this.previousZ = z;
+    this.previousAt = at;
+  }
+
+  /** Makes what is above the expectation now normal: the level and the remembered cells move by `shift` (log units when relative). */
+  rebase(observed: number, expected: number): void {
+    const shift = this.relative ? Math.log(Math.max(observed, 1e-9) / Math.max(expected, 1e-9)) : observed - expected;
+    if (!Number.isFinite(shift)) return;
+    this.level += shift;
+    const { cells } = this.profile;
+    for (let index = 0; index < cells.length; index++) cells[index] = (cells[index] as number) + shift;
+  }
+
+  /**
+   * Learns the last four weeks in bulk and hands each of their samples, judged by what was learned, to `visit`, so that charts can be
+   * calibrated on them.
+   */
+  train(points: readonly MetricPoint[], visit: (judged: Judged) => void): void {
+    const newest = points.at(-1)?.at ?? 0;
+    const recent = points.filter(({ at, value }) => at > newest - 4 * WEEK && Number.isFinite(value));
+    if (recent.length === 0) return;
+    for (const { at, value } of recent) this.collect(at, value);
+    this.closeCell();
+    this.level = this.profile.fit();
+    const dayLevels = this.dayLevels();
+    const expectedOf = (at: EpochMs) => {
+      const inside = (dayLevels.get(Math.floor(at / DAY)) ?? this.level) + this.shape(at);
+      return this.relative ? Math.exp(inside) : inside;
+    };
+    this.scaleFrom(recent.map(({ at, value }) => ({ at, value, expected: expectedOf(at) })));
+    this.level = dayLevels.values().next().value ?? this.level;
+    this.samples = Math.ceil(DAY / this.options.step);
+    const judgedAll: Judged[] = [];
+    for (const { at, value } of recent) {
+      const judged = this.judge(at, value);
+      judgedAll.push(judged);
+      const z = clamp(judged.z, -CUT, CUT);
+      const pull = z * this.deviation(at, judged.expected);
+      this.level += (this.options.step / LEVEL_MEMORY) * (this.relative && judged.expected > 0 ? pull / judged.expected : pull);
+      this.previousAt = at;
+      this.previousZ = z;
+    }
+    this.scaleFrom(judgedAll);
+    this.lagged = 0;
+    this.squared = 0;
+    let previous: Judged | null = null;
+    for (const judged of judgedAll) {
+      const z = clamp(this.zScore(judged.at, judged.value, judged.expected), -CUT, CUT);
+      if (previous && judged.at - previous.at <= 1.5 * this.options.step) {
+        this.lagged += z * this.previousZ;
+        this.squared += z * z;
+      }
+      this.previousZ = z;
+      previous = judged;
+    }
+    this.samples = recent.length;
+    this.previousAt = Number.NEGATIVE_INFINITY;
+    const phi = this.autocorrelation;
+    for (const judged of judgedAll) {
+      const z = this.zScore(judged.at, judged.value, judged.expected);
+      const link = judged.at - this.previousAt <= 1.5 * this.options.step ? phi : 0;
+      visit({ ...judged, z, innovation: (z - link * this.previousZ) / Math.sqrt(1 - link * link) });
+      this.previousZ = clamp(z, -CUT, CUT);
+      this.previousAt = judged.at;
+    }
+  }
+
+  private shape(at: EpochMs): number {
+    const offset = this.profile.offset(at);
+    return this.isHoliday(at) ? offset / 2 : offset;
+  }
+
+  private isHoliday(at: EpochMs): boolean {
+    const { holidays } = this.options;
+    return holidays !== undefined && holidays.length > 0 && holidays.includes(new Date(at).toISOString().slice(0, 10));
+  }
+
+  private holidayDoubt(at: EpochMs, expected: number): number {
+    if (!this.isHoliday(at)) return 0;
+    const moved = Math.abs(this.profile.offset(at)) / 2;
+    return this.relative ? expected * moved : moved;
+  }
+
+  /** Standard deviation of a sample, in the series' unit. */
+  private deviation(at: EpochMs, expected: number, count?: number): number {
+    const hour = Math.floor(at / HOUR) % 24;
+    const known = this.seen[hour] as number;
+    const pooled = this.overallSeen > 0 ? this.overallVariance : 0;
+    const scale = Math.sqrt((known * (this.variance[hour] as number) + 120 * pooled) / (known + 120));
+    const { kind, step } = this.options;
+    if (kind === "gauge") return Math.max(scale, 2e-3 * this.magnitude, 1e-12);
+    if (kind === "ratio") {
+      const counted =
+        count !== undefined && count > 0 ? Math.sqrt((Math.max(expected, 0.5 / count) * (1 - expected)) / count) : 1e-3;
+      return Math.max(scale, counted, 1e-6);
+    }
+    const few = kind === "latency" && count !== undefined && count > 0 ? Math.sqrt(Math.max(1, this.typicalCount / count)) : 1;
+    const counting = kind === "latency" ? 0 : 1 / Math.sqrt(Math.max(1e-3, (expected * step) / 1_000));
+    return expected * Math.max(scale * few, counting, 2e-3);
+  }
+
+  private zScore(at: EpochMs, value: number, expected: number, count?: number): number {
+    const deviation = this.deviation(at, expected, count) + this.holidayDoubt(at, expected);
+    const { kind, step } = this.options;
+    if (kind === "ratio" && count !== undefined && count > 0) {
+      const due = Math.max(expected, 0.5 / Math.max(1, count + this.typicalCount * Math.min(this.samples, 1_000)));
+      const pure = Math.sqrt((due * (1 - due)) / count);
+      return binomialScore(value * count, count, due) * Math.min(1, pure / Math.max(1e-12, deviation));
+    }
+    if (kind === "rate" || kind === "counter") {
+      const due = (expected * step) / 1_000;
+      if (due < COUNTED)
+        return poissonScore((value * step) / 1_000, due) * Math.min(1, Math.sqrt(due) / ((deviation * step) / 1_000));
+    }
+    return (value - expected) / deviation;
+  }
+
+  private note(at: EpochMs, value: number, expected: number, consecutive: boolean, z: number, count?: number): void {
+    const { step } = this.options;
+    const memory = SCALE_MEMORY / step;
+    const unit = this.relative && expected > 0 ? expected : 1;
+    const deviation = this.deviation(at, expected, count) / unit;
+    const cut = this.samples < 30 ? 10 : CUT;
+    const residual = clamp((value - expected) / unit, -cut * deviation, cut * deviation);
+    const square = this.samples < 10 ? ((value - expected) / unit) ** 2 : residual * residual;
+    this.overallSeen = Math.min(this.overallSeen + 1, memory);
+    this.overallVariance += (square - this.overallVariance) / this.overallSeen;
+    const hour = Math.floor(at / HOUR) % 24;
+    const known = Math.min((this.seen[hour] as number) + 1, Math.max(1, memory / 24));
+    this.seen[hour] = known;
+    this.variance[hour] = (this.variance[hour] as number) + (square - (this.variance[hour] as number)) / known;
+    this.magnitude += (Math.abs(value) - this.magnitude) / Math.min(this.samples, memory);
+    if (count !== undefined) this.typicalCount += (count - this.typicalCount) / Math.min(this.samples, memory);
+    if (consecutive) {
+      this.lagged += z * this.previousZ - this.lagged / memory;
+      this.squared += z * z - this.squared / memory;
+    }
+  }
+
+  private gather(at: EpochMs, value: number, suspended: boolean): void {
+    const before = this.profile.last;
+    this.collect(at, suspended ? Number.NaN : value);
+    if (this.profile.last === before) return;
+    this.cellsSinceFit++;
+    const young = this.samples * this.options.step < WEEK;
+    if (suspended || this.cellsSinceFit < this.profile.perDay / (young ? 4 : 1)) return;
+    this.cellsSinceFit = 0;
+    const previous = this.profile.shape.slice();
+    this.profile.fit();
+    const { perDay, perWeek, last } = this.profile;
+    let moved = 0;
+    for (let cell = last - perDay + 1; cell <= last; cell++) {
+      const slot = ((cell % perWeek) + perWeek) % perWeek;
+      moved += (previous[slot] as number) - (this.profile.shape[slot] as number);
+    }
+    this.level += moved / perDay;
+  }
+
+  private collect(at: EpochMs, value: number): void {
+    const cell = this.profile.cellOf(at);
+    if (cell !== this.cell) {
+      this.closeCell();
+      this.cell = cell;
+    }
+    if (!Number.isNaN(value)) this.cellValues.push(value);
+  }
+
+  private closeCell(): void {
+    const middle = trimmedMean(this.cellValues);
+    if (this.cell >= 0) this.profile.put(this.cell, this.relative ? Math.log(Math.max(middle, 1e-9)) : middle);
+    this.cellValues = [];
+  }
+
+  private dayLevels(): Map<number, number> {
+    const { profile } = this;
+    const groups = new Map<number, number[]>();
+    for (let cell = Math.max(0, profile.last - profile.cells.length + 1); cell <= profile.last; cell++) {
+      const value = profile.cells[cell % profile.cells.length] as number;
+      if (Number.isNaN(value)) continue;
+      const at = cell * profile.width - WEEK + 4 * DAY;
+      const day = Math.floor(at / DAY);
+      const known = groups.get(day);
+      const rest = value - (profile.shape[cell % profile.perWeek] as number);
+      if (known) known.push(rest);
+      else groups.set(day, [rest]);
+    }
+    return new Map([...groups].map(([day, values]) => [day, medianOf(values)]));
+  }
+
+  private scaleFrom(samples: readonly { readonly at: EpochMs; readonly value: number; readonly expected: number }[]): void {
+    const hours: number[][] = Array.from({ length: 24 }, () => []);
+    const all: number[] = [];
+    let magnitude = 0;
+    for (const { at, value, expected } of samples) {
+      const residual = (value - expected) / (this.relative && expected > 0 ? expected : 1);
+      hours[Math.floor(at / HOUR) % 24]?.push(residual);
+      all.push(residual);
+      magnitude += Math.abs(value);
+    }
+    const memory = SCALE_MEMORY / this.options.step;
+    this.overallVariance = robustScale(all) ** 2;
+    this.overallSeen = Math.min(all.length, memory);
+    hours.forEach((residuals, hour) => {
+      this.variance[hour] = robustScale(residuals) ** 2;
+      this.seen[hour] = Math.min(residuals.length, memory / 24);
+    });
+    this.magnitude = magnitude / samples.length;
+  }
+
+  save(): Record<string, unknown> {
+    const { profile } = this;
+    return {
+      level: this.level,
+      samples: this.samples,
+      cells: pack(profile.cells),
+      shape: pack(profile.shape),
+      last: profile.last,
+      variance: [...this.variance],
+      seen: [...this.seen],
+      numbers: [
+        this.overallVariance,
+        this.overallSeen,
+        this.magnitude,
+        this.typicalCount,
+        this.lagged,
+        this.squared,
+        this.previousZ,
+      ],
+      previousAt: Number.isFinite(this.previousAt) ? this.previousAt : null,
+      cell: this.cell,
+      cellValues: this.cellValues,
+      cellsSinceFit: this.cellsSinceFit,
+    };
+  }
+
+  load(saved: ReturnType<Baseline["save"]>): void {
+    const state = saved as {
+      level: number | null;
+      samples: number;
+      cells: string;
+      shape: string;
+      last: number;
+      variance: number[];
+      seen: number[];
+      numbers: number[];
+      previousAt: number | null;
+      cell: number;
+      cellValues: number[];
+      cellsSinceFit: number;
+    };
+    this.level = state.level ?? Number.NaN;
+    this.samples = state.samples;
+    this.profile.cells.set(unpack(state.cells));
+    this.profile.shape.set(unpack(state.shape));
+    this.profile.last = state.last;
+    this.variance.set(state.variance);
+    this.seen.set(state.seen);
+    [this.overallVariance, this.overallSeen, this.magnitude, this.typicalCount, this.lagged, this.squared, this.previousZ] =
+      state.numbers as [number, number, number, number, number, number, number];
+    this.previousAt = state.previousAt ?? Number.NEGATIVE_INFINITY;
+    this.cell = state.cell;
+    this.cellValues = [...state.cellValues];
+    this.cellsSinceFit = state.cellsSinceFit;
+  }
+}
+
+/** Mean of the middle half; of everything where the middle is zero, as in sparse counts. */
+function trimmedMean(values: number[]): number {
+  const n = values.length;
+  if (n < 4) return n === 0 ? Number.NaN : medianOf(values);
+  values.sort((a, b) => a - b);
+  const cut = values[n >> 1] === 0 ? 0 : n >> 2;
+  let sum = 0;
+  for (let index = cut; index < n - cut; index++) sum += values[index] as number;
+  return sum / (n - 2 * cut);
+}
+
+const pack = (values: Float32Array): string =>
+  Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64");
+
+function unpack(text: string): Float32Array {
+  const bytes = Buffer.from(text, "base64");
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}

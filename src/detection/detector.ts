@@ -1,0 +1,406 @@
+import type { AnomalyKind } from "../domain/anomaly.ts";
+import type { MetricPoint } from "../domain/telemetry.ts";
+import { DAY, type EpochMs, MINUTE, type Milliseconds, WEEK } from "../domain/time.ts";
+import { Baseline, type Judged } from "./baseline.ts";
+import { NoiseTail, RunChart, ShiftChart, VarianceChart } from "./charts.ts";
+import { CounterRate } from "./counter.ts";
+import { LongRunScale } from "./long-run.ts";
+import { clamp } from "./robust.ts";
+import type {
+  Band,
+  Change,
+  DetectorOptions,
+  DetectorState,
+  EndedChange,
+  Observation,
+  SampleContext,
+  SeriesDetector,
+} from "./types.ts";
+
+/** Shifts that the charts are tuned to, in standard deviations, with their share of the false-alarm budget. Small ones wait longer anyway. */
+const SHIFTS = [
+  { size: 2, share: 0.45 },
+  { size: 1, share: 0.3 },
+  { size: 0.5, share: 0.15 },
+];
+const SPIKE_SHARE = 0.15;
+const VARIANCE_SHARE = 0.05;
+const RUN_SHARE = 0.05;
+/** No single sample may say more than this many standard deviations (Huber 1964). */
+const CUT = 3;
+/** Shorter bursts are blips: a deploy, a retry storm that heals. */
+const SHORTEST_SHIFT: Milliseconds = 5 * MINUTE;
+/** Chart samples remembered for the noise tail. */
+const TAIL_MEMORY: Milliseconds = 8 * WEEK;
+/** Log of the odds at which a change is believed to be over (Wald 1945). */
+const RECOVERED = Math.log(100);
+
+interface Alarm {
+  kind: AnomalyKind;
+  direction: "up" | "down";
+  startedAt: EpochMs;
+  detectedAt: EpochMs;
+  samples: number;
+  observed: number;
+  expected: number;
+  score: number;
+  /** Mean innovation of the change. */
+  size: number;
+  /** Log-likelihood ratio of being back to normal. */
+  recovery: number;
+}
+
+export function createDetector(options: DetectorOptions): SeriesDetector {
+  if (!(options.step > 0))
+    throw new RangeError(`detector option step is ${options.step}: give a positive number of milliseconds`);
+  if (!(options.falseAlarmsPerWeek > 0))
+    throw new RangeError(`detector option falseAlarmsPerWeek is ${options.falseAlarmsPerWeek}: give a positive number`);
+  return new Detector(options);
+}
+
+/** The inverse of `SeriesDetector.state`. Throws RangeError for a state of another version: train anew. */
+export function restoreDetector(state: unknown): SeriesDetector {
+  const known = state as DetectorState | null;
+  if (known?.version !== 1) throw new RangeError("detector state is of another version: train the detector anew from history");
+  const detector = new Detector(known.options);
+  detector.load(known);
+  return detector;
+}
+
+export class Detector implements SeriesDetector {
+  private readonly options: DetectorOptions;
+  private readonly baseline: Baseline;
+  private readonly counter: CounterRate | null;
+  private readonly shifts: readonly { readonly chart: ShiftChart; readonly rate: number }[];
+  private readonly spikes = new NoiseTail(2.6, 0.0093, 0.4, 30);
+  private readonly variance = new VarianceChart();
+  private readonly flat: RunChart;
+  private readonly gaps: RunChart;
+  private readonly longRun = new LongRunScale();
+  private readonly memory: number;
+  private readonly rate: number;
+  private alarm: Alarm | null = null;
+  private firstAt: EpochMs | null = null;
+  private lastAt: EpochMs = Number.NEGATIVE_INFINITY;
+  private lastValue = Number.NaN;
+  private lastInnovation = 0;
+
+  constructor(options: DetectorOptions) {
+    this.options = options;
+    this.baseline = new Baseline(options);
+    this.counter = options.kind === "counter" ? new CounterRate() : null;
+    this.rate = (options.falseAlarmsPerWeek * options.step) / WEEK;
+    this.memory = TAIL_MEMORY / options.step;
+    this.shifts = SHIFTS.flatMap(({ size, share }) =>
+      ([1, -1] as const)
+        .filter((sign) => this.sideShare(sign) > 0)
+        .map((sign) => ({ chart: new ShiftChart(size, sign), rate: this.rate * share * this.sideShare(sign) })),
+    );
+    const shortest = Math.max(3, Math.ceil(SHORTEST_SHIFT / options.step));
+    this.flat = new RunChart(Math.max(10, shortest));
+    this.gaps = new RunChart(shortest);
+  }
+
+  train(points: readonly MetricPoint[]): void {
+    const samples = this.counter ? this.counter.convert(points) : points;
+    this.firstAt = samples[0]?.at ?? this.firstAt;
+    this.baseline.train(samples, (judged) => {
+      this.trackRuns(judged.at, judged.value);
+      if (this.alarm) this.follow(this.alarm, judged, false);
+      else this.watch(judged, false);
+      this.lastAt = judged.at;
+    });
+    this.alarm = null;
+    this.restartCharts();
+  }
+
+  observe(point: MetricPoint, context?: SampleContext): Observation {
+    const { at } = point;
+    if (!Number.isFinite(point.value)) return this.missing(at);
+    const value = this.counter ? this.counter.next(point) : point.value;
+    if (at <= this.lastAt || value === null) return this.quiet(at, value ?? Number.NaN);
+    this.firstAt ??= at;
+    this.trackRuns(at, value);
+    const judged = this.baseline.judge(at, value, context?.count);
+    const learning = this.isLearning(at);
+    let ended: EndedChange | null = null;
+    let score = 0;
+    if (this.alarm?.kind === "missing") ended = this.close("recovered", at);
+    if (this.alarm) ended = this.follow(this.alarm, judged, true);
+    else score = this.watch(judged, learning);
+    this.baseline.learn(judged, this.alarm !== null, context?.count);
+    this.lastAt = at;
+    return this.report(judged, learning, score, ended);
+  }
+
+  missing(at: EpochMs): Observation {
+    if (at <= this.lastAt) return this.quiet(at, Number.NaN);
+    this.firstAt ??= at;
+    this.gaps.add(true, at);
+    this.lastAt = at;
+    const learning = this.isLearning(at);
+    const score = this.gaps.score(this.rate * RUN_SHARE);
+    const band = Number.isNaN(this.baseline.level) ? { at, expected: 0, lower: 0, upper: 0 } : this.baseline.band(at);
+    const judged: Judged = { ...band, value: Number.NaN, z: 0, innovation: 0 };
+    if (score >= 1 && !learning && !this.alarm) {
+      this.raise(
+        "missing",
+        "down",
+        this.gaps.startedAt,
+        at,
+        score,
+        { samples: this.gaps.length, observed: 0, expected: band.expected * this.gaps.length },
+        0,
+      );
+    }
+    return this.report(judged, learning, learning ? 0 : score, null);
+  }
+
+  band(from: EpochMs, to: EpochMs): readonly Band[] {
+    const bands: Band[] = [];
+    if (Number.isNaN(this.baseline.level)) return bands;
+    for (let at = from; at < to; at += this.options.step) bands.push(this.baseline.band(at));
+    return bands;
+  }
+
+  /** The samples of `points` judged by what is known now, without learning from them: z-scores for a one-shot judgement. */
+  judgeAll(points: readonly MetricPoint[]): readonly Judged[] {
+    return points.map(({ at, value }) => this.baseline.judge(at, value));
+  }
+
+  /** Standard deviation of one innovation for sums over many, and lag-1 autocorrelation of the residuals. */
+  get noise(): { readonly longRun: number; readonly autocorrelation: number } {
+    return { longRun: this.longRun.scale(), autocorrelation: this.baseline.autocorrelation };
+  }
+
+  private isLearning(at: EpochMs): boolean {
+    return this.baseline.samples < 30 || this.firstAt === null || at - this.firstAt < (this.options.learnFor ?? 2 * DAY);
+  }
+
+  /** Nobody is woken by a latency or an error ratio that falls; most of the budget goes to what hurts. */
+  private sideShare(sign: 1 | -1): number {
+    const { kind, harmful } = this.options;
+    if (harmful === "up" || harmful === "down") return (harmful === "up") === (sign === 1) ? 1 : 0;
+    if (kind === "latency" || kind === "ratio") return sign === 1 ? 0.8 : 0.2;
+    return 0.5;
+  }
+
+  private trackRuns(at: EpochMs, value: number): void {
+    const skipped = Number.isFinite(this.lastAt) ? Math.min(1_000, Math.round((at - this.lastAt) / this.options.step) - 1) : 0;
+    for (let index = skipped; index > 0; index--) this.gaps.add(true, at - index * this.options.step);
+    this.gaps.add(false, at);
+    this.flat.add(value === this.lastValue, at);
+    this.lastValue = value;
+    if (skipped > 12 && !this.alarm) this.restartCharts();
+  }
+
+  /** Feeds every chart, raises an alarm when one asks for it, and returns the strongest evidence over its threshold. */
+  private watch(judged: Judged, silent: boolean): number {
+    const { at, value, expected, z } = judged;
+    const innovation = clamp(judged.innovation, -CUT, CUT);
+    this.longRun.add(innovation);
+    const steady = innovation / this.longRun.scale();
+    let best = 0;
+    for (const { chart, rate } of this.shifts) {
+      chart.add(steady, at, value, expected, this.memory);
+      const threshold = chart.tail.threshold(rate);
+      chart.limit(threshold + 2);
+      const score = chart.height / threshold;
+      if (score > best) best = score;
+      if (score < 1 || silent || this.alarm || !this.persists(chart, steady, at)) continue;
+      const { run } = chart;
+      this.raise(
+        slopes(chart) ? "trend" : "level",
+        chart.sign === 1 ? "up" : "down",
+        run.startedAt,
+        at,
+        score,
+        run,
+        run.sum / run.samples,
+      );
+    }
+    this.lastInnovation = steady;
+
+    const size = Math.abs(z);
+    const direction = z > 0 ? "up" : "down";
+    this.spikes.sample(this.memory);
+    const side = this.sideShare(z > 0 ? 1 : -1);
+    const spikeScore = side > 0 ? size / this.spikes.threshold(this.rate * SPIKE_SHARE * 2 * side) : 0;
+    this.spikes.peak(size);
+    if (spikeScore >= 1 && !silent && !this.alarm && this.matters(value, expected))
+      this.raise("spike", direction, at, at, spikeScore, { samples: 1, observed: value, expected }, z);
+
+    this.variance.add(judged.innovation, at, this.memory);
+    const varianceThreshold = this.variance.tail.threshold(this.rate * VARIANCE_SHARE);
+    this.variance.limit(varianceThreshold + 2);
+    const varianceScore = this.variance.height / varianceThreshold;
+    if (varianceScore >= 1 && !silent && !this.alarm && at - this.variance.startedAt >= SHORTEST_SHIFT)
+      this.raise("variance", direction, this.variance.startedAt, at, varianceScore, { samples: 1, observed: value, expected }, 0);
+
+    const flatScore = this.flat.score(this.rate * RUN_SHARE);
+    if (flatScore >= 1 && !silent && !this.alarm)
+      this.raise("flatline", direction, this.flat.startedAt, at, flatScore, { samples: 1, observed: value, expected }, 0);
+    return Math.max(best, spikeScore, varianceScore, flatScore);
+  }
+
+  /** A shift must have lasted, still be there in the last two samples, and be large enough to matter. */
+  private persists(chart: ShiftChart, innovation: number, at: EpochMs): boolean {
+    const { run, sign, size } = chart;
+    if (at - run.startedAt + this.options.step < SHORTEST_SHIFT) return false;
+    if (Math.min(sign * innovation, sign * this.lastInnovation) < size / 4) return false;
+    return this.matters(run.observed / run.samples, run.expected / run.samples);
+  }
+
+  /** Large enough to be worth a word. */
+  matters(observed: number, expected: number): boolean {
+    const { kind, smallestChange } = this.options;
+    const difference = Math.abs(observed - expected);
+    if (kind === "ratio") return difference >= (smallestChange ?? 0.003);
+    return difference >= (smallestChange ?? (kind === "gauge" ? 0 : 0.03)) * Math.abs(expected);
+  }
+
+  private raise(
+    kind: AnomalyKind,
+    direction: "up" | "down",
+    startedAt: EpochMs,
+    detectedAt: EpochMs,
+    score: number,
+    sums: { readonly samples: number; readonly observed: number; readonly expected: number },
+    size: number,
+  ): void {
+    const { samples, observed, expected } = sums;
+    this.alarm = { kind, direction, startedAt, detectedAt, samples, observed, expected, score, size, recovery: 0 };
+  }
+
+  /** Keeps the account of an alarm and ends it when the series is back, or when the change has become the new normal. */
+  private follow(alarm: Alarm, judged: Judged, learns: boolean): EndedChange | null {
+    const { at, value, expected, z } = judged;
+    alarm.samples++;
+    alarm.observed += value;
+    alarm.expected += expected;
+    const innovation = clamp(judged.innovation, -CUT, CUT) / this.longRun.scale();
+    if (at - alarm.startedAt >= (this.options.acceptAfter ?? DAY)) {
+      if (learns && alarm.kind !== "variance")
+        this.baseline.rebase(alarm.observed / alarm.samples, alarm.expected / alarm.samples);
+      return this.close("accepted", at);
+    }
+    if (this.isOver(alarm, innovation, z, at)) return this.close("recovered", at);
+    return null;
+  }
+
+  private isOver(alarm: Alarm, innovation: number, z: number, at: EpochMs): boolean {
+    switch (alarm.kind) {
+      case "missing":
+        return true;
+      case "flatline":
+        return this.flat.length === 0;
+      case "variance":
+        this.variance.add(innovation, at, this.memory);
+        return this.variance.height === 0;
+      case "spike":
+        if (alarm.samples > Math.max(3, SHORTEST_SHIFT / this.options.step)) alarm.kind = "level";
+        return Math.abs(z) < 2.6;
+      default: {
+        const size = Math.sign(alarm.size) * clamp(Math.abs(alarm.size), 0.5, CUT);
+        alarm.recovery = Math.max(0, alarm.recovery - size * (innovation - size / 2));
+        return alarm.recovery > RECOVERED;
+      }
+    }
+  }
+
+  private close(reason: EndedChange["reason"], endedAt: EpochMs): EndedChange | null {
+    if (!this.alarm) return null;
+    const ended = { ...changeOf(this.alarm), endedAt, reason };
+    this.alarm = null;
+    this.restartCharts();
+    return ended;
+  }
+
+  private restartCharts(): void {
+    for (const { chart } of this.shifts) chart.restart();
+    this.variance.restart();
+    this.lastInnovation = 0;
+  }
+
+  private report(judged: Judged, learning: boolean, score: number, ended: EndedChange | null): Observation {
+    const { at, value, expected, lower, upper } = judged;
+    const ongoing = this.alarm ? changeOf(this.alarm) : null;
+    const state = ongoing ? "alarm" : learning ? "learning" : "normal";
+    const shown = ongoing ? Math.max(ongoing.score, score) : learning ? 0 : score;
+    const change = ongoing?.detectedAt === at ? ongoing : null;
+    const seen = Number.isNaN(value) ? null : value;
+    return { at, value: seen, expected, lower, upper, score: shown, state, change, ongoing, ...(ended ? { ended } : {}) };
+  }
+
+  /** A sample that says nothing new: a duplicate, one out of order, or a counter's first. */
+  private quiet(at: EpochMs, value: number): Observation {
+    const band = Number.isNaN(this.baseline.level) ? { at, expected: value, lower: value, upper: value } : this.baseline.band(at);
+    return this.report({ ...band, value, z: 0, innovation: 0 }, this.isLearning(at), 0, null);
+  }
+
+  state(): DetectorState {
+    return {
+      version: 1,
+      options: this.options,
+      baseline: this.baseline.save(),
+      counter: this.counter?.save() ?? null,
+      shifts: this.shifts.map(({ chart }) => chart.save()),
+      spikes: this.spikes.save(),
+      variance: this.variance.save(),
+      flat: this.flat.save(),
+      gaps: this.gaps.save(),
+      longRun: this.longRun.save(),
+      alarm: this.alarm ? { ...this.alarm } : null,
+      firstAt: this.firstAt,
+      lastAt: Number.isFinite(this.lastAt) ? this.lastAt : null,
+      lastValue: Number.isNaN(this.lastValue) ? null : this.lastValue,
+      lastInnovation: this.lastInnovation,
+    };
+  }
+
+  load(state: DetectorState): void {
+    const saved = state as unknown as Record<string, unknown> & {
+      baseline: Record<string, unknown>;
+      shifts: unknown[][];
+      alarm: Alarm | null;
+      firstAt: number | null;
+      lastAt: number | null;
+      lastValue: number | null;
+    };
+    this.baseline.load(saved.baseline);
+    this.counter?.load(saved.counter as number[]);
+    this.shifts.forEach(({ chart }, index) => {
+      chart.load(saved.shifts[index] ?? []);
+    });
+    this.spikes.load(saved.spikes as number[]);
+    this.variance.load(saved.variance as unknown[]);
+    this.flat.load(saved.flat as number[]);
+    this.gaps.load(saved.gaps as number[]);
+    this.longRun.load(saved.longRun as number[]);
+    this.alarm = saved.alarm ? { ...saved.alarm } : null;
+    this.firstAt = saved.firstAt;
+    this.lastAt = saved.lastAt ?? Number.NEGATIVE_INFINITY;
+    this.lastValue = saved.lastValue ?? Number.NaN;
+    this.lastInnovation = saved.lastInnovation as number;
+  }
+}
+
+function changeOf({ kind, direction, startedAt, detectedAt, samples, observed, expected, score }: Alarm): Change {
+  return {
+    kind,
+    direction,
+    startedAt,
+    detectedAt,
+    observed: observed / samples,
+    expected: expected / samples,
+    relativeChange: expected === 0 ? 0 : observed / expected - 1,
+    score,
+  };
+}
+
+/** The innovations of the run grow steadily: t-statistic of their least-squares slope beyond three in the chart's direction. */
+function slopes({ run, sign }: ShiftChart): boolean {
+  const n = run.samples;
+  if (n < 10) return false;
+  return (sign * (run.moment - (run.sum * (n + 1)) / 2)) / Math.sqrt((n * (n * n - 1)) / 12) > 3;
+}

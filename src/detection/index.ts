@@ -1,0 +1,17 @@
+/** Detection as its users see it: watch one series, judge one window, group what was found, choose what to watch. */
+export { createDetector, restoreDetector } from "./detector.ts";
+export { type Grouping, type GroupOptions, groupAnomalies } from "./group.ts";
+export { judgeWindow, type WindowJudgement } from "./judge.ts";
+export { inferStep, type RecordedPoint, type ReplayedAnomaly, replay } from "./replay.ts";
+export type {
+  Band,
+  Change,
+  DetectorOptions,
+  DetectorState,
+  EndedChange,
+  Observation,
+  SampleContext,
+  SeriesDetector,
+  SeriesKind,
+} from "./types.ts";
+export { type WatchedSignal, watchlist } from "./watchlist.ts";
