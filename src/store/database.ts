@@ -9,18 +9,11 @@ export function ownerOnlyFolder(path: string): string {
   return path;
 }
 
-/**
- * Opens a SQLite file (or `:memory:`) and brings its schema up to date.
- *
- * @param durability `full` survives power loss at every commit (decisions, audit); `normal` may lose the last commits on power loss
- * but never corrupts (telemetry). Both survive kill -9.
- * @throws when a migration fails; the message names the migration and the file.
- */
-export async function openDatabase<Tables>(
-  file: string,
-  migrations: Readonly<Record<string, Migration>>,
-  durability: "full" | "normal",
-): Promise<Kysely<Tables>> {
+/** `full` survives power loss at every commit (decisions, audit); `normal` may lose the last commits on power loss but never corrupts (telemetry). Both survive kill -9. */
+export type Durability = "full" | "normal";
+
+/** Opens a SQLite file (or `:memory:`) that only its owner can read. */
+export function openSqlite(file: string, durability: Durability): SQLite.Database {
   if (file !== ":memory:") ownerOnlyFolder(dirname(file));
   const sqlite = new SQLite(file);
   if (file !== ":memory:") chmodSync(file, 0o600);
@@ -28,6 +21,18 @@ export async function openDatabase<Tables>(
   sqlite.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
   sqlite.pragma("busy_timeout = 5000");
   sqlite.pragma("foreign_keys = ON");
+  return sqlite;
+}
+
+/**
+ * Brings the schema of an open database up to date.
+ *
+ * @throws when a migration fails; the message names the migration and the file.
+ */
+export async function migrate<Tables>(
+  sqlite: SQLite.Database,
+  migrations: Readonly<Record<string, Migration>>,
+): Promise<Kysely<Tables>> {
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
   const { error, results } = await new Migrator({
     db,
@@ -36,9 +41,18 @@ export async function openDatabase<Tables>(
   if (error) {
     const failed = results?.find((result) => result.status === "Error")?.migrationName ?? "unknown";
     await db.destroy();
-    throw new Error(`Migration ${failed} failed on ${file}: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new Error(`Migration ${failed} failed on ${sqlite.name}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }
   return db;
+}
+
+/** Opens a SQLite file (or `:memory:`) and brings its schema up to date. */
+export function openDatabase<Tables>(
+  file: string,
+  migrations: Readonly<Record<string, Migration>>,
+  durability: Durability,
+): Promise<Kysely<Tables>> {
+  return migrate<Tables>(openSqlite(file, durability), migrations);
 }

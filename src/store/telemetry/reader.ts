@@ -1,0 +1,357 @@
+import type SQLite from "better-sqlite3";
+import {
+  type ChangeEvent,
+  type ChangeQuery,
+  type ChangeSource,
+  type Labels,
+  type LogQuery,
+  type LogRecord,
+  type LogSource,
+  type MetricInfo,
+  type MetricKind,
+  type MetricPoint,
+  type MetricQuery,
+  type MetricSource,
+  type RedQuery,
+  type Series,
+  type ServiceEdge,
+  type ServiceName,
+  SourceError,
+  type Span,
+  type TimeRange,
+  type TraceQuery,
+  type TraceSource,
+} from "../../domain/telemetry.ts";
+import { HOUR } from "../../domain/time.ts";
+import { quantile } from "./quantile.ts";
+import { SEVERITIES } from "./writer.ts";
+
+/** Server-side durations by OpenTelemetry's semantic conventions, and the older name; the first that a service sends is its RED source. */
+const DURATION_METRICS = [
+  "http.server.request.duration",
+  "rpc.server.duration",
+  "http.server.duration",
+  "db.server.operation.duration",
+];
+
+interface SeriesRow {
+  id: number;
+  metric: string;
+  service: string;
+  kind: MetricKind;
+  unit: string;
+  labels: string;
+  bounds: string;
+  failed: number;
+}
+
+/** A point belongs to the step that it closes: an exporter stamps the end of what it counted. */
+const BUCKET = "(CAST(at - 1 AS INTEGER) / CAST(@step AS INTEGER)) * CAST(@step AS INTEGER)";
+
+/** Answers queries from the embedded store. Steps are aligned to the epoch; a step's time is its start. */
+export class TelemetryReader implements MetricSource, LogSource, TraceSource, ChangeSource {
+  readonly #db: SQLite.Database;
+  readonly #statements = new Map<string, SQLite.Statement>();
+
+  constructor(db: SQLite.Database) {
+    this.#db = db;
+  }
+
+  async services(): Promise<readonly ServiceName[]> {
+    return this.#prepare("SELECT DISTINCT service FROM series ORDER BY service").pluck().all() as string[];
+  }
+
+  async metrics(service?: ServiceName): Promise<readonly MetricInfo[]> {
+    const rows = this.#series(service ? { service } : {});
+    const byMetric = groupBy(rows, (row) => row.metric);
+    return [...byMetric].map(([metric, group]) => ({
+      metric,
+      kind: group[0]?.kind ?? "gauge",
+      unit: group[0]?.unit ?? "",
+      services: [...new Set(group.map((row) => row.service))].sort(),
+      labelKeys: [...new Set(group.flatMap((row) => Object.keys(JSON.parse(row.labels))))].sort(),
+    }));
+  }
+
+  async query(query: MetricQuery): Promise<readonly Series[]> {
+    checkRange(query, query.step);
+    const rows = this.#series(query).filter((row) => matches(row, query.labels));
+    const groups = groupBy(rows, (row) => {
+      const labels = JSON.parse(row.labels) as Labels;
+      return JSON.stringify((query.groupBy ?? []).map((key) => [key, labels[key] ?? ""]));
+    });
+    const result: Series[] = [];
+    for (const [key, group] of groups) {
+      const [first] = group;
+      if (!first) continue;
+      const services = new Set(group.map((row) => row.service));
+      result.push({
+        metric: query.metric,
+        service: services.size === 1 ? first.service : null,
+        labels: Object.fromEntries(JSON.parse(key) as [string, string][]),
+        unit: query.statistic === "rate" && first.kind !== "gauge" ? "{event}/s" : first.unit,
+        points: this.#aggregate(group, query),
+      });
+    }
+    return result;
+  }
+
+  async red(query: RedQuery): Promise<Series> {
+    checkRange(query, query.step);
+    const rows = this.#series({ service: query.service }).filter((row) => matches(row, query.labels));
+    const metric = DURATION_METRICS.find((name) => rows.some((row) => row.metric === name && row.kind === "histogram"));
+    const series = rows.filter((row) => row.metric === metric);
+    const unit = query.signal === "rate" ? "{request}/s" : query.signal === "errors" ? "1" : "s";
+    const describe = (points: readonly MetricPoint[]): Series => ({
+      metric: `red.${query.signal}`,
+      service: query.service,
+      labels: query.labels ?? {},
+      unit,
+      points,
+    });
+    if (!metric) return describe(this.#redFromSpans(query));
+    // Milliseconds were the unit of the older conventions.
+    const scale = series[0]?.unit === "ms" ? 0.001 : 1;
+    if (query.signal === "latency_p95") {
+      return describe(this.#quantiles(series, query, 0.95).map(({ at, value }) => ({ at, value: value * scale })));
+    }
+    const steps = this.#sumSteps(series, query);
+    return describe(
+      steps.flatMap(({ at, count, sum, failed }) => {
+        if (query.signal === "rate") return [{ at, value: count / (query.step / 1_000) }];
+        if (count <= 0) return [];
+        return [{ at, value: query.signal === "errors" ? failed / count : (sum / count) * scale }];
+      }),
+    );
+  }
+
+  async logs(query: LogQuery): Promise<readonly LogRecord[]> {
+    checkRange(query);
+    const rows = this.#prepare(
+      `SELECT at, service, severity, body, attributes, trace_id FROM logs
+       WHERE at >= @from AND at < @to AND severity >= @severity
+         AND (@service IS NULL OR service = @service) AND (@trace IS NULL OR trace_id = @trace)
+         AND (@text IS NULL OR instr(lower(body), @text) > 0)
+       ORDER BY at DESC LIMIT @limit`,
+    ).all({
+      from: query.from,
+      to: query.to,
+      severity: SEVERITIES.indexOf(query.minSeverity ?? "TRACE"),
+      service: query.service ?? null,
+      trace: query.traceId ?? null,
+      text: query.text?.toLowerCase() ?? null,
+      limit: query.limit,
+    }) as { at: number; service: string; severity: number; body: string; attributes: string; trace_id: string | null }[];
+    return rows.map((row) => ({
+      at: row.at,
+      service: row.service,
+      severity: SEVERITIES[row.severity] ?? "INFO",
+      body: row.body,
+      attributes: JSON.parse(row.attributes) as Labels,
+      traceId: row.trace_id,
+    }));
+  }
+
+  async spans(query: TraceQuery): Promise<readonly Span[]> {
+    checkRange(query);
+    const rows = this.#prepare(
+      `SELECT * FROM spans
+       WHERE start >= @from AND start < @to AND duration >= @duration AND error >= @error
+         AND (@service IS NULL OR service = @service) AND (@trace IS NULL OR trace_id = @trace)
+       ORDER BY duration DESC LIMIT @limit`,
+    ).all({
+      from: query.from,
+      to: query.to,
+      duration: query.minDuration ?? 0,
+      error: Number(query.errorsOnly ?? false),
+      service: query.service ?? null,
+      trace: query.traceId ?? null,
+      limit: query.limit,
+    }) as Record<string, string | number | null>[];
+    return rows.map((row) => ({
+      traceId: String(row.trace_id),
+      spanId: String(row.span_id),
+      parentId: row.parent_id as string | null,
+      service: String(row.service),
+      operation: String(row.operation),
+      kind: row.kind as Span["kind"],
+      start: Number(row.start),
+      duration: Number(row.duration),
+      error: row.error === 1,
+      attributes: JSON.parse(String(row.attributes)) as Labels,
+    }));
+  }
+
+  async dependencies(range: TimeRange): Promise<readonly ServiceEdge[]> {
+    return this.#prepare(
+      `SELECT caller, callee, SUM(calls) AS calls FROM edges WHERE hour >= @from AND hour < @to
+       GROUP BY caller, callee ORDER BY caller, callee`,
+    ).all({ from: Math.floor(range.from / HOUR) * HOUR, to: range.to }) as ServiceEdge[];
+  }
+
+  async changes(query: ChangeQuery): Promise<readonly ChangeEvent[]> {
+    const rows = this.#prepare("SELECT body FROM changes WHERE at >= ? AND at < ? ORDER BY at DESC").all(
+      query.from,
+      query.to,
+    ) as {
+      body: string;
+    }[];
+    return rows
+      .map((row) => JSON.parse(row.body) as ChangeEvent)
+      .filter((change) => !query.kinds || query.kinds.includes(change.kind))
+      .filter(
+        (change) =>
+          !query.services || change.services.length === 0 || change.services.some((one) => query.services?.includes(one)),
+      )
+      .slice(0, query.limit ?? 500);
+  }
+
+  /** Newest metric point, or null in an empty store. */
+  async latest(): Promise<number | null> {
+    return (this.#prepare(
+      "SELECT MAX(newest) FROM (SELECT (SELECT MAX(at) FROM points WHERE series_id = series.id) AS newest FROM series)",
+    )
+      .pluck()
+      .get() ?? null) as number | null;
+  }
+
+  #prepare(sql: string): SQLite.Statement {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #series(filter: { metric?: string; service?: ServiceName }): SeriesRow[] {
+    return this.#prepare(
+      "SELECT * FROM series WHERE (@metric IS NULL OR metric = @metric) AND (@service IS NULL OR service = @service) ORDER BY id",
+    ).all({ metric: filter.metric ?? null, service: filter.service ?? null }) as SeriesRow[];
+  }
+
+  /** Counts, sums and failures of histogram series by step. */
+  #sumSteps(
+    series: readonly SeriesRow[],
+    range: TimeRange & { step: number },
+  ): { at: number; count: number; sum: number; failed: number }[] {
+    if (series.length === 0) return [];
+    return this.#prepare(
+      `SELECT ${BUCKET} AS at, SUM(count) AS count, SUM(value) AS sum, SUM(CASE WHEN series.failed THEN count ELSE 0 END) AS failed
+       FROM points JOIN series ON series.id = series_id
+       WHERE series_id IN (${series.map((row) => row.id).join(",")}) AND at > @from AND at <= @to GROUP BY 1 ORDER BY 1`,
+    ).all({ from: range.from, to: range.to, step: range.step }) as { at: number; count: number; sum: number; failed: number }[];
+  }
+
+  #aggregate(series: readonly SeriesRow[], query: MetricQuery): MetricPoint[] {
+    const kind = series[0]?.kind;
+    if (query.statistic === "p50" || query.statistic === "p95" || query.statistic === "p99") {
+      if (kind !== "histogram")
+        throw new SourceError(`${query.metric} is a ${kind}: ${query.statistic} needs a histogram; ask for avg or max instead.`);
+      return this.#quantiles(series, query, Number(query.statistic.slice(1)) / 100);
+    }
+    if (query.statistic === "rate" && kind === "gauge") {
+      throw new SourceError(`${query.metric} is a gauge, which has no rate; ask for avg, min or max instead.`);
+    }
+    const seconds = query.step / 1_000;
+    const expression =
+      kind === "histogram"
+        ? {
+            rate: `SUM(count) / ${seconds}`,
+            count: "SUM(count)",
+            sum: "SUM(value)",
+            avg: "SUM(value) / NULLIF(SUM(count), 0)",
+            min: "MIN(value / NULLIF(count, 0))",
+            max: "MAX(value / NULLIF(count, 0))",
+          }
+        : kind === "sum"
+          ? {
+              rate: `SUM(value) / ${seconds}`,
+              count: "SUM(value)",
+              sum: "SUM(value)",
+              avg: "AVG(value)",
+              min: "MIN(value)",
+              max: "MAX(value)",
+            }
+          : { rate: "", count: "COUNT(*)", sum: "SUM(value)", avg: "AVG(value)", min: "MIN(value)", max: "MAX(value)" };
+    const rows = this.#prepare(
+      `SELECT ${BUCKET} AS at, ${expression[query.statistic]} AS value FROM points
+       WHERE series_id IN (${series.map((row) => row.id).join(",")}) AND at > @from AND at <= @to GROUP BY 1 ORDER BY 1`,
+    ).all({ from: query.from, to: query.to, step: query.step }) as { at: number; value: number | null }[];
+    return rows.flatMap(({ at, value }) => (value === null ? [] : [{ at, value }]));
+  }
+
+  #quantiles(series: readonly SeriesRow[], range: TimeRange & { step: number }, q: number): MetricPoint[] {
+    const steps = new Map<number, { bounds: number[]; buckets: number[] }>();
+    for (const row of series) {
+      const bounds = JSON.parse(row.bounds || "[]") as number[];
+      const points = this.#prepare(
+        `SELECT ${BUCKET} AS at, buckets FROM points WHERE series_id = @id AND at > @from AND at <= @to AND buckets IS NOT NULL`,
+      ).iterate({ id: row.id, from: range.from, to: range.to, step: range.step }) as IterableIterator<{
+        at: number;
+        buckets: string;
+      }>;
+      for (const { at, buckets } of points) {
+        const counts = JSON.parse(buckets) as number[];
+        const step = steps.get(at);
+        if (!step) steps.set(at, { bounds, buckets: counts });
+        // Series with other bounds cannot be added up; the first bounds seen in a step win.
+        else if (step.bounds.length === bounds.length)
+          step.buckets = step.buckets.map((count, index) => count + (counts[index] ?? 0));
+      }
+    }
+    return [...steps]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([at, { bounds, buckets }]) => {
+        const value = quantile(q, bounds, buckets);
+        return value === null ? [] : [{ at, value }];
+      });
+  }
+
+  #redFromSpans(query: RedQuery): MetricPoint[] {
+    const rows = this.#prepare(
+      `SELECT (start / CAST(@step AS INTEGER)) * CAST(@step AS INTEGER) AS at, COUNT(*) AS count, SUM(duration) AS duration, SUM(error) AS failed FROM spans
+       WHERE service = @service AND kind IN ('server', 'consumer') AND start >= @from AND start < @to GROUP BY 1 ORDER BY 1`,
+    ).all({ service: query.service, from: query.from, to: query.to, step: query.step }) as {
+      at: number;
+      count: number;
+      duration: number;
+      failed: number;
+    }[];
+    return rows.map(({ at, count, duration, failed }) => {
+      if (query.signal === "rate") return { at, value: count / (query.step / 1_000) };
+      return { at, value: query.signal === "errors" ? failed / count : duration / count / 1_000 };
+    });
+  }
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
+}
+
+function matches(row: SeriesRow, wanted: Labels | undefined): boolean {
+  if (!wanted) return true;
+  const labels = JSON.parse(row.labels) as Labels;
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}
+
+const MOST_STEPS = 50_000;
+
+function checkRange(range: TimeRange, step?: number): void {
+  if (!Number.isFinite(range.from) || !Number.isFinite(range.to) || range.from > range.to) {
+    throw new SourceError(
+      `The time range ${range.from} to ${range.to} is empty or not a number; give "from" before "to" in milliseconds.`,
+    );
+  }
+  if (step === undefined) return;
+  if (!(step >= 1_000)) throw new SourceError(`The step is ${step} ms; give one second or more.`);
+  if ((range.to - range.from) / step > MOST_STEPS) {
+    throw new SourceError(`That is more than ${MOST_STEPS} steps; ask for a shorter range or a longer step.`);
+  }
+}
