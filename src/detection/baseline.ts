@@ -126,45 +126,50 @@ export class Baseline {
     this.closeCell();
     this.level = this.profile.fit();
     const dayLevels = this.dayLevels();
-    const expectedOf = (at: EpochMs) => {
+    const expected = Float64Array.from(recent, ({ at }) => {
       const inside = (dayLevels.get(Math.floor(at / DAY)) ?? this.level) + this.shape(at);
       return this.relative ? Math.exp(inside) : inside;
-    };
-    this.scaleFrom(recent.map(({ at, value }) => ({ at, value, expected: expectedOf(at) })));
+    });
+    this.learnScale(recent, expected);
     this.level = dayLevels.values().next().value ?? this.level;
     this.samples = Math.ceil(DAY / this.options.step);
-    const judgedAll: Judged[] = [];
-    for (const { at, value } of recent) {
-      const judged = this.judge(at, value);
-      judgedAll.push(judged);
-      const z = clamp(judged.z, -CUT, CUT);
-      const pull = z * this.deviation(at, judged.expected);
-      this.level += (this.options.step / LEVEL_MEMORY) * (this.relative && judged.expected > 0 ? pull / judged.expected : pull);
-      this.previousAt = at;
-      this.previousZ = z;
-    }
-    this.scaleFrom(judgedAll);
-    this.lagged = 0;
-    this.squared = 0;
-    let previous: Judged | null = null;
-    for (const judged of judgedAll) {
-      const z = clamp(this.zScore(judged.at, judged.value, judged.expected), -CUT, CUT);
-      if (previous && judged.at - previous.at <= 1.5 * this.options.step) {
-        this.lagged += z * this.previousZ;
-        this.squared += z * z;
-      }
-      this.previousZ = z;
-      previous = judged;
-    }
+    const gain = this.options.step / LEVEL_MEMORY;
+    recent.forEach(({ at, value }, index) => {
+      const due = this.expected(at);
+      expected[index] = due;
+      const pull = clamp(this.zScore(at, value, due), -CUT, CUT) * this.deviation(at, due);
+      this.level += gain * (this.relative && due > 0 ? pull / due : pull);
+    });
+    this.learnScale(recent, expected);
+    const scores = expected.map((due, index) => {
+      const { at, value } = recent[index] as MetricPoint;
+      return this.zScore(at, value, due);
+    });
+    this.learnAutocorrelation(recent, scores);
     this.samples = recent.length;
     this.previousAt = Number.NEGATIVE_INFINITY;
     const phi = this.autocorrelation;
-    for (const judged of judgedAll) {
-      const z = this.zScore(judged.at, judged.value, judged.expected);
-      const link = judged.at - this.previousAt <= 1.5 * this.options.step ? phi : 0;
-      visit({ ...judged, z, innovation: (z - link * this.previousZ) / Math.sqrt(1 - link * link) });
+    const loss = Math.sqrt(1 - phi * phi);
+    recent.forEach(({ at, value }, index) => {
+      const due = expected[index] as number;
+      const z = scores[index] as number;
+      const linked = at - this.previousAt <= 1.5 * this.options.step;
+      const innovation = linked ? (z - phi * this.previousZ) / loss : z;
+      visit({ at, value, expected: due, lower: due, upper: due, z, innovation });
       this.previousZ = clamp(z, -CUT, CUT);
-      this.previousAt = judged.at;
+      this.previousAt = at;
+    });
+  }
+
+  private learnAutocorrelation(points: readonly MetricPoint[], scores: Float64Array): void {
+    this.lagged = 0;
+    this.squared = 0;
+    for (let index = 1; index < points.length; index++) {
+      const apart = (points[index] as MetricPoint).at - (points[index - 1] as MetricPoint).at;
+      if (apart > 1.5 * this.options.step) continue;
+      const z = clamp(scores[index] as number, -CUT, CUT);
+      this.lagged += z * clamp(scores[index - 1] as number, -CUT, CUT);
+      this.squared += z * z;
     }
   }
 
@@ -290,24 +295,25 @@ export class Baseline {
     return new Map([...groups].map(([day, values]) => [day, medianOf(values)]));
   }
 
-  private scaleFrom(samples: readonly { readonly at: EpochMs; readonly value: number; readonly expected: number }[]): void {
-    const hours: number[][] = Array.from({ length: 24 }, () => []);
-    const all: number[] = [];
-    let magnitude = 0;
-    for (const { at, value, expected } of samples) {
-      const residual = (value - expected) / (this.relative && expected > 0 ? expected : 1);
-      hours[Math.floor(at / HOUR) % 24]?.push(residual);
-      all.push(residual);
-      magnitude += Math.abs(value);
-    }
-    const memory = SCALE_MEMORY / this.options.step;
-    this.overallVariance = robustScale(all) ** 2;
-    this.overallSeen = Math.min(all.length, memory);
-    hours.forEach((residuals, hour) => {
-      this.variance[hour] = robustScale(residuals) ** 2;
-      this.seen[hour] = Math.min(residuals.length, memory / 24);
+  private learnScale(points: readonly MetricPoint[], expected: Float64Array): void {
+    const residuals = expected.map((due, index) => {
+      const { value } = points[index] as MetricPoint;
+      return (value - due) / (this.relative && due > 0 ? due : 1);
     });
-    this.magnitude = magnitude / samples.length;
+    const memory = SCALE_MEMORY / this.options.step;
+    this.overallVariance = robustScale(residuals) ** 2;
+    this.overallSeen = Math.min(points.length, memory);
+    const hours: number[][] = Array.from({ length: 24 }, () => []);
+    let magnitude = 0;
+    points.forEach(({ at, value }, index) => {
+      hours[Math.floor(at / HOUR) % 24]?.push(residuals[index] as number);
+      magnitude += Math.abs(value);
+    });
+    hours.forEach((some, hour) => {
+      this.variance[hour] = robustScale(Float64Array.from(some)) ** 2;
+      this.seen[hour] = Math.min(some.length, memory / 24);
+    });
+    this.magnitude = magnitude / points.length;
   }
 
   save(): Record<string, unknown> {

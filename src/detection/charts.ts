@@ -1,62 +1,124 @@
 import type { EpochMs } from "../domain/time.ts";
 import { clamp } from "./robust.ts";
 
+/** Passages that the theory of cumulative sums counts for: it holds for what whitening leaves. */
+const TRUST_IN_THEORY = 12;
+
 /** Expected mean overshoot of a discrete normal walk over its boundary, in standard deviations (Siegmund 1985, "Sequential Analysis"). */
 const OVERSHOOT = 1.166;
 
+/** A height that ideal noise passes at `rate` a sample, by `excess` on average. */
+export interface TailMark {
+  readonly height: number;
+  readonly rate: number;
+  readonly excess: number;
+}
+
+/** Theory of how often a mark is passed counts for so many passages, but for no more than so many samples. */
+const PRIOR_PASSAGES = 3;
+const PRIOR_SAMPLES = 2_000;
+
 /**
- * Where noise itself goes how often: excursions of a chart above a low mark are counted and their excess averaged, and the threshold is
- * extrapolated to the wanted rate with an exponential tail (peaks over threshold: Pickands 1975; on streams: Siffer et al. 2017, "SPOT").
- * Theory serves as the prior, weighted as if it had been seen a few times, so that a fresh chart is right for ideal noise and
- * a trained one is right for the series' own heavy tails, bursts and slow waves. One outage cannot spoil it: each excess is cut off.
+ * Where noise itself goes how often: excursions of a chart above some marks are counted and their excess averaged, and the threshold is
+ * extrapolated to the wanted rate with an exponential tail from each mark (peaks over threshold: Pickands 1975; on streams: Siffer et al. 2017,
+ * "SPOT"); the highest counts, so that rare bursts are not averaged away by everyday noise. Theory serves as the prior, so that a fresh chart
+ * is right for ideal noise and a trained one for the series' own heavy tails, bursts and slow waves; the predictive tail (Lomax, from the
+ * conjugate gamma prior on an exponential's rate) is the wider the less was seen. One outage cannot spoil it: each excess is cut off.
  */
 export class NoiseTail {
-  private readonly mark: number;
-  private readonly theoreticalRate: number;
-  private readonly theoreticalExcess: number;
+  private readonly marks: readonly TailMark[];
+  private readonly trust: number;
   private readonly largestExcess: number;
-  private count = 0;
-  private excess = 0;
+  private readonly counts: number[];
+  private readonly excesses: number[];
   private samples = 0;
+  private cached = 0;
+  private cachedFor = -1;
+  private cachedUntil = 0;
 
-  constructor(mark: number, theoreticalRate: number, theoreticalExcess: number, largestExcess: number) {
-    this.mark = mark;
-    this.theoreticalRate = theoreticalRate;
-    this.theoreticalExcess = theoreticalExcess;
+  /** `trust` is what theory of the excess counts for, in passages. */
+  constructor(marks: readonly TailMark[], trust: number, largestExcess: number) {
+    this.marks = marks;
+    this.trust = trust;
     this.largestExcess = largestExcess;
+    this.counts = marks.map(() => 0);
+    this.excesses = marks.map(() => 0);
   }
 
+  /** Counts a sample; what lies further back than `memory` samples fades. */
   sample(memory: number): void {
-    const keep = 1 - 1 / memory;
-    this.count *= keep;
-    this.excess *= keep;
-    this.samples = this.samples * keep + 1;
+    this.samples++;
+    if (this.samples < 2 * memory) return;
+    this.cachedUntil = 0;
+    this.samples /= 2;
+    for (let index = 0; index < this.marks.length; index++) {
+      this.counts[index] = (this.counts[index] as number) / 2;
+      this.excesses[index] = (this.excesses[index] as number) / 2;
+    }
   }
 
   peak(height: number): void {
-    if (height <= this.mark) return;
-    this.count++;
-    this.excess += Math.min(height - this.mark, this.largestExcess);
+    this.marks.forEach((mark, index) => {
+      if (height <= mark.height) return;
+      this.cachedUntil = 0;
+      this.counts[index] = (this.counts[index] as number) + 1;
+      this.excesses[index] = (this.excesses[index] as number) + Math.min(height - mark.height, this.largestExcess);
+    });
   }
 
-  /** Height that noise exceeds `rate` times in a sample. */
+  /** Height that noise exceeds `rate` times in a sample. Worked out anew after every passage, and now and then. */
   threshold(rate: number): number {
-    const prior = 3;
-    const seen = (this.count + prior) / (this.samples + prior / this.theoreticalRate);
-    const mean = Math.max(this.theoreticalExcess, (this.excess + 4 * prior * this.theoreticalExcess) / (this.count + 4 * prior));
-    return this.mark + mean * Math.log(Math.max(seen, this.theoreticalRate / 2, 2 * rate) / rate);
+    if (rate !== this.cachedFor || this.samples >= this.cachedUntil) {
+      this.cached = this.extrapolate(rate);
+      this.cachedFor = rate;
+      this.cachedUntil = this.samples * 1.02 + 1;
+    }
+    return this.cached;
+  }
+
+  private extrapolate(rate: number): number {
+    let highest = 0;
+    for (let index = 0; index < this.marks.length; index++) {
+      const mark = this.marks[index] as TailMark;
+      const count = this.counts[index] as number;
+      const prior = Math.min(PRIOR_PASSAGES, PRIOR_SAMPLES * mark.rate);
+      const seen = (count + prior) / (this.samples + prior / mark.rate);
+      const often = Math.max(seen, mark.rate / 2, 2 * rate);
+      const shape = count + this.trust;
+      const scale = Math.max(mark.excess * shape, (this.excesses[index] as number) + mark.excess * this.trust);
+      highest = Math.max(highest, mark.height + scale * ((often / rate) ** (1 / shape) - 1));
+    }
+    return highest;
   }
 
   save(): number[] {
-    return [this.count, this.excess, this.samples];
+    return [this.samples, this.cached, this.cachedFor, this.cachedUntil, ...this.counts, ...this.excesses];
   }
 
-  load([count = 0, excess = 0, samples = 0]: readonly number[]): void {
-    this.count = count;
-    this.excess = excess;
+  load([samples = 0, cached = 0, cachedFor = -1, cachedUntil = 0, ...sums]: readonly number[]): void {
+    const n = this.marks.length;
+    this.cached = cached;
+    this.cachedFor = cachedFor;
+    this.cachedUntil = cachedUntil;
     this.samples = samples;
+    for (let index = 0; index < n; index++) {
+      this.counts[index] = sums[index] ?? 0;
+      this.excesses[index] = sums[n + index] ?? 0;
+    }
   }
 }
+
+/** Marks of |z| for independent normal samples. */
+export const SPIKE_MARKS: readonly TailMark[] = [
+  { height: 2.6, rate: 9.3e-3, excess: 0.4 },
+  { height: 4.5, rate: 6.8e-6, excess: 0.4 },
+];
+
+/** Marks of the variance chart's height, measured once on independent normal samples. */
+const VARIANCE_MARKS: readonly TailMark[] = [
+  { height: 3, rate: 1 / 360, excess: 0.8 },
+  { height: 6, rate: 1 / 15_000, excess: 0.8 },
+];
 
 /** What a chart gathered since it last stood at zero. */
 export interface Run {
@@ -83,18 +145,30 @@ export class ShiftChart {
   readonly tail: NoiseTail;
   height = 0;
   run: Run = emptyRun();
+  /** The excursion is older than a blip and still going on in the last two samples; only then may it raise an alarm. */
+  lasting = false;
+  private readonly shortest: number;
   private peak = 0;
+  private previous = 0;
 
-  constructor(size: number, sign: 1 | -1) {
+  /** `shortest` is the number of samples that a blip may last at most. */
+  constructor(size: number, sign: 1 | -1, shortest: number) {
     this.size = size;
     this.sign = sign;
-    const rate = 1 / 400;
-    this.tail = new NoiseTail(Math.max(1, Math.log((size * size) / 2 / rate) - OVERSHOOT * size), rate, 1, 8);
+    this.shortest = shortest;
+    const mark = (rate: number): TailMark => ({
+      height: Math.max(1, Math.log((size * size) / 2 / rate) - OVERSHOOT * size),
+      rate,
+      excess: 1,
+    });
+    this.tail = new NoiseTail([mark(1 / 400), mark(1 / 6_000)], TRUST_IN_THEORY, 8);
   }
 
   /** `innovation` cut to what a single sample may say. */
   add(innovation: number, at: EpochMs, value: number, expected: number, memory: number): void {
     const next = this.height + this.size * (this.sign * innovation - this.size / 2);
+    const present = Math.min(this.sign * innovation, this.previous) >= this.size / 4;
+    this.previous = this.sign * innovation;
     this.tail.sample(memory);
     if (next <= 0) {
       this.tail.peak(this.peak);
@@ -109,7 +183,8 @@ export class ShiftChart {
     run.sum += innovation;
     run.moment += innovation * run.samples;
     this.height = next;
-    if (next > this.peak) this.peak = next;
+    this.lasting = present && run.samples > this.shortest;
+    if (this.lasting && next > this.peak) this.peak = next;
   }
 
   /** Cuts the height, so that a burst that is over is forgotten soon. */
@@ -126,16 +201,18 @@ export class ShiftChart {
   private clear(): void {
     this.height = 0;
     this.peak = 0;
+    this.lasting = false;
     if (this.run.samples > 0) this.run = emptyRun();
   }
 
   save(): unknown[] {
-    return [this.height, this.peak, this.run, this.tail.save()];
+    return [this.height, this.peak, this.previous, this.run, this.tail.save()];
   }
 
-  load([height, peak, run, tail]: readonly unknown[]): void {
+  load([height, peak, previous, run, tail]: readonly unknown[]): void {
     this.height = height as number;
     this.peak = peak as number;
+    this.previous = previous as number;
     this.run = { ...(run as Run) };
     this.tail.load(tail as number[]);
   }
@@ -143,14 +220,14 @@ export class ShiftChart {
 
 /** Cumulative sum for innovations whose variance has grown `ratio`-fold (Page 1954; the likelihood ratio of two normal variances). */
 export class VarianceChart {
-  readonly tail = new NoiseTail(3, 1 / 400, 1.3, 10);
+  readonly tail = new NoiseTail(VARIANCE_MARKS, TRUST_IN_THEORY, 10);
   height = 0;
   startedAt: EpochMs = 0;
   private peak = 0;
   private readonly ratio = 4;
 
   add(innovation: number, at: EpochMs, memory: number): void {
-    const bounded = clamp(innovation, -4, 4);
+    const bounded = clamp(innovation, -3, 3);
     const next = this.height + 0.5 * (bounded * bounded * (1 - 1 / this.ratio) - Math.log(this.ratio));
     this.tail.sample(memory);
     if (next <= 0) {

@@ -2,7 +2,7 @@ import type { AnomalyKind } from "../domain/anomaly.ts";
 import type { MetricPoint } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, MINUTE, type Milliseconds, WEEK } from "../domain/time.ts";
 import { Baseline, type Judged } from "./baseline.ts";
-import { NoiseTail, RunChart, ShiftChart, VarianceChart } from "./charts.ts";
+import { NoiseTail, RunChart, ShiftChart, SPIKE_MARKS, VarianceChart } from "./charts.ts";
 import { CounterRate } from "./counter.ts";
 import { LongRunScale } from "./long-run.ts";
 import { clamp } from "./robust.ts";
@@ -33,7 +33,7 @@ const SHORTEST_SHIFT: Milliseconds = 5 * MINUTE;
 /** Chart samples remembered for the noise tail. */
 const TAIL_MEMORY: Milliseconds = 8 * WEEK;
 /** Log of the odds at which a change is believed to be over (Wald 1945). */
-const RECOVERED = Math.log(100);
+const RECOVERED = Math.log(10_000);
 
 interface Alarm {
   kind: AnomalyKind;
@@ -72,7 +72,7 @@ export class Detector implements SeriesDetector {
   private readonly baseline: Baseline;
   private readonly counter: CounterRate | null;
   private readonly shifts: readonly { readonly chart: ShiftChart; readonly rate: number }[];
-  private readonly spikes = new NoiseTail(2.6, 0.0093, 0.4, 30);
+  private readonly spikes = new NoiseTail(SPIKE_MARKS, 4, 30);
   private readonly variance = new VarianceChart();
   private readonly flat: RunChart;
   private readonly gaps: RunChart;
@@ -83,7 +83,6 @@ export class Detector implements SeriesDetector {
   private firstAt: EpochMs | null = null;
   private lastAt: EpochMs = Number.NEGATIVE_INFINITY;
   private lastValue = Number.NaN;
-  private lastInnovation = 0;
 
   constructor(options: DetectorOptions) {
     this.options = options;
@@ -94,7 +93,10 @@ export class Detector implements SeriesDetector {
     this.shifts = SHIFTS.flatMap(({ size, share }) =>
       ([1, -1] as const)
         .filter((sign) => this.sideShare(sign) > 0)
-        .map((sign) => ({ chart: new ShiftChart(size, sign), rate: this.rate * share * this.sideShare(sign) })),
+        .map((sign) => ({
+          chart: new ShiftChart(size, sign, Math.ceil(SHORTEST_SHIFT / options.step)),
+          rate: this.rate * share * this.sideShare(sign),
+        })),
     );
     const shortest = Math.max(3, Math.ceil(SHORTEST_SHIFT / options.step));
     this.flat = new RunChart(Math.max(10, shortest));
@@ -207,8 +209,9 @@ export class Detector implements SeriesDetector {
       chart.limit(threshold + 2);
       const score = chart.height / threshold;
       if (score > best) best = score;
-      if (score < 1 || silent || this.alarm || !this.persists(chart, steady, at)) continue;
+      if (score < 1 || silent || this.alarm || !chart.lasting) continue;
       const { run } = chart;
+      if (!this.matters(run.observed / run.samples, run.expected / run.samples)) continue;
       this.raise(
         slopes(chart) ? "trend" : "level",
         chart.sign === 1 ? "up" : "down",
@@ -219,7 +222,6 @@ export class Detector implements SeriesDetector {
         run.sum / run.samples,
       );
     }
-    this.lastInnovation = steady;
 
     const size = Math.abs(z);
     const direction = z > 0 ? "up" : "down";
@@ -241,14 +243,6 @@ export class Detector implements SeriesDetector {
     if (flatScore >= 1 && !silent && !this.alarm)
       this.raise("flatline", direction, this.flat.startedAt, at, flatScore, { samples: 1, observed: value, expected }, 0);
     return Math.max(best, spikeScore, varianceScore, flatScore);
-  }
-
-  /** A shift must have lasted, still be there in the last two samples, and be large enough to matter. */
-  private persists(chart: ShiftChart, innovation: number, at: EpochMs): boolean {
-    const { run, sign, size } = chart;
-    if (at - run.startedAt + this.options.step < SHORTEST_SHIFT) return false;
-    if (Math.min(sign * innovation, sign * this.lastInnovation) < size / 4) return false;
-    return this.matters(run.observed / run.samples, run.expected / run.samples);
   }
 
   /** Large enough to be worth a word. */
@@ -319,7 +313,6 @@ export class Detector implements SeriesDetector {
   private restartCharts(): void {
     for (const { chart } of this.shifts) chart.restart();
     this.variance.restart();
-    this.lastInnovation = 0;
   }
 
   private report(judged: Judged, learning: boolean, score: number, ended: EndedChange | null): Observation {
@@ -354,7 +347,6 @@ export class Detector implements SeriesDetector {
       firstAt: this.firstAt,
       lastAt: Number.isFinite(this.lastAt) ? this.lastAt : null,
       lastValue: Number.isNaN(this.lastValue) ? null : this.lastValue,
-      lastInnovation: this.lastInnovation,
     };
   }
 
@@ -381,7 +373,6 @@ export class Detector implements SeriesDetector {
     this.firstAt = saved.firstAt;
     this.lastAt = saved.lastAt ?? Number.NEGATIVE_INFINITY;
     this.lastValue = saved.lastValue ?? Number.NaN;
-    this.lastInnovation = saved.lastInnovation as number;
   }
 }
 

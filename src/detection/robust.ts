@@ -1,10 +1,10 @@
-/** Middle value; of an even number the mean of the two; NaN of none. Sorts `values` in place. */
-export function medianOf(values: number[]): number {
+/** Middle value; of an even number the mean of the two; NaN of none. */
+export function medianOf(values: ArrayLike<number>): number {
   const n = values.length;
   if (n === 0) return Number.NaN;
-  values.sort((a, b) => a - b);
-  const upper = values[n >> 1] as number;
-  return n % 2 === 1 ? upper : (upper + (values[(n >> 1) - 1] as number)) / 2;
+  const sorted = Float64Array.from(values).sort();
+  const upper = sorted[n >> 1] as number;
+  return n % 2 === 1 ? upper : (upper + (sorted[(n >> 1) - 1] as number)) / 2;
 }
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
@@ -13,7 +13,7 @@ export const clamp = (value: number, low: number, high: number): number => Math.
  * Standard deviation of residuals around zero that a few outliers cannot carry away: the median absolute deviation, then two rounds of
  * root mean square of values winsorised at three of it (Huber 1964, "proposal 2"). Falls back to the mean absolute deviation where more than half are zero.
  */
-export function robustScale(residuals: readonly number[]): number {
+export function robustScale(residuals: Float64Array): number {
   const n = residuals.length;
   if (n === 0) return 0;
   let scale = 1.4826 * medianOf(residuals.map(Math.abs));

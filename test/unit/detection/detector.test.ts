@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import { createDetector, type DetectorOptions, type Observation, restoreDetector } from "../../../src/detection/index.ts";
+import type { MetricPoint } from "../../../src/domain/telemetry.ts";
+import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
+import { START, simulate, uniform } from "./simulate.ts";
+
+const latency: DetectorOptions = { step: MINUTE, kind: "latency", falseAlarmsPerWeek: 0.1 };
+
+/** Two weeks of history, and the day after it. */
+function trained(options: DetectorOptions, points: readonly MetricPoint[]) {
+  const detector = createDetector(options);
+  detector.train(points.filter(({ at }) => at < START + 14 * DAY));
+  return { detector, next: points.filter(({ at }) => at >= START + 14 * DAY) };
+}
+
+const from = (hour: number, points: readonly MetricPoint[], change: (value: number) => number, hours = 24): MetricPoint[] =>
+  points.map(({ at, value }) => {
+    const since = at - START - 14 * DAY - hour * HOUR;
+    return { at, value: since >= 0 && since < hours * HOUR ? change(value) : value };
+  });
+
+const observeAll = (detector: ReturnType<typeof createDetector>, points: readonly MetricPoint[]): Observation[] =>
+  points.map((point) => detector.observe(point));
+
+describe("a small shift that lasts", () => {
+  it.each([
+    { name: "latency up 12 %", kind: "latency", factor: 1.12, direction: "up" },
+    { name: "traffic down 12 %", kind: "rate", factor: 0.88, direction: "down" },
+  ] as const)("is found within 20 minutes: $name at 5 % noise", ({ kind, factor, direction }) => {
+    const { detector, next } = trained({ ...latency, kind }, simulate({ seed: 3, days: 15, noise: 0.05 }));
+    const seen = observeAll(
+      detector,
+      from(9, next, (value) => value * factor, 2),
+    );
+    const [found, ...more] = seen.filter(({ change }) => change !== null);
+    const began = START + 14 * DAY + 9 * HOUR;
+    expect(found?.change?.direction).toBe(direction);
+    expect(found?.change?.detectedAt).toBeGreaterThanOrEqual(began);
+    expect(found?.change?.detectedAt).toBeLessThan(began + 20 * MINUTE);
+    expect(Math.abs((found?.change?.startedAt ?? 0) - began)).toBeLessThan(10 * MINUTE);
+    expect(found?.change?.relativeChange).toBeCloseTo(factor - 1, 1);
+    expect(more).toEqual([]);
+    const ended = seen.find((observation) => observation.ended)?.ended;
+    expect(ended?.reason).toBe("recovered");
+    expect(ended?.endedAt).toBeGreaterThanOrEqual(began + 2 * HOUR);
+    expect(ended?.endedAt).toBeLessThan(began + 2 * HOUR + 30 * MINUTE);
+  });
+
+  it("is held against the old baseline until it has lasted a day, and is normal from then on", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 4, days: 17, noise: 0.05 }));
+    const seen = observeAll(
+      detector,
+      from(2, next, (value) => value * 1.3, 100),
+    );
+    const ends = seen.flatMap(({ ended }) => ended ?? []);
+    expect(ends.map(({ reason }) => reason)).toEqual(["accepted"]);
+    expect(ends[0]?.relativeChange).toBeCloseTo(0.3, 1);
+    expect(seen.at(-1)?.state).toBe("normal");
+  });
+});
+
+describe("normal days", () => {
+  it("raise no more than the budget, over ten series and a week each", () => {
+    let alarms = 0;
+    for (let seed = 10; seed < 20; seed++) {
+      const { detector, next } = trained({ ...latency, kind: "rate" }, simulate({ seed, days: 21, noise: 0.05 }));
+      alarms += observeAll(detector, next).filter(({ change }) => change !== null).length;
+    }
+    // One is due at 0.1 a week; more than four would be due by chance in less than one of 250 such tests.
+    expect(alarms).toBeLessThanOrEqual(4);
+  });
+
+  it("lie inside the band about 95 times of 100, which follows the hour of the day", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 5, days: 15, noise: 0.05 }));
+    const bands = detector.band(START + 14 * DAY, START + 15 * DAY);
+    expect(bands).toHaveLength(1_440);
+    const inside = bands.filter(({ lower, upper }, index) => next[index]!.value >= lower && next[index]!.value <= upper).length;
+    expect(inside / bands.length).toBeGreaterThan(0.92);
+    expect(inside / bands.length).toBeLessThan(0.98);
+    const expected = bands.map((band) => band.expected);
+    expect(Math.max(...expected) / Math.min(...expected)).toBeGreaterThan(1.8);
+  });
+
+  it("forgive a deploy blip of three minutes", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 6, days: 15, noise: 0.05 }));
+    const seen = observeAll(
+      detector,
+      from(11, next, (value) => value * 1.2, 3 / 60),
+    );
+    expect(seen.filter(({ change }) => change !== null)).toEqual([]);
+  });
+});
+
+describe("other kinds of change", () => {
+  it("a single wild sample is a spike", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 7, days: 15, noise: 0.05 }));
+    const found = observeAll(
+      detector,
+      from(6, next, (value) => value * 3, 1 / 60),
+    ).flatMap(({ change }) => change ?? []);
+    expect(found.map(({ kind, direction }) => ({ kind, direction }))).toEqual([{ kind: "spike", direction: "up" }]);
+  });
+
+  it("a slow climb is a trend", () => {
+    const { detector, next } = trained({ ...latency, kind: "gauge" }, simulate({ seed: 8, days: 15, noise: 0.05 }));
+    const climbing = next.map((point, index) => ({ ...point, value: point.value * (1 + Math.max(0, index - 120) * 0.001) }));
+    const found = observeAll(detector, climbing).flatMap(({ change }) => change ?? []);
+    expect(found[0]).toMatchObject({ direction: "up" });
+    expect(["trend", "level"]).toContain(found[0]?.kind);
+  });
+
+  it("noise that grows fourfold without a shift is a change of variance", () => {
+    const random = uniform(9);
+    const { detector, next } = trained(latency, simulate({ seed: 9, days: 15, noise: 0.02, autocorrelation: 0 }));
+    const wild = from(5, next, (value) => value * (1 + 0.13 * (random() < 0.5 ? -1 : 1) * (0.4 + 0.2 * random())), 3);
+    const found = observeAll(detector, wild).flatMap(({ change }) => change ?? []);
+    expect(found.map(({ kind }) => kind)).toContain("variance");
+  });
+
+  it("a value that freezes is a flatline", () => {
+    const { detector, next } = trained({ ...latency, kind: "gauge" }, simulate({ seed: 10, days: 15, noise: 0.3 }));
+    const frozen = next[300]!.value;
+    const found = observeAll(
+      detector,
+      from(5, next, () => frozen, 1),
+    ).flatMap(({ change }) => change ?? []);
+    expect(found.map(({ kind }) => kind)).toContain("flatline");
+  });
+
+  it("silence is missing data, and ends with the next sample", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 11, days: 15, noise: 0.05 }));
+    observeAll(detector, next.slice(0, 100));
+    const seen = next.slice(100, 115).map(({ at }) => detector.missing(at));
+    const found = seen.flatMap(({ change }) => change ?? []);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ kind: "missing", startedAt: next[100]!.at });
+    expect(detector.observe(next[115]!).ended).toMatchObject({ kind: "missing", reason: "recovered" });
+  });
+});
+
+describe("few events", () => {
+  it("three errors among ten requests do not alarm where one in fifty is usual, fifteen minutes of them do", () => {
+    const random = uniform(12);
+    const failures = (share: number, count: number) =>
+      Array.from({ length: count }, () => random()).filter((dice) => dice < share).length;
+    const options: DetectorOptions = { step: MINUTE, kind: "ratio", falseAlarmsPerWeek: 0.05, learnFor: DAY };
+    const detector = createDetector(options);
+    const feed = (index: number, share: number, count = 10) =>
+      detector.observe({ at: START + index * MINUTE, value: failures(share, count) / count }, { count });
+    for (let index = 0; index < 2_880; index++) feed(index, 0.02);
+    expect(detector.observe({ at: START + 2_880 * MINUTE, value: 0.3 }, { count: 10 }).change).toBeNull();
+    const later = Array.from({ length: 30 }, (_, index) => feed(2_881 + index, 0.3));
+    expect(later.some(({ change }) => change?.direction === "up")).toBe(true);
+  });
+});
+
+describe("counters", () => {
+  it("a reset is no drop: the rate goes on", () => {
+    const detector = createDetector({ ...latency, kind: "counter" });
+    const history = simulate({ seed: 13, days: 14, noise: 0.05 });
+    let total = 0;
+    const counted = history.map(({ at, value }) => {
+      total += value * 60;
+      return { at, value: total };
+    });
+    detector.train(counted);
+    const reset = detector.observe({ at: START + 14 * DAY, value: 60 * 60 });
+    expect(reset.value).toBeCloseTo(60, 5);
+    expect(reset.change).toBeNull();
+  });
+});
+
+describe("a restart", () => {
+  it("changes nothing: the restored detector observes as the other would have", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 14, days: 16, noise: 0.05 }));
+    observeAll(detector, next.slice(0, 700));
+    const stored = JSON.stringify(detector.state());
+    expect(stored.length).toBeLessThan(40_000);
+    const restored = restoreDetector(JSON.parse(stored));
+    const rest = from(20, next.slice(700), (value) => value * 1.2);
+    expect(observeAll(restored, rest)).toEqual(observeAll(detector, rest));
+  });
+
+  it("refuses a state it does not know, and says what to do", () => {
+    expect(() => restoreDetector({ version: 0 })).toThrow(/train the detector anew/);
+  });
+});
+
+describe("awkward input", () => {
+  it("samples that are not newer are ignored, and NaN is a step without data", () => {
+    const { detector, next } = trained(latency, simulate({ seed: 15, days: 15, noise: 0.05 }));
+    detector.observe(next[0]!);
+    const before = JSON.stringify(detector.state());
+    detector.observe({ at: next[0]!.at, value: 9_999 });
+    detector.observe({ at: next[0]!.at - HOUR, value: 9_999 });
+    expect(JSON.stringify(detector.state())).toBe(before);
+    expect(detector.observe({ at: next[1]!.at, value: Number.NaN })).toMatchObject({ value: null, state: "normal" });
+  });
+
+  it("says nothing while it is learning", () => {
+    const detector = createDetector({ ...latency, kind: "gauge" });
+    const seen = observeAll(
+      detector,
+      from(-14 * 24 + 24, simulate({ seed: 16, days: 2, noise: 0.05 }), (value) => value * 5, 3),
+    );
+    expect(new Set(seen.map(({ state }) => state))).toEqual(new Set(["learning"]));
+  });
+
+  it("a step or a budget that is not positive is refused by name", () => {
+    expect(() => createDetector({ ...latency, step: 0 })).toThrow(/step is 0/);
+    expect(() => createDetector({ ...latency, falseAlarmsPerWeek: -1 })).toThrow(/falseAlarmsPerWeek is -1/);
+  });
+});
