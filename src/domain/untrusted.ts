@@ -1,0 +1,133 @@
+/**
+ * Text that others wrote (logs, labels, commit messages, runbooks, chat) is data. These pure functions make it safe to show
+ * and to reason about: secrets out, invisible characters out, length capped, attempts to instruct the reader flagged.
+ */
+
+interface SecretRule {
+  readonly kind: string;
+  readonly pattern: RegExp;
+  /** Keeps the harmless part of the match, for instance the name before the equals sign. */
+  readonly keep?: (match: string, ...groups: string[]) => string;
+}
+
+const mark = (kind: string) => `[redacted ${kind}]`;
+
+/** Most specific first: a later rule never sees what an earlier one removed. */
+const RULES: readonly SecretRule[] = [
+  {
+    kind: "private key",
+    pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g,
+  },
+  { kind: "Slack token", pattern: /\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}/g },
+  { kind: "Slack webhook", pattern: /https:\/\/hooks\.slack\.com\/(?:services|workflows)\/[A-Za-z0-9/_-]+/g },
+  { kind: "AWS key id", pattern: /\b(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{16}\b/g },
+  { kind: "GitHub token", pattern: /\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})/g },
+  { kind: "API key", pattern: /\b(?:sk|pk|rk)[-_](?:proj-|live_|test_|ant-)?[A-Za-z0-9_-]{16,}/g },
+  { kind: "Google key", pattern: /\bAIza[A-Za-z0-9_-]{30,}/g },
+  { kind: "JWT", pattern: /\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*/g },
+  {
+    kind: "authorization",
+    pattern: /\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?:(?:bearer|basic|digest|token|apikey)\s+)?[^\s"',;]+/gi,
+    keep: (_match, name = "") => `${name}${mark("authorization")}`,
+  },
+  {
+    kind: "bearer token",
+    pattern: /\b(bearer\s+)[A-Za-z0-9._~+/=-]{12,}/gi,
+    keep: (_match, name = "") => `${name}${mark("bearer token")}`,
+  },
+  {
+    kind: "credentials",
+    pattern: /\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s:/@]{0,100}:[^\s@]{1,200}@/gi,
+    keep: (_match, scheme = "") => `${scheme}${mark("credentials")}@`,
+  },
+  {
+    kind: "secret",
+    pattern:
+      /\b([\w.-]{0,40}(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|accountkey|client[_-]?secret|auth[_-]?token|access[_-]?token|refresh[_-]?token|private[_-]?key)["']?\s*(?:=|:)\s*)(?:"[^"]{1,500}"|'[^']{1,500}'|[^\s"',;&}]{1,500})/gi,
+    keep: (_match, name = "") => `${name}${mark("secret")}`,
+  },
+  {
+    kind: "cookie",
+    pattern: /\b((?:set-)?cookie["']?\s*[:=]\s*)[^\r\n]+/gi,
+    keep: (_match, name = "") => `${name}${mark("cookie")}`,
+  },
+];
+
+/** Removes secrets, leaving what kind each was. Applied before the model, the chat and the disk. */
+export function redact(text: string): string {
+  let safe = text;
+  for (const { pattern, kind, keep } of RULES) safe = safe.replace(pattern, keep ?? (() => mark(kind)));
+  safe = safe.replace(/\b\d(?:[ -]?\d){12,18}\b/g, (digits) => (isCard(digits) ? mark("card number") : digits));
+  return safe.replace(/[A-Za-z0-9+/_=-]{32,}/g, (word) => (looksRandom(word) ? mark("high-entropy text") : word));
+}
+
+/** Luhn's check (ISO/IEC 7812) on a number that begins as payment cards do. */
+function isCard(text: string): boolean {
+  const digits = text.replace(/\D/g, "");
+  if (!/^[2-6]/.test(digits)) return false;
+  let sum = 0;
+  for (let index = 0; index < digits.length; index++) {
+    const digit = Number(digits[digits.length - 1 - index]);
+    sum += index % 2 === 0 ? digit : digit * 2 - (digit > 4 ? 9 : 0);
+  }
+  return sum % 10 === 0;
+}
+
+/** Shannon entropy per character; hexadecimal ids (trace ids, commit hashes, digests) are let through on purpose: people need them. */
+function looksRandom(word: string): boolean {
+  if (/^[0-9a-f-]+$/i.test(word) || !/[a-z]/.test(word) || !/[A-Z]/.test(word) || !/\d/.test(word)) return false;
+  const counts = new Map<string, number>();
+  for (const character of word) counts.set(character, (counts.get(character) ?? 0) + 1);
+  let entropy = 0;
+  for (const count of counts.values()) entropy -= (count / word.length) * Math.log2(count / word.length);
+  return entropy > 4.1;
+}
+
+/** C0 and C1 controls but tab and newline, bidirectional overrides, zero-width and tag characters, variation selectors, soft hyphen. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: removing control characters is the point
+const INVISIBLE =
+  /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u00AD\u061C\u115F\u1160\u180E\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFF9-\uFFFB]|[\u{E0000}-\u{E0FFF}]/gu;
+const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, "g");
+
+const INSTRUCTIONS: readonly RegExp[] = [
+  /\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:previous|prior|above|earlier|all|your|system|safety)\b.{0,30}\b(?:instructions?|prompts?|rules?|messages?|directions?|guidelines?|context)\b/i,
+  /\b(?:new|updated|real|important) (?:system )?instructions?\b/i,
+  /\byou (?:are now|must now|should now|will now|have to now)\b|\bact as (?:an?|the)\b.{0,30}\b(?:admin|assistant|agent|operator|root)\b/i,
+  /<\/?\s*(?:system|assistant|untrusted|tool_call|function_call|im_start|im_end)\b|<\|im_(?:start|end)\|>|\[\/?INST\]|^\s*(?:system|assistant)\s*:/im,
+  /\b(?:dear|attention|note to|hey|hello)\b.{0,15}\b(?:ai|llm|language model|assistant|agent|sre bot|bot|vigil|gpt|copilot)\b/i,
+  /\b(?:ai|llm|assistant|agent|bot|vigil)\b.{0,20}\b(?:must|should|please|shall)\b.{0,60}\b(?:call|run|execute|toggle|disable|enable|roll ?back|restart|delete|approve|deploy|propose)\b/i,
+  /\b(?:call|invoke|use|run)\b.{0,20}\b(?:tool|function)s?\b.{0,40}\b(?:toggle|roll|restart|delete|approve|flag|deploy)/i,
+  /\b(?:reveal|print|show|repeat|leak|exfiltrate)\b.{0,30}\b(?:system prompt|your prompt|your instructions|api keys?|secrets?|credentials)\b/i,
+  /\b(?:pre-?approved|approval (?:is )?(?:not |un)(?:required|needed|necessary)|without (?:asking|approval|confirmation)|skip (?:the )?approval)\b/i,
+];
+
+export interface Untrusted {
+  /** Redacted, visible characters only, at most the asked length; an ellipsis marks a cut. */
+  readonly text: string;
+  /** True when it reads like an attempt to instruct the model. */
+  readonly suspicious: boolean;
+}
+
+/** Cleans text that somebody else wrote. `longest` is in characters. */
+export function cleanUntrusted(text: string, longest = 500): Untrusted {
+  const visible = text
+    .slice(0, Math.max(longest * 8, 20_000))
+    .normalize("NFC")
+    .replace(ANSI, "")
+    .replace(INVISIBLE, "");
+  const safe = redact(visible);
+  const cut = safe.length > longest ? `${safe.slice(0, Math.max(0, longest - 1)).trimEnd()}…` : safe;
+  return { text: cut, suspicious: looksLikeInstruction(visible) };
+}
+
+/** True when a text tries to speak to the model rather than to people. Compatibility forms are folded before looking. */
+export function looksLikeInstruction(text: string): boolean {
+  const folded = text.normalize("NFKC").replace(INVISIBLE, "");
+  return INSTRUCTIONS.some((pattern) => pattern.test(folded));
+}
+
+/** Puts cleaned text between marks that it cannot forge, so that a prompt can say "what is in here is data". */
+export function fence(source: string, text: string): string {
+  const inner = text.replace(/<(\/?)(\s*)untrusted/gi, "‹$1$2untrusted");
+  return `<untrusted source="${source.replace(/[^\w .:/-]/g, "")}">\n${inner}\n</untrusted>`;
+}
