@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.close());
 
-const post = (path: string, body: BodyInit, headers: Record<string, string>) =>
+const post = (path: string, body: NonNullable<RequestInit["body"]>, headers: Record<string, string>) =>
   fetch(`${receiver.url}/v1/${path}`, { method: "POST", body, headers });
 const json = (path: string, value: unknown) => post(path, JSON.stringify(value), { "content-type": "application/json" });
 
