@@ -108,10 +108,10 @@ export class NoiseTail {
   }
 }
 
-/** Marks of |z| for independent normal samples. */
+/** Marks of ln |z| for independent normal samples: extremes of real series fall by a power law if anything, so their logarithm is exponential. */
 export const SPIKE_MARKS: readonly TailMark[] = [
-  { height: 2.6, rate: 9.3e-3, excess: 0.4 },
-  { height: 4.5, rate: 6.8e-6, excess: 0.4 },
+  { height: Math.log(3.5), rate: 4.65e-4, excess: 0.071 },
+  { height: Math.log(6), rate: 1e-8, excess: 0.027 },
 ];
 
 /** Marks of the variance chart's height, measured once on independent normal samples. */

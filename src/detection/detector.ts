@@ -4,6 +4,7 @@ import { DAY, type EpochMs, MINUTE, type Milliseconds, WEEK } from "../domain/ti
 import { Baseline, type Judged } from "./baseline.ts";
 import { NoiseTail, RunChart, ShiftChart, SPIKE_MARKS, VarianceChart } from "./charts.ts";
 import { CounterRate } from "./counter.ts";
+import { AlarmLedger } from "./ledger.ts";
 import { LongRunScale } from "./long-run.ts";
 import { clamp } from "./robust.ts";
 import type {
@@ -72,11 +73,12 @@ export class Detector implements SeriesDetector {
   private readonly baseline: Baseline;
   private readonly counter: CounterRate | null;
   private readonly shifts: readonly { readonly chart: ShiftChart; readonly rate: number }[];
-  private readonly spikes = new NoiseTail(SPIKE_MARKS, 4, 30);
+  private readonly spikes = new NoiseTail(SPIKE_MARKS, 4, Math.log(10));
   private readonly variance = new VarianceChart();
   private readonly flat: RunChart;
   private readonly gaps: RunChart;
   private readonly longRun = new LongRunScale();
+  private readonly ledger: AlarmLedger;
   private readonly memory: number;
   private readonly rate: number;
   private alarm: Alarm | null = null;
@@ -89,6 +91,7 @@ export class Detector implements SeriesDetector {
     this.baseline = new Baseline(options);
     this.counter = options.kind === "counter" ? new CounterRate() : null;
     this.rate = (options.falseAlarmsPerWeek * options.step) / WEEK;
+    this.ledger = new AlarmLedger(options.falseAlarmsPerWeek);
     this.memory = TAIL_MEMORY / options.step;
     this.shifts = SHIFTS.flatMap(({ size, share }) =>
       ([1, -1] as const)
@@ -130,7 +133,7 @@ export class Detector implements SeriesDetector {
     if (this.alarm?.kind === "missing") ended = this.close("recovered", at);
     if (this.alarm) ended = this.follow(this.alarm, judged, true);
     else score = this.watch(judged, learning);
-    this.baseline.learn(judged, this.alarm !== null, context?.count);
+    this.baseline.learn(judged, this.alarm !== null && this.alarm.kind !== "variance", context?.count);
     this.lastAt = at;
     return this.report(judged, learning, score, ended);
   }
@@ -188,6 +191,7 @@ export class Detector implements SeriesDetector {
   }
 
   private trackRuns(at: EpochMs, value: number): void {
+    this.ledger.watch(this.options.step);
     const skipped = Number.isFinite(this.lastAt) ? Math.min(1_000, Math.round((at - this.lastAt) / this.options.step) - 1) : 0;
     for (let index = skipped; index > 0; index--) this.gaps.add(true, at - index * this.options.step);
     this.gaps.add(false, at);
@@ -202,10 +206,11 @@ export class Detector implements SeriesDetector {
     const innovation = clamp(judged.innovation, -CUT, CUT);
     this.longRun.add(innovation);
     const steady = innovation / this.longRun.scale();
+    const strictness = this.ledger.strictness();
     let best = 0;
     for (const { chart, rate } of this.shifts) {
       chart.add(steady, at, value, expected, this.memory);
-      const threshold = chart.tail.threshold(rate);
+      const threshold = strictness * chart.tail.threshold(rate);
       chart.limit(threshold + 2);
       const score = chart.height / threshold;
       if (score > best) best = score;
@@ -227,19 +232,19 @@ export class Detector implements SeriesDetector {
     const direction = z > 0 ? "up" : "down";
     this.spikes.sample(this.memory);
     const side = this.sideShare(z > 0 ? 1 : -1);
-    const spikeScore = side > 0 ? size / this.spikes.threshold(this.rate * SPIKE_SHARE * 2 * side) : 0;
-    this.spikes.peak(size);
+    const spikeScore = side > 0 ? size / (strictness * Math.exp(this.spikes.threshold(this.rate * SPIKE_SHARE * 2 * side))) : 0;
+    this.spikes.peak(Math.log(size));
     if (spikeScore >= 1 && !silent && !this.alarm && this.matters(value, expected))
       this.raise("spike", direction, at, at, spikeScore, { samples: 1, observed: value, expected }, z);
 
     this.variance.add(judged.innovation, at, this.memory);
-    const varianceThreshold = this.variance.tail.threshold(this.rate * VARIANCE_SHARE);
+    const varianceThreshold = strictness * this.variance.tail.threshold(this.rate * VARIANCE_SHARE);
     this.variance.limit(varianceThreshold + 2);
     const varianceScore = this.variance.height / varianceThreshold;
     if (varianceScore >= 1 && !silent && !this.alarm && at - this.variance.startedAt >= SHORTEST_SHIFT)
       this.raise("variance", direction, this.variance.startedAt, at, varianceScore, { samples: 1, observed: value, expected }, 0);
 
-    const flatScore = this.flat.score(this.rate * RUN_SHARE);
+    const flatScore = this.flat.score(this.rate * RUN_SHARE) / strictness;
     if (flatScore >= 1 && !silent && !this.alarm)
       this.raise("flatline", direction, this.flat.startedAt, at, flatScore, { samples: 1, observed: value, expected }, 0);
     return Math.max(best, spikeScore, varianceScore, flatScore);
@@ -263,6 +268,7 @@ export class Detector implements SeriesDetector {
     size: number,
   ): void {
     const { samples, observed, expected } = sums;
+    this.ledger.raised();
     this.alarm = { kind, direction, startedAt, detectedAt, samples, observed, expected, score, size, recovery: 0 };
   }
 
@@ -343,6 +349,7 @@ export class Detector implements SeriesDetector {
       flat: this.flat.save(),
       gaps: this.gaps.save(),
       longRun: this.longRun.save(),
+      ledger: this.ledger.save(),
       alarm: this.alarm ? { ...this.alarm } : null,
       firstAt: this.firstAt,
       lastAt: Number.isFinite(this.lastAt) ? this.lastAt : null,
@@ -369,6 +376,7 @@ export class Detector implements SeriesDetector {
     this.flat.load(saved.flat as number[]);
     this.gaps.load(saved.gaps as number[]);
     this.longRun.load(saved.longRun as number[]);
+    this.ledger.load(saved.ledger as number[]);
     this.alarm = saved.alarm ? { ...saved.alarm } : null;
     this.firstAt = saved.firstAt;
     this.lastAt = saved.lastAt ?? Number.NEGATIVE_INFINITY;
