@@ -1,0 +1,52 @@
+import { createDetector, restoreDetector, type SeriesDetector } from "../../src/detection/index.ts";
+import { DAY, MINUTE } from "../../src/domain/time.ts";
+import { START, simulate } from "../unit/detection/simulate.ts";
+
+/** How a cycle (one new sample for every series), memory and stored state grow with the number of series. Targets: 10,000 in 6 s and 1 GB. */
+const CYCLES = 30;
+const shapes = Array.from({ length: 8 }, (_, seed) => simulate({ seed, days: 15, noise: 0.05 }));
+const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0).padStart(6);
+
+console.log("series   train ms each   cycle ms mean   worst   state kB each   restore ms each   memory MB");
+for (const count of [1_000, 3_000, 10_000]) {
+  const trainFrom = performance.now();
+  const detectors: SeriesDetector[] = [];
+  for (let index = 0; index < count; index++) {
+    // Training each of ten thousand would take minutes: eight are trained, the rest are restored from their states.
+    const template = detectors[index % 8];
+    if (index >= 8 && template) {
+      detectors.push(restoreDetector(template.state()));
+      continue;
+    }
+    const detector = createDetector({ step: MINUTE, kind: "latency", falseAlarmsPerWeek: 0.5 / count });
+    detector.train((shapes[index] ?? []).filter(({ at }) => at < START + 14 * DAY));
+    detectors.push(detector);
+    if (index === 7) console.log(`${"".padEnd(9)}${((performance.now() - trainFrom) / 8).toFixed(1).padStart(13)}`);
+  }
+  const times: number[] = [];
+  for (let cycle = 0; cycle < CYCLES; cycle++) {
+    const before = performance.now();
+    for (let index = 0; index < count; index++) {
+      const point = shapes[index % 8]?.[14 * 1_440 + cycle];
+      if (point) detectors[index]?.observe(point);
+    }
+    times.push(performance.now() - before);
+  }
+  const saved = detectors.slice(0, 200).map((detector) => JSON.stringify(detector.state()));
+  const restoreFrom = performance.now();
+  for (const text of saved) restoreDetector(JSON.parse(text));
+  const restore = (performance.now() - restoreFrom) / saved.length;
+  console.log(
+    [
+      String(count).padStart(6),
+      "".padStart(15),
+      (times.reduce((sum, time) => sum + time, 0) / times.length).toFixed(1).padStart(15),
+      Math.max(...times)
+        .toFixed(0)
+        .padStart(7),
+      (saved.reduce((sum, text) => sum + text.length, 0) / saved.length / 1_000).toFixed(1).padStart(15),
+      restore.toFixed(2).padStart(17),
+      megabytes(process.memoryUsage().rss).padStart(11),
+    ].join(" "),
+  );
+}
