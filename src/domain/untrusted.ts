@@ -83,10 +83,8 @@ function looksRandom(word: string): boolean {
   return entropy > 4.1;
 }
 
-/** C0 and C1 controls but tab and newline, bidirectional overrides, zero-width and tag characters, variation selectors, soft hyphen. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: removing control characters is the point
-const INVISIBLE =
-  /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u00AD\u061C\u115F\u1160\u180E\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFF9-\uFFFB]|[\u{E0000}-\u{E0FFF}]/gu;
+/** Control and format characters but tab and newline: bidirectional overrides, zero-width and tag characters; fillers, variation selectors. */
+const INVISIBLE = /(?![\t\n])(?:\p{Cc}|\p{Cf}|\p{Variation_Selector}|\u115F|\u1160|\u3164)/gu;
 const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, "g");
 
 const INSTRUCTIONS: readonly RegExp[] = [
