@@ -36,14 +36,13 @@ export class TelemetryStore extends TelemetryReader implements TelemetrySink {
 
   /** Deletes what is older than `before`, in slices that each hold the file for a moment only. Returns how many rows went. */
   async retain(before: EpochMs, slice = 5_000): Promise<number> {
+    let deleted = await this.#retainPoints(before, slice);
     const statements = [
-      "DELETE FROM points WHERE (series_id, at) IN (SELECT series_id, at FROM points WHERE at < @before LIMIT @slice)",
       "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE at < @before LIMIT @slice)",
       "DELETE FROM spans WHERE (trace_id, span_id) IN (SELECT trace_id, span_id FROM spans WHERE start < @before LIMIT @slice)",
       "DELETE FROM edges WHERE hour < @before - 3600000",
       "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < @before LIMIT @slice)",
     ];
-    let deleted = 0;
     for (const sql of statements) {
       const statement = this.#db.prepare(sql);
       for (;;) {
@@ -53,6 +52,25 @@ export class TelemetryStore extends TelemetryReader implements TelemetrySink {
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
+    return deleted;
+  }
+
+  /** Along the key, one series after the other, so that no slice looks at what stays. Series that end up empty go too. */
+  async #retainPoints(before: EpochMs, slice: number): Promise<number> {
+    const next = this.#db.prepare("SELECT MIN(id) FROM series WHERE id > ?").pluck();
+    const purge = this.#db.prepare(
+      "DELETE FROM points WHERE series_id = @id AND at IN (SELECT at FROM points WHERE series_id = @id AND at < @before ORDER BY at LIMIT @slice)",
+    );
+    let deleted = 0;
+    for (let id = next.get(0) as number | null; id !== null; id = next.get(id) as number | null) {
+      let changes = slice;
+      while (changes === slice) {
+        changes = purge.run({ id, before, slice }).changes;
+        deleted += changes;
+        if (changes > 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    this.#writer.forgetEmptySeries(before);
     return deleted;
   }
 

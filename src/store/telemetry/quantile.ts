@@ -22,3 +22,29 @@ export function quantile(q: number, bounds: readonly number[], buckets: readonly
   }
   return bounds.at(-1) ?? null;
 }
+
+export interface Buckets {
+  /** Upper bounds, ascending. */
+  readonly bounds: readonly number[];
+  /** Counts, one more than bounds, not cumulative. */
+  readonly buckets: readonly number[];
+}
+
+/** Adds up two histograms. With different bounds the result has those that both share, where the counts are exact. */
+export function mergeHistograms(one: Buckets, other: Buckets): Buckets {
+  const same = one.bounds.length === other.bounds.length && one.bounds.every((bound, index) => bound === other.bounds[index]);
+  if (same) return { bounds: one.bounds, buckets: one.buckets.map((count, index) => count + (other.buckets[index] ?? 0)) };
+  const shared = one.bounds.filter((bound) => other.bounds.includes(bound));
+  const regroup = ({ bounds, buckets }: Buckets) => {
+    const grouped = new Array<number>(shared.length + 1).fill(0);
+    for (const [index, count] of buckets.entries()) {
+      const bound = bounds[index];
+      const found = bound === undefined ? -1 : shared.findIndex((limit) => bound <= limit);
+      const into = found === -1 ? shared.length : found;
+      grouped[into] = (grouped[into] ?? 0) + count;
+    }
+    return grouped;
+  };
+  const added = regroup(other);
+  return { bounds: shared, buckets: regroup(one).map((count, index) => count + (added[index] ?? 0)) };
+}

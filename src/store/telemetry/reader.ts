@@ -22,16 +22,20 @@ import {
   type TraceQuery,
   type TraceSource,
 } from "../../domain/telemetry.ts";
-import { HOUR } from "../../domain/time.ts";
-import { quantile } from "./quantile.ts";
+import { type EpochMs, HOUR } from "../../domain/time.ts";
+import { mergeHistograms, quantile } from "./quantile.ts";
 import { SEVERITIES } from "./writer.ts";
 
-/** Server-side durations by OpenTelemetry's semantic conventions, and the older name; the first that a service sends is its RED source. */
+/**
+ * Durations by OpenTelemetry's semantic conventions, with older names; the first that a service sends is its RED source. A service that
+ * serves nobody but a database's clients is judged by what it asks of the database.
+ */
 const DURATION_METRICS = [
   "http.server.request.duration",
+  "rpc.server.call.duration",
   "rpc.server.duration",
   "http.server.duration",
-  "db.server.operation.duration",
+  "db.client.operation.duration",
 ];
 
 interface SeriesRow {
@@ -58,7 +62,16 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
   }
 
   async services(): Promise<readonly ServiceName[]> {
-    return this.#prepare("SELECT DISTINCT service FROM series ORDER BY service").pluck().all() as string[];
+    // Steps from name to name along the index instead of reading every row.
+    const distinct = (table: string) =>
+      this.#prepare(
+        `WITH RECURSIVE names(name) AS (SELECT MIN(service) FROM ${table} UNION ALL
+         SELECT (SELECT MIN(service) FROM ${table} WHERE service > name) FROM names WHERE name IS NOT NULL)
+         SELECT name FROM names WHERE name IS NOT NULL`,
+      )
+        .pluck()
+        .all() as string[];
+    return [...new Set(["series", "spans", "logs"].flatMap(distinct))].sort();
   }
 
   async metrics(service?: ServiceName): Promise<readonly MetricInfo[]> {
@@ -98,7 +111,9 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
 
   async red(query: RedQuery): Promise<Series> {
     checkRange(query, query.step);
-    const rows = this.#series({ service: query.service }).filter((row) => matches(row, query.labels));
+    const own = this.#series({ service: query.service }).filter((row) => matches(row, query.labels));
+    // A database that sends nothing itself is seen through its clients.
+    const rows = own.length > 0 ? own : this.#callsTo(query.service).filter((row) => matches(row, query.labels));
     const metric = DURATION_METRICS.find((name) => rows.some((row) => row.metric === name && row.kind === "histogram"));
     const series = rows.filter((row) => row.metric === metric);
     const unit = query.signal === "rate" ? "{request}/s" : query.signal === "errors" ? "1" : "s";
@@ -127,11 +142,11 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
 
   async logs(query: LogQuery): Promise<readonly LogRecord[]> {
     checkRange(query);
+    // Conditions are left out rather than made optional: otherwise no index would serve.
     const rows = this.#prepare(
-      `SELECT at, service, severity, body, attributes, trace_id FROM logs
-       WHERE at >= @from AND at < @to AND severity >= @severity
-         AND (@service IS NULL OR service = @service) AND (@trace IS NULL OR trace_id = @trace)
-         AND (@text IS NULL OR instr(lower(body), @text) > 0)
+      `SELECT at, service, severity, body, attributes, trace_id FROM logs WHERE at >= @from AND at < @to
+         ${query.minSeverity ? "AND severity >= @severity" : ""} ${query.service === undefined ? "" : "AND service = @service"}
+         ${query.traceId === undefined ? "" : "AND trace_id = @trace"} ${query.text ? "AND instr(lower(body), @text) > 0" : ""}
        ORDER BY at DESC LIMIT @limit`,
     ).all({
       from: query.from,
@@ -155,9 +170,8 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
   async spans(query: TraceQuery): Promise<readonly Span[]> {
     checkRange(query);
     const rows = this.#prepare(
-      `SELECT * FROM spans
-       WHERE start >= @from AND start < @to AND duration >= @duration AND error >= @error
-         AND (@service IS NULL OR service = @service) AND (@trace IS NULL OR trace_id = @trace)
+      `SELECT * FROM spans WHERE start >= @from AND start < @to AND duration >= @duration AND error >= @error
+         ${query.service === undefined ? "" : "AND service = @service"} ${query.traceId === undefined ? "" : "AND trace_id = @trace"}
        ORDER BY duration DESC LIMIT @limit`,
     ).all({
       from: query.from,
@@ -185,7 +199,7 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
   async dependencies(range: TimeRange): Promise<readonly ServiceEdge[]> {
     return this.#prepare(
       `SELECT caller, callee, SUM(calls) AS calls FROM edges WHERE hour >= @from AND hour < @to
-       GROUP BY caller, callee ORDER BY caller, callee`,
+       GROUP BY caller, callee HAVING SUM(calls) > 0 ORDER BY caller, callee`,
     ).all({ from: Math.floor(range.from / HOUR) * HOUR, to: range.to }) as ServiceEdge[];
   }
 
@@ -206,10 +220,12 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
       .slice(0, query.limit ?? 500);
   }
 
-  /** Newest metric point, or null in an empty store. */
-  async latest(): Promise<number | null> {
+  /** Newest metric point, log or span, or null in an empty store. */
+  async latest(): Promise<EpochMs | null> {
     return (this.#prepare(
-      "SELECT MAX(newest) FROM (SELECT (SELECT MAX(at) FROM points WHERE series_id = series.id) AS newest FROM series)",
+      `SELECT MAX(newest) FROM (
+         SELECT (SELECT MAX(at) FROM points WHERE series_id = series.id) AS newest FROM series
+         UNION ALL SELECT MAX(at) FROM logs UNION ALL SELECT MAX(start) FROM spans)`,
     )
       .pluck()
       .get() ?? null) as number | null;
@@ -230,6 +246,12 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
     ).all({ metric: filter.metric ?? null, service: filter.service ?? null }) as SeriesRow[];
   }
 
+  #callsTo(peer: ServiceName): SeriesRow[] {
+    return this.#series({ metric: "db.client.operation.duration" }).filter(
+      (row) => matches(row, { "peer.service": peer }) || matches(row, { "server.address": peer }),
+    );
+  }
+
   /** Counts, sums and failures of histogram series by step. */
   #sumSteps(
     series: readonly SeriesRow[],
@@ -239,8 +261,13 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
     return this.#prepare(
       `SELECT ${BUCKET} AS at, SUM(count) AS count, SUM(value) AS sum, SUM(CASE WHEN series.failed THEN count ELSE 0 END) AS failed
        FROM points JOIN series ON series.id = series_id
-       WHERE series_id IN (${series.map((row) => row.id).join(",")}) AND at > @from AND at <= @to GROUP BY 1 ORDER BY 1`,
-    ).all({ from: range.from, to: range.to, step: range.step }) as { at: number; count: number; sum: number; failed: number }[];
+       WHERE series_id IN (SELECT value FROM json_each(@ids)) AND at > @from AND at <= @to GROUP BY 1 ORDER BY 1`,
+    ).all({ ids: idsOf(series), from: range.from, to: range.to, step: range.step }) as {
+      at: number;
+      count: number;
+      sum: number;
+      failed: number;
+    }[];
   }
 
   #aggregate(series: readonly SeriesRow[], query: MetricQuery): MetricPoint[] {
@@ -253,11 +280,13 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
     if (query.statistic === "rate" && kind === "gauge") {
       throw new SourceError(`${query.metric} is a gauge, which has no rate; ask for avg, min or max instead.`);
     }
-    const seconds = query.step / 1_000;
+    if (new Set(series.map((row) => row.kind)).size > 1) {
+      throw new SourceError(`${query.metric} is of different kinds in different services; name the service.`);
+    }
     const expression =
       kind === "histogram"
         ? {
-            rate: `SUM(count) / ${seconds}`,
+            rate: "SUM(count) * 1000.0 / @step",
             count: "SUM(count)",
             sum: "SUM(value)",
             avg: "SUM(value) / NULLIF(SUM(count), 0)",
@@ -266,7 +295,7 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
           }
         : kind === "sum"
           ? {
-              rate: `SUM(value) / ${seconds}`,
+              rate: "SUM(value) * 1000.0 / @step",
               count: "SUM(value)",
               sum: "SUM(value)",
               avg: "AVG(value)",
@@ -276,13 +305,13 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
           : { rate: "", count: "COUNT(*)", sum: "SUM(value)", avg: "AVG(value)", min: "MIN(value)", max: "MAX(value)" };
     const rows = this.#prepare(
       `SELECT ${BUCKET} AS at, ${expression[query.statistic]} AS value FROM points
-       WHERE series_id IN (${series.map((row) => row.id).join(",")}) AND at > @from AND at <= @to GROUP BY 1 ORDER BY 1`,
-    ).all({ from: query.from, to: query.to, step: query.step }) as { at: number; value: number | null }[];
+       WHERE series_id IN (SELECT value FROM json_each(@ids)) AND at > @from AND at <= @to GROUP BY 1 ORDER BY 1`,
+    ).all({ ids: idsOf(series), from: query.from, to: query.to, step: query.step }) as { at: number; value: number | null }[];
     return rows.flatMap(({ at, value }) => (value === null ? [] : [{ at, value }]));
   }
 
   #quantiles(series: readonly SeriesRow[], range: TimeRange & { step: number }, q: number): MetricPoint[] {
-    const steps = new Map<number, { bounds: number[]; buckets: number[] }>();
+    const steps = new Map<number, { bounds: readonly number[]; buckets: readonly number[] }>();
     for (const row of series) {
       const bounds = JSON.parse(row.bounds || "[]") as number[];
       const points = this.#prepare(
@@ -294,10 +323,7 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
       for (const { at, buckets } of points) {
         const counts = JSON.parse(buckets) as number[];
         const step = steps.get(at);
-        if (!step) steps.set(at, { bounds, buckets: counts });
-        // Series with other bounds cannot be added up; the first bounds seen in a step win.
-        else if (step.bounds.length === bounds.length)
-          step.buckets = step.buckets.map((count, index) => count + (counts[index] ?? 0));
+        steps.set(at, step ? mergeHistograms(step, { bounds, buckets: counts }) : { bounds, buckets: counts });
       }
     }
     return [...steps]
@@ -308,22 +334,41 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
       });
   }
 
+  /** From server spans, for a service that sends no duration metric. Exact percentiles (nearest rank) of the spans that were kept. */
   #redFromSpans(query: RedQuery): MetricPoint[] {
+    const wanted = Object.entries(query.labels ?? {});
+    const condition = wanted.map((_, index) => `AND json_extract(attributes, @key${index}) = @value${index}`).join(" ");
+    const parameters = Object.fromEntries(
+      wanted.flatMap(([key, value], index) => [
+        [`key${index}`, `$.${JSON.stringify(key)}`],
+        [`value${index}`, value],
+      ]),
+    );
     const rows = this.#prepare(
-      `SELECT (start / CAST(@step AS INTEGER)) * CAST(@step AS INTEGER) AS at, COUNT(*) AS count, SUM(duration) AS duration, SUM(error) AS failed FROM spans
-       WHERE service = @service AND kind IN ('server', 'consumer') AND start >= @from AND start < @to GROUP BY 1 ORDER BY 1`,
-    ).all({ service: query.service, from: query.from, to: query.to, step: query.step }) as {
+      `WITH ranked AS (
+         SELECT (start / CAST(@step AS INTEGER)) * CAST(@step AS INTEGER) AS at, duration, error,
+           ${query.signal === "latency_p95" ? "CUME_DIST() OVER (PARTITION BY start / CAST(@step AS INTEGER) ORDER BY duration)" : "1"} AS rank
+         FROM spans WHERE service = @service AND kind IN ('server', 'consumer') AND start >= @from AND start < @to ${condition})
+       SELECT at, COUNT(*) AS count, SUM(duration) AS duration, SUM(error) AS failed,
+         MIN(CASE WHEN rank >= 0.95 THEN duration END) AS p95 FROM ranked GROUP BY at ORDER BY at`,
+    ).all({ ...parameters, service: query.service, from: query.from, to: query.to, step: query.step }) as {
       at: number;
       count: number;
       duration: number;
       failed: number;
+      p95: number;
     }[];
-    return rows.map(({ at, count, duration, failed }) => {
-      if (query.signal === "rate") return { at, value: count / (query.step / 1_000) };
-      return { at, value: query.signal === "errors" ? failed / count : duration / count / 1_000 };
-    });
+    const value: Record<RedQuery["signal"], (row: (typeof rows)[number]) => number> = {
+      rate: ({ count }) => count / (query.step / 1_000),
+      errors: ({ failed, count }) => failed / count,
+      latency: ({ duration, count }) => duration / count / 1_000,
+      latency_p95: ({ p95 }) => p95 / 1_000,
+    };
+    return rows.map((row) => ({ at: row.at, value: value[query.signal](row) }));
   }
 }
+
+const idsOf = (series: readonly SeriesRow[]): string => JSON.stringify(series.map((row) => row.id));
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -36,4 +36,10 @@ export const telemetryMigrations: Readonly<Record<string, Migration>> = {
       for (const statement of statements) await statement.execute(db);
     },
   },
+  "002-telemetry-by-time": {
+    async up(db: Kysely<unknown>) {
+      await sql`CREATE INDEX logs_by_at ON logs (at)`.execute(db);
+      await sql`CREATE INDEX spans_by_start ON spans (start)`.execute(db);
+    },
+  },
 };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type SQLite from "better-sqlite3";
 import type { ChangeEvent, Labels, LogRecord, Severity, Span } from "../../domain/telemetry.ts";
 import type { HistogramRecord, MetricRecord, SumRecord, TelemetrySink } from "../../domain/telemetry-sink.ts";
-import { HOUR } from "../../domain/time.ts";
+import { type EpochMs, HOUR } from "../../domain/time.ts";
 
 export const SEVERITIES: readonly Severity[] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
@@ -14,6 +14,9 @@ function isFailure(labels: Labels): boolean {
   const status = Number(labels["http.response.status_code"] ?? labels["http.status_code"] ?? 0);
   return status >= 500 || (labels["error.type"] ?? "") !== "" || /^(?!0$|OK$)/.test(labels["rpc.grpc.status_code"] ?? "0");
 }
+
+/** Series kept in memory; beyond it they are looked up again. */
+const MOST_REMEMBERED = 50_000;
 
 interface Running {
   start: number;
@@ -37,7 +40,9 @@ export class TelemetryWriter implements TelemetrySink {
   readonly #saveRunning: SQLite.Statement;
   readonly #insertLog: SQLite.Statement;
   readonly #insertSpan: SQLite.Statement;
-  readonly #serviceOfSpan: SQLite.Statement;
+  readonly #parentOfSpan: SQLite.Statement;
+  readonly #calls: SQLite.Statement;
+  readonly #uncountEdge: SQLite.Statement;
   readonly #childrenOfSpan: SQLite.Statement;
   readonly #countEdge: SQLite.Statement;
   readonly #insertChange: SQLite.Statement;
@@ -58,7 +63,9 @@ export class TelemetryWriter implements TelemetrySink {
       `INSERT INTO spans (trace_id, span_id, parent_id, service, operation, kind, start, duration, error, attributes)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     );
-    this.#serviceOfSpan = db.prepare("SELECT service FROM spans WHERE trace_id = ? AND span_id = ?").pluck();
+    this.#parentOfSpan = db.prepare("SELECT service, kind, start, attributes FROM spans WHERE trace_id = ? AND span_id = ?");
+    this.#calls = db.prepare("SELECT COUNT(*) FROM spans WHERE trace_id = ? AND parent_id = ? AND service <> ?").pluck();
+    this.#uncountEdge = db.prepare("UPDATE edges SET calls = calls - 1 WHERE caller = ? AND callee = ? AND hour = ?");
     this.#childrenOfSpan = db.prepare("SELECT service, span_id FROM spans WHERE trace_id = ? AND parent_id = ?");
     this.#countEdge = db.prepare(
       "INSERT INTO edges (caller, callee, hour, calls) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1",
@@ -72,7 +79,8 @@ export class TelemetryWriter implements TelemetrySink {
       for (const record of records) {
         const id = this.#seriesId(record);
         const at = Math.round(record.at);
-        if (record.kind === "gauge") {
+        // A sum that may fall (an up-down counter) is a level, not a count of events.
+        if (record.kind === "gauge" || (record.kind === "sum" && isLevel(record))) {
           this.#insertPoint.run(id, at, record.value, null, null);
           continue;
         }
@@ -93,10 +101,15 @@ export class TelemetryWriter implements TelemetrySink {
 
   appendLogs(records: readonly LogRecord[]): void {
     this.#transaction(() => {
+      // Equal lines of one batch are different records; of a batch that is sent again they are the same.
+      const seen = new Map<string, number>();
       for (const log of records) {
         const attributes = canonical(log.attributes);
+        const content = [log.at, log.service, log.severity, log.traceId, log.body, attributes].join("\u0000");
+        const repeat = seen.get(content) ?? 0;
+        seen.set(content, repeat + 1);
         const id = createHash("sha256")
-          .update([log.at, log.service, log.severity, log.traceId, log.body, attributes].join("\u0000"))
+          .update(repeat === 0 ? content : `${content}\u0000${repeat}`)
           .digest("base64url")
           .slice(0, 22);
         const severity = SEVERITIES.indexOf(log.severity);
@@ -125,8 +138,20 @@ export class TelemetryWriter implements TelemetrySink {
       const freshKeys = new Set(fresh.map((span) => `${span.traceId}/${span.spanId}`));
       for (const span of fresh) {
         const hour = Math.floor(span.start / HOUR) * HOUR;
-        const caller = span.parentId && (this.#serviceOfSpan.get(span.traceId, span.parentId) as string | undefined);
-        if (caller && caller !== span.service) this.#countEdge.run(caller, span.service, hour);
+        const parent = span.parentId
+          ? (this.#parentOfSpan.get(span.traceId, span.parentId) as
+              | { service: string; kind: string; start: number; attributes: string }
+              | undefined)
+          : undefined;
+        if (parent && parent.service !== span.service) {
+          this.#countEdge.run(parent.service, span.service, hour);
+          // The callee speaks for itself after all: the name that its caller's earlier span gave it does not count.
+          const guessed = parent.kind === "client" && !freshKeys.has(`${span.traceId}/${span.parentId}`);
+          const peer = guessed ? peerOf(JSON.parse(parent.attributes) as Labels) : null;
+          if (peer && peer !== parent.service && this.#calls.get(span.traceId, span.parentId, parent.service) === 1) {
+            this.#uncountEdge.run(parent.service, peer, Math.floor(parent.start / HOUR) * HOUR);
+          }
+        }
         const children = this.#childrenOfSpan.all(span.traceId, span.spanId) as { service: string; span_id: string }[];
         for (const child of children) {
           // Children of this batch count themselves; these came before their parent.
@@ -151,10 +176,25 @@ export class TelemetryWriter implements TelemetrySink {
       this.#db.transaction(work).immediate();
     } catch (error) {
       // Nothing was written, so nothing that was remembered on the way may count.
-      this.#seriesIds.clear();
-      this.#running.clear();
+      this.#forget();
       throw error;
     }
+    if (this.#seriesIds.size > MOST_REMEMBERED) this.#forget();
+  }
+
+  /** Drops series whose points are all gone; one that still reports keeps its running total. */
+  forgetEmptySeries(before: EpochMs): void {
+    this.#transaction(() => {
+      this.#db.exec(`DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM points WHERE series_id = series.id)
+        AND NOT EXISTS (SELECT 1 FROM cumulative WHERE series_id = series.id AND at >= ${Math.round(before)})`);
+      this.#db.exec("DELETE FROM cumulative WHERE NOT EXISTS (SELECT 1 FROM series WHERE id = series_id)");
+    });
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#seriesIds.clear();
+    this.#running.clear();
   }
 
   #seriesId(record: MetricRecord): number {
@@ -163,7 +203,8 @@ export class TelemetryWriter implements TelemetrySink {
     const key = `${record.metric}\u0000${record.service}\u0000${labels}\u0000${bounds}`;
     const known = this.#seriesIds.get(key);
     if (known !== undefined) return known;
-    const { metric, service, kind, unit } = record;
+    const { metric, service, unit } = record;
+    const kind = record.kind === "sum" && isLevel(record) ? "gauge" : record.kind;
     this.#insertSeries.run(metric, service, kind, unit, labels, bounds, Number(isFailure(record.labels)));
     const id = this.#findSeries.get(metric, service, labels, bounds) as number;
     this.#seriesIds.set(key, id);
@@ -174,7 +215,6 @@ export class TelemetryWriter implements TelemetrySink {
   #increment(id: number, at: number, record: SumRecord | HistogramRecord, touched: Set<number>): number[] | null {
     const total = record.kind === "sum" ? [record.value] : [record.count, record.sum, ...record.buckets];
     if (record.temporality === "delta") return total;
-    if (record.kind === "sum" && !record.monotonic) return total;
     const last = this.#running.get(id) ?? this.#loadRunning(id);
     if (last && at <= last.at) return null;
     this.#running.set(id, { start: record.start, at, total });
@@ -182,7 +222,11 @@ export class TelemetryWriter implements TelemetrySink {
     const reset = !last || record.start > last.start || (total[0] ?? 0) < (last.total[0] ?? 0);
     // After a reset the running total counts from the new start; of a series seen midway it tells nothing about this step.
     if (reset) return last || at - record.start <= HOUR ? total : null;
-    return total.map((value, index) => value - (last.total[index] ?? 0));
+    // Only a histogram's sum of values may fall; a bucket can seem to when an exponential histogram changes its scale.
+    return total.map((value, index) => {
+      const increase = value - (last.total[index] ?? 0);
+      return record.kind === "histogram" && index === 1 ? increase : Math.max(0, increase);
+    });
   }
 
   #loadRunning(id: number): Running | undefined {
@@ -190,6 +234,8 @@ export class TelemetryWriter implements TelemetrySink {
     return row && { start: row.start, at: row.at, total: JSON.parse(row.total) as number[] };
   }
 }
+
+const isLevel = (sum: SumRecord): boolean => sum.temporality === "cumulative" && !sum.monotonic;
 
 function peerOf(attributes: Labels): string | null {
   const named = attributes["peer.service"] ?? attributes["server.address"];
