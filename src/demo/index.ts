@@ -1,0 +1,151 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Clock, DAY, type EpochMs, HOUR, MINUTE } from "../domain/time.ts";
+import { DemoClock } from "./clock.ts";
+import type { FromShop, ShopSettings, ToShop } from "./messages.ts";
+import { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
+import { ENVIRONMENT, type Play, SCENARIOS, type Scenario, World, worldPaths } from "./world.ts";
+
+export { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
+export { ENVIRONMENT as DEMO_ENVIRONMENT, type Play, SCENARIOS, type Scenario } from "./world.ts";
+
+export interface DemoOptions {
+  /** Where flag file, repository, clock and state of the demo live. */
+  readonly folder: string;
+  /** Base URL of the OTLP receiver. */
+  readonly receiverUrl: string;
+  /** Demo minutes in a wall-clock minute. */
+  readonly speed: number;
+  readonly historyDays: number;
+  readonly seed: number;
+  readonly names?: ShopNames;
+  /** Newest telemetry that is stored already, or null on the first start. */
+  readonly resumeFrom: EpochMs | null;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly onFailure?: (error: string) => void;
+}
+
+export interface DemoHandle {
+  readonly clock: Clock;
+  readonly flagFile: string;
+  readonly repository: string;
+  readonly environment: string;
+  /** Resolves when the history is in and the shop is live. */
+  readonly ready: Promise<void>;
+  play(scenario: Scenario | "reset"): Promise<Play>;
+  current(): Play;
+  stop(): Promise<void>;
+}
+
+/** The demo begins at half past two at night, UTC, of the day on which it is first started: the hour of the story. */
+export function demoStart(wall: EpochMs): EpochMs {
+  return Math.floor(wall / DAY) * DAY + 2 * HOUR + 30 * MINUTE;
+}
+
+/** Stands still until the shop's clock is set, then follows it. */
+class FollowingClock implements Clock {
+  readonly speed: number;
+  readonly #frozen: EpochMs;
+  #clock: DemoClock | null = null;
+
+  constructor(frozen: EpochMs, speed: number) {
+    this.#frozen = frozen;
+    this.speed = speed;
+  }
+
+  now(): EpochMs {
+    return this.#clock?.now() ?? this.#frozen;
+  }
+
+  follow(clock: DemoClock): void {
+    this.#clock = clock;
+  }
+}
+
+/** Starts the demo shop as a process of its own. Its surroundings (flag file, repository) exist when this resolves. */
+export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  const names = options.names ?? DEFAULT_NAMES;
+  const settings: ShopSettings = {
+    folder: options.folder,
+    receiverUrl: options.receiverUrl,
+    speed: options.speed,
+    historyDays: options.historyDays,
+    seed: options.seed,
+    names,
+    resumeFrom: options.resumeFrom,
+    start: demoStart(Date.now()),
+  };
+  const start = settings.resumeFrom ?? settings.start;
+  const paths = worldPaths(options.folder);
+  await new World(options.folder, names, () => start).ensure(start);
+  const clock = new FollowingClock(start, options.speed);
+
+  const child: ChildProcess = fork(join(import.meta.dirname, "main.ts"), [], {
+    execArgv: ["--import", "tsx"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  let play: Play = { scenario: "quiet", since: start };
+  let stopping = false;
+  const waiting = new Map<number, { resolve: (play: Play) => void; reject: (error: Error) => void }>();
+  const ready = new Promise<void>((resolve, reject) => {
+    child.on("message", (message: FromShop) => {
+      switch (message.type) {
+        case "progress":
+          options.onProgress?.(message.done, message.total);
+          break;
+        case "ready": {
+          play = message.play;
+          const set = DemoClock.read(paths.clockFile);
+          if (set) clock.follow(set);
+          resolve();
+          break;
+        }
+        case "played":
+          play = message.play;
+          if (message.error) waiting.get(message.id)?.reject(new Error(message.error));
+          else waiting.get(message.id)?.resolve(message.play);
+          waiting.delete(message.id);
+          break;
+        case "failed":
+          options.onFailure?.(message.error);
+          reject(new Error(message.error));
+      }
+    });
+    child.on("exit", (code) => {
+      if (!stopping) options.onFailure?.(`the demo shop ended with code ${code}`);
+      for (const { reject: refuse } of waiting.values()) refuse(new Error("the demo shop has ended"));
+      reject(new Error("the demo shop ended before it was ready"));
+    });
+  });
+  ready.catch(() => undefined);
+  const send = (message: ToShop) => child.send(message);
+  send({ type: "open", settings });
+
+  let lastId = 0;
+  return {
+    clock,
+    flagFile: paths.flagFile,
+    repository: paths.repository,
+    environment: ENVIRONMENT,
+    ready,
+    current: () => play,
+    play: (scenario) =>
+      new Promise((resolve, reject) => {
+        const id = ++lastId;
+        waiting.set(id, { resolve, reject });
+        if (!child.connected) reject(new Error("the demo shop is not running"));
+        else send({ type: "play", id, scenario });
+      }),
+    stop: async () => {
+      stopping = true;
+      if (child.exitCode !== null) return;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      if (child.connected) child.disconnect();
+      await gone;
+    },
+  };
+}
+
+export const isScenario = (name: string): name is Scenario => (SCENARIOS as readonly string[]).includes(name);

@@ -1,0 +1,28 @@
+import type { EpochMs } from "../domain/time.ts";
+import type { ShopNames } from "./shop.ts";
+import type { Play, Scenario } from "./world.ts";
+
+export interface ShopSettings {
+  readonly folder: string;
+  readonly receiverUrl: string;
+  readonly speed: number;
+  readonly historyDays: number;
+  readonly seed: number;
+  readonly names: ShopNames;
+  /** Newest telemetry that is stored already: the clock goes on from there and no history is made. Null on the first start. */
+  readonly resumeFrom: EpochMs | null;
+  /** Where the demo's clock starts on the first start. */
+  readonly start: EpochMs;
+}
+
+/** From the app to the shop. */
+export type ToShop =
+  | { readonly type: "open"; readonly settings: ShopSettings }
+  | { readonly type: "play"; readonly id: number; readonly scenario: Scenario | "reset" };
+
+/** From the shop to the app. */
+export type FromShop =
+  | { readonly type: "progress"; readonly done: number; readonly total: number }
+  | { readonly type: "ready"; readonly play: Play }
+  | { readonly type: "played"; readonly id: number; readonly play: Play; readonly error: string | null }
+  | { readonly type: "failed"; readonly error: string };

@@ -1,0 +1,268 @@
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { FlagdCore } from "@openfeature/flagd-core";
+import writeFileAtomic from "write-file-atomic";
+import { parse } from "yaml";
+import { type EpochMs, HOUR } from "../domain/time.ts";
+import { FlagdFile } from "../targets/flagd/index.ts";
+import { gitAt, versionFile } from "../targets/gitops/index.ts";
+import { BAD_RELEASES, RELEASE_HISTORY, type Role, type ShopNames } from "./shop.ts";
+import type { CohortName, Conditions } from "./simulate.ts";
+
+export const ENVIRONMENT = "production";
+export const SCENARIOS = ["flag", "bad-deploy", "cascade", "rollback-no-help", "quiet"] as const;
+export type Scenario = (typeof SCENARIOS)[number];
+
+/** What is being played; survives a restart. */
+export interface Play {
+  readonly scenario: Scenario;
+  readonly since: EpochMs;
+}
+
+const BASE_SHARE = 1;
+const STORY_SHARE = 25;
+const SAMPLE = 400;
+
+export interface WorldPaths {
+  readonly flagFile: string;
+  readonly repository: string;
+  readonly stateFile: string;
+  readonly clockFile: string;
+}
+
+export function worldPaths(folder: string): WorldPaths {
+  return {
+    flagFile: join(folder, "flags.json"),
+    repository: join(folder, "deployments"),
+    stateFile: join(folder, "play.json"),
+    clockFile: join(folder, "clock.json"),
+  };
+}
+
+/** The shop's surroundings on disk: the flag file and the repository of versions, and the people who change them. */
+export class World {
+  readonly paths: WorldPaths;
+  readonly #names: ShopNames;
+  readonly #now: () => EpochMs;
+  readonly #flags: FlagdFile;
+  #evaluated: { text: string; core: FlagdCore; share: Record<CohortName, number> } | null = null;
+  #versions: { stamp: number; errors: Partial<Record<Role, number>>; versions: Partial<Record<Role, string>> } | null = null;
+  #play: Play = { scenario: "quiet", since: 0 };
+  /** In `rollback-no-help`: the harm outlives its cause. */
+  #aftermathSince: EpochMs | null = null;
+
+  constructor(folder: string, names: ShopNames, now: () => EpochMs) {
+    this.paths = worldPaths(folder);
+    this.#names = names;
+    this.#now = now;
+    this.#flags = new FlagdFile({ file: this.paths.flagFile, environment: ENVIRONMENT, now });
+  }
+
+  get play(): Play {
+    return this.#play;
+  }
+
+  /** Creates what is missing: flags with a believable past, and two weeks of deploys. */
+  async ensure(start: EpochMs): Promise<void> {
+    const { flagFile, repository, stateFile } = this.paths;
+    mkdirSync(repository, { recursive: true, mode: 0o700 });
+    if (!existsSync(flagFile))
+      await writeFileAtomic(flagFile, `${JSON.stringify(this.#firstFlags(start), null, 2)}\n`, { mode: 0o600 });
+    if (!existsSync(join(repository, ".git"))) await this.#firstCommits(start);
+    if (existsSync(stateFile)) {
+      const saved = JSON.parse(readFileSync(stateFile, "utf8")) as Play & { aftermathSince: EpochMs | null };
+      this.#play = { scenario: saved.scenario, since: saved.since };
+      this.#aftermathSince = saved.aftermathSince;
+    }
+  }
+
+  /** Heals everything that an earlier scenario did, then does what the scenario's people do. */
+  async start(scenario: Scenario): Promise<void> {
+    await this.heal();
+    const { services, harmfulFlag } = this.#names;
+    if (scenario === "flag" || scenario === "rollback-no-help") {
+      await this.#flags.setPercent(harmfulFlag, STORY_SHARE, {
+        actor: "Maya Lindqvist",
+        reason: "Ramp the new key layout to a quarter of shoppers; canary looked fine over the weekend",
+        idempotencyKey: `ramp-${this.#now()}`,
+        expected: null,
+      });
+    }
+    if (scenario === "bad-deploy") {
+      const [version = ""] = Object.keys(BAD_RELEASES.checkout ?? {});
+      await this.#release(
+        services.checkout,
+        version,
+        "Jonas Weber",
+        `${services.checkout} ${version}: vouchers in the express flow`,
+      );
+    }
+    await this.#save({ scenario, since: this.#now() }, null);
+  }
+
+  /** Flag at its base share, healthy versions, no fault; each by a recorded change where something had to change. */
+  async heal(): Promise<void> {
+    const { harmfulFlag } = this.#names;
+    const flag = await this.#flags.get(harmfulFlag);
+    if (flag && (flag.percent > BASE_SHARE || flag.pinnedOff.length > 0 || !flag.enabled)) {
+      const write = { actor: "Demo reset", reason: "Back to the share of the first canary", expected: null };
+      for (const cohort of flag.pinnedOff)
+        await this.#flags.pinCohort(harmfulFlag, cohort, false, { ...write, idempotencyKey: `unpin-${cohort}-${this.#now()}` });
+      await this.#flags.setEnabled(harmfulFlag, true, { ...write, idempotencyKey: `enable-${this.#now()}` });
+      await this.#flags.setPercent(harmfulFlag, BASE_SHARE, { ...write, idempotencyKey: `heal-${this.#now()}` });
+    }
+    for (const [role, bad] of Object.entries(BAD_RELEASES) as [Role, object][]) {
+      const service = this.#names.services[role];
+      const good = RELEASE_HISTORY.findLast((release) => release.role === role)?.version;
+      if (good && this.#version(role) in bad)
+        await this.#release(service, good, "Jonas Weber", `${service} ${good}: back to the last good version`);
+    }
+    await this.#save({ scenario: "quiet", since: this.#now() }, null);
+  }
+
+  /** What the shop lives under at `at`, read from the real flag file and the real work tree. */
+  conditions(at: EpochMs): Conditions {
+    const flagShare = this.#flagShare();
+    const minutes = Math.max(0, (at - this.#play.since) / 60_000);
+    const { scenario } = this.#play;
+    // The pool to the card network leaks for twelve minutes until it is empty.
+    const poolLeak = scenario === "cascade" && minutes > 0 ? Math.min(1, minutes / 12) : 0;
+    if (
+      scenario === "rollback-no-help" &&
+      this.#aftermathSince === null &&
+      minutes > 5 &&
+      flagShare.live * 100 <= BASE_SHARE + 0.5
+    ) {
+      this.#aftermathSince = at;
+      void this.#save(this.#play, at);
+    }
+    return {
+      flagShare,
+      releaseErrors: this.#releases().errors,
+      poolLeak,
+      databaseFactor: this.#aftermathSince === null ? 1 : 3.4,
+    };
+  }
+
+  /** Evaluates the harmful flag for one request, as the shop's services do. */
+  variantFor(targetingKey: string, cohort: CohortName): boolean {
+    this.#flagShare();
+    return (
+      this.#evaluated?.core.resolveBooleanEvaluation(this.#names.harmfulFlag, false, { targetingKey, cohort }).value ?? false
+    );
+  }
+
+  versionOf(role: Role): string {
+    return this.#version(role);
+  }
+
+  #flagShare(): Record<CohortName, number> {
+    const text = readFileSync(this.paths.flagFile, "utf8");
+    if (this.#evaluated?.text === text) return this.#evaluated.share;
+    const core = new FlagdCore();
+    try {
+      core.setConfigurations(text);
+    } catch {
+      // A half-edited file: like any flagd client, keep what was valid last.
+      return this.#evaluated?.share ?? { live: 0, test: 0 };
+    }
+    const shareOf = (cohort: CohortName) => {
+      let on = 0;
+      for (let index = 0; index < SAMPLE; index++) {
+        if (core.resolveBooleanEvaluation(this.#names.harmfulFlag, false, { targetingKey: `shopper-${index}`, cohort }).value)
+          on++;
+      }
+      return on / SAMPLE;
+    };
+    this.#evaluated = { text, core, share: { live: shareOf("live"), test: shareOf("test") } };
+    return this.#evaluated.share;
+  }
+
+  #version(role: Role): string {
+    return this.#releases().versions[role] ?? "unknown";
+  }
+
+  #releases() {
+    const roles = Object.keys(this.#names.services) as Role[];
+    const path = (role: Role) => join(this.paths.repository, versionFile(ENVIRONMENT, this.#names.services[role]));
+    const stamp = roles.reduce((sum, role) => sum + (statSync(path(role), { throwIfNoEntry: false })?.mtimeMs ?? 0), 0);
+    if (this.#versions?.stamp === stamp) return this.#versions;
+    const versions: Partial<Record<Role, string>> = {};
+    const errors: Partial<Record<Role, number>> = {};
+    for (const role of roles) {
+      if (!existsSync(path(role))) continue;
+      const version = String((parse(readFileSync(path(role), "utf8")) as { version?: unknown } | null)?.version ?? "unknown");
+      versions[role] = version;
+      const bad = BAD_RELEASES[role]?.[version];
+      if (bad) errors[role] = bad.errorShare;
+    }
+    this.#versions = { stamp, errors, versions };
+    return this.#versions;
+  }
+
+  async #release(service: string, version: string, author: string, message: string, at: EpochMs = this.#now()): Promise<void> {
+    const file = versionFile(ENVIRONMENT, service);
+    mkdirSync(join(this.paths.repository, "environments", ENVIRONMENT), { recursive: true });
+    await writeFileAtomic(
+      join(this.paths.repository, file),
+      `service: ${service}\nversion: "${version}"\nimage: registry.shop.example/${service}:${version}\n`,
+    );
+    const git = gitAt(this.paths.repository, `${author} <${author.toLowerCase().replaceAll(" ", ".")}@shop.example>`, at);
+    await git.add(file);
+    await git.raw(["commit", "-m", message, "--", file]);
+  }
+
+  async #save(play: Play, aftermathSince: EpochMs | null): Promise<void> {
+    this.#play = play;
+    this.#aftermathSince = aftermathSince;
+    await writeFileAtomic(this.paths.stateFile, JSON.stringify({ ...play, aftermathSince }), { mode: 0o600 });
+  }
+
+  #firstFlags(start: EpochMs) {
+    const { harmfulFlag, decoyFlags, services } = this.#names;
+    const flag = (percent: number, description: string, service: string, by: string, hours: number, previous: string) => ({
+      state: "ENABLED",
+      variants: { on: true, off: false },
+      defaultVariant: "off",
+      targeting: {
+        fractional: [
+          ["on", percent],
+          ["off", 100 - percent],
+        ],
+      },
+      metadata: {
+        description,
+        services: service,
+        updatedBy: by,
+        updatedAt: new Date(start - hours * HOUR).toISOString(),
+        previous,
+      },
+    });
+    const [first = "", second = "", third = ""] = decoyFlags;
+    return {
+      $schema: "https://flagd.dev/schema/v0/flags.json",
+      flags: {
+        [first]: flag(50, "One-tap payment for returning shoppers", services.checkout, "Jonas Weber", 5, "30% on"),
+        [second]: flag(100, "Footer with store finder", services.storefront, "Ines Moreau", 30, "50% on"),
+        [harmfulFlag]: flag(
+          BASE_SHARE,
+          "Reads products under the new key layout of the look-aside store",
+          services.catalog,
+          "Maya Lindqvist",
+          70,
+          "0% on",
+        ),
+        [third]: flag(20, "Reserve stock for a whole basket in one call", services.inventory, "Deepa Raghavan", 26, "10% on"),
+      },
+    };
+  }
+
+  async #firstCommits(start: EpochMs): Promise<void> {
+    await gitAt(this.paths.repository, "Platform <platform@shop.example>", start - 400 * HOUR).init(["--initial-branch=main"]);
+    for (const release of RELEASE_HISTORY) {
+      const service = this.#names.services[release.role];
+      const at = start - release.hoursBefore * HOUR;
+      await this.#release(service, release.version, release.author, release.message.replace(release.role, service), at);
+    }
+  }
+}
