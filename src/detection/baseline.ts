@@ -147,6 +147,7 @@ export class Baseline {
     });
     this.learnAutocorrelation(recent, scores);
     this.samples = recent.length;
+    this.cellsSinceFit = this.fitPhase();
     this.previousAt = Number.NEGATIVE_INFINITY;
     const phi = this.autocorrelation;
     const loss = Math.sqrt(1 - phi * phi);
@@ -252,7 +253,7 @@ export class Baseline {
     this.cellsSinceFit++;
     const young = this.samples * this.options.step < WEEK;
     if (suspended || this.cellsSinceFit < this.profile.perDay / (young ? 4 : 1)) return;
-    this.cellsSinceFit = 0;
+    this.cellsSinceFit = young ? 0 : this.fitPhase() % 8;
     const previous = this.profile.shape.slice();
     this.profile.fit();
     const { perDay, perWeek, last } = this.profile;
@@ -262,6 +263,12 @@ export class Baseline {
       moved += (previous[slot] as number) - (this.profile.shape[slot] as number);
     }
     this.level += moved / perDay;
+  }
+
+  /** Cells that count as passed after training, drawn from what was learned, so that thousands of series do not refit in the same minute. */
+  private fitPhase(): number {
+    const spread = Math.abs(Math.sin(this.level * 12_989.8 + this.overallVariance * 78_233)) * 43_758.5453;
+    return Math.floor((spread % 1) * this.profile.perDay);
   }
 
   private collect(at: EpochMs, value: number): void {

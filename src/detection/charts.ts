@@ -2,7 +2,7 @@ import type { EpochMs } from "../domain/time.ts";
 import { clamp } from "./robust.ts";
 
 /** Passages that the theory of cumulative sums counts for: it holds for what whitening leaves. */
-const TRUST_IN_THEORY = 12;
+const TRUST_IN_THEORY = 20;
 
 /** Expected mean overshoot of a discrete normal walk over its boundary, in standard deviations (Siegmund 1985, "Sequential Analysis"). */
 const OVERSHOOT = 1.166;

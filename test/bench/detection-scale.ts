@@ -50,3 +50,23 @@ for (const count of [1_000, 3_000, 10_000]) {
     ].join(" "),
   );
 }
+
+const many = Array.from({ length: 400 }, (_, index) => {
+  const detector = createDetector({ step: MINUTE, kind: "latency", falseAlarmsPerWeek: 0.001 });
+  const factor = 1 + index / 97;
+  const points = (shapes[index % 8] ?? []).map(({ at, value }) => ({ at, value: value * factor }));
+  detector.train(points.filter(({ at }) => at < START + 14 * DAY));
+  return { detector, next: points.filter(({ at }) => at >= START + 14 * DAY) };
+});
+let worst = 0;
+for (let minute = 0; minute < 1_440; minute++) {
+  const before = performance.now();
+  for (const { detector, next } of many) {
+    const point = next[minute];
+    if (point) detector.observe(point);
+  }
+  worst = Math.max(worst, performance.now() - before);
+}
+console.log(
+  `A whole day with daily refits, ${many.length} series trained one by one: worst cycle ${worst.toFixed(0)} ms, for 10,000 series ${((worst * 10_000) / many.length).toFixed(0)} ms`,
+);

@@ -10,8 +10,7 @@ import { normal, START, uniform, weeklyShape } from "../unit/detection/simulate.
  *
  * Lorden's bound: ln(mean time between false alarms) / (shift² / 2), the shift in effective standard deviations, which for AR(1) noise are
  * noise · √((1 + φ) / (1 − φ)). Beside ours on the same series: a static 3-sigma rule on history, an EWMA control chart on what
- * history's time-of-week means leave (Roberts 1959, λ = 0.1, L = 4.5), and the formula of grafana/promql-anomaly-detection: average of the last
- * 26 h and of its neighbourhood a day and a week before, ± 3 standard deviations, smoothed, for 5 minutes.
+ * history's time-of-week means leave (Roberts 1959, λ = 0.1, L = 4.5), and the adaptive rules of grafana/promql-anomaly-detection.
  */
 const AUTOCORRELATION = 0.3;
 const HISTORY = 28 * 1_440;
@@ -100,37 +99,72 @@ const ewma: Method = {
   },
 };
 
+/** The "adaptive" rules with their default constants: margin of half the hour's mean, 2 deviations, look-backs of a day and a week, for 5 minutes. */
 const promql: Method = {
   name: "PromQL rules",
   learn(history) {
+    const past = new RollingMoments();
+    for (const { value } of history) past.push(value);
     return () => {
-      const values = history.map(({ value }) => value);
-      const sums = [0];
-      const squares = [0];
-      for (const value of values) {
-        sums.push((sums.at(-1) as number) + value);
-        squares.push((squares.at(-1) as number) + value * value);
-      }
-      const mean = (from: number, to: number) => ((sums[to] as number) - (sums[from] as number)) / (to - from);
+      const rolling = past.copy();
       let beyond = 0;
       return ({ value }) => {
-        sums.push((sums.at(-1) as number) + value);
-        squares.push((squares.at(-1) as number) + value * value);
-        const now = sums.length - 1;
-        // Short-term band: a day's mean with margins of its own deviation; long-term band: the half hours around the same time a day and a week ago.
-        const middle = mean(now - 26 * 60, now);
-        const variance = ((squares[now] as number) - (squares[now - 26 * 60] as number)) / (26 * 60) - middle * middle;
-        const margin = 2 * Math.sqrt(Math.max(0, variance));
-        const seasonal = [1_440, 7 * 1_440].map((ago) => mean(now - ago - 30, now - ago + 30));
-        const upper = Math.max(middle + margin, ...seasonal.map((level) => level * 1.1));
-        const lower = Math.min(middle - margin, ...seasonal.map((level) => level * 0.9));
-        const recent = mean(now - 5, now);
-        beyond = recent > upper || recent < lower ? beyond + 1 : 0;
-        return beyond >= 5;
+        rolling.push(value);
+        const [mean, wide] = [rolling.hour(0)[0], rolling.wideDeviation()];
+        const bands = [
+          [mean, 0.5 * mean],
+          ...(wide === null ? [] : [[mean, 2 * wide]]),
+          ...[1_410, 10_050].map((ago) => rolling.hour(ago)).map(([centre, deviation]) => [centre, 2 * deviation]),
+        ] as [number, number][];
+        const upper = Math.max(...bands.map(([centre, half]) => centre + half));
+        const lower = Math.max(0, Math.min(...bands.map(([centre, half]) => centre - half)));
+        beyond = value > upper || value < lower ? beyond + 1 : 0;
+        return beyond > 5;
       };
     };
   },
 };
+
+/** Means and deviations of any hour in the past, and the 26-hour mean of those deviations that are more than half of their mean. */
+class RollingMoments {
+  private sums = [0];
+  private squares = [0];
+  private wide = [0];
+  private wideCounts = [0];
+
+  push(value: number): void {
+    this.sums.push((this.sums.at(-1) as number) + value);
+    this.squares.push((this.squares.at(-1) as number) + value * value);
+    const [mean, deviation] = this.hour(0);
+    const counts = deviation > 0.5 * mean;
+    this.wide.push((this.wide.at(-1) as number) + (counts ? deviation : 0));
+    this.wideCounts.push((this.wideCounts.at(-1) as number) + (counts ? 1 : 0));
+  }
+
+  hour(ago: number): [mean: number, deviation: number] {
+    const to = this.sums.length - 1 - ago;
+    const from = Math.max(0, to - 60);
+    const mean = ((this.sums[to] as number) - (this.sums[from] as number)) / Math.max(1, to - from);
+    const square = ((this.squares[to] as number) - (this.squares[from] as number)) / Math.max(1, to - from);
+    return [mean, Math.sqrt(Math.max(0, square - mean * mean))];
+  }
+
+  wideDeviation(): number | null {
+    const to = this.wide.length - 1;
+    const from = Math.max(0, to - 26 * 60);
+    const count = (this.wideCounts[to] as number) - (this.wideCounts[from] as number);
+    return count === 0 ? null : ((this.wide[to] as number) - (this.wide[from] as number)) / count;
+  }
+
+  copy(): RollingMoments {
+    const copy = new RollingMoments();
+    copy.sums = [...this.sums];
+    copy.squares = [...this.squares];
+    copy.wide = [...this.wide];
+    copy.wideCounts = [...this.wideCounts];
+    return copy;
+  }
+}
 
 interface Cell {
   readonly delays: number[];
