@@ -1,5 +1,6 @@
 import type { Labels, LogRecord, Severity, Span } from "../../domain/telemetry.ts";
 import type { HistogramRecord, MetricRecord, Temporality } from "../../domain/telemetry-sink.ts";
+import type { EpochMs } from "../../domain/time.ts";
 import type { Message } from "./protocol.ts";
 import { child, countOf, idOf, labelsOf, list, nameOf, numberOf, Rejected, textOf, timeOf } from "./values.ts";
 
@@ -28,27 +29,28 @@ function attempt<T>(into: Converted<T>, where: string, convert: () => T | readon
 
 interface ResourceFacts {
   readonly service: string;
-  readonly environment: string | null;
+  /** Attributes that stay with every record: they tell environments, versions and replicas apart. */
+  readonly kept: Labels;
 }
+
+const KEPT_ATTRIBUTES = ["deployment.environment.name", "service.version", "service.instance.id", "k8s.pod.name"];
 
 function resourceOf(resource: unknown): ResourceFacts {
   const found: Record<string, string> = {};
   for (const { key, value } of list(child(resource).attributes)) if (typeof key === "string") found[key] = textOf(value);
   return {
     service: (found["service.name"] || "unknown_service").slice(0, 255),
-    environment: found["deployment.environment.name"] ?? null,
+    kept: Object.fromEntries(KEPT_ATTRIBUTES.flatMap((key) => (found[key] ? [[key, found[key]]] : []))),
   };
 }
 
-/** The environment stays with the labels, so that it can be asked for. */
-function withEnvironment(labels: Labels, { environment }: ResourceFacts): Labels {
-  return environment ? { ...labels, "deployment.environment.name": environment } : labels;
-}
+/** What a record says of itself goes before what its resource says. */
+const withResource = (labels: Labels, { kept }: ResourceFacts): Labels => ({ ...kept, ...labels });
 
 /** Data-point flag of OTLP: the exporter says that there is no value. */
 const NO_RECORDED_VALUE = 1;
 
-export function metricsOf(request: Message): Converted<MetricRecord> {
+export function metricsOf(request: Message, latest?: EpochMs): Converted<MetricRecord> {
   const into: Converted<MetricRecord> = { records: [], rejected: 0, reasons: [] };
   for (const resourceMetrics of list(request.resourceMetrics)) {
     const resource = resourceOf(resourceMetrics.resource);
@@ -63,7 +65,7 @@ export function metricsOf(request: Message): Converted<MetricRecord> {
       }
       for (const point of list(data.dataPoints)) {
         if ((Number(point.flags ?? 0) & NO_RECORDED_VALUE) !== 0) continue;
-        attempt(into, where, () => convertPoint(kind, metric, data, point, resource));
+        attempt(into, where, () => convertPoint(kind, metric, data, point, resource, latest));
       }
     }
   }
@@ -76,13 +78,14 @@ function convertPoint(
   data: Message,
   point: Message,
   resource: ResourceFacts,
+  latest: EpochMs | undefined,
 ): MetricRecord | MetricRecord[] {
   const base = {
     metric: nameOf(metric.name, "the metric's name"),
     service: resource.service,
     unit: typeof metric.unit === "string" ? metric.unit.slice(0, 63) : "",
-    labels: withEnvironment(labelsOf(point.attributes), resource),
-    at: timeOf(point.timeUnixNano, "timeUnixNano"),
+    labels: withResource(labelsOf(point.attributes), resource),
+    at: timeOf(point.timeUnixNano, "timeUnixNano", latest),
   };
   const start = Number(point.startTimeUnixNano ?? 0) > 0 ? timeOf(point.startTimeUnixNano, "startTimeUnixNano") : 0;
   switch (kind) {
@@ -139,10 +142,24 @@ function histogram(point: Message, base: HistogramBase): HistogramRecord {
   if (bounds.some((bound, index) => index > 0 && bound <= (bounds[index - 1] ?? bound)))
     throw new Rejected("the bounds do not ascend");
   const count = countOf(point.count, "the count");
-  return { ...base, kind: "histogram", count, sum: numberOf(point.sum ?? 0, "the sum"), bounds, buckets };
+  const counted = buckets.reduce((total, bucket) => total + bucket, 0);
+  if (buckets.length > 0 && counted !== count) throw new Rejected(`the buckets hold ${counted} of a count of ${count}`);
+  return { ...base, kind: "histogram", count, sum: sumOf(point, count), bounds, buckets };
 }
 
-/** Exponential buckets at base 2^(2^-scale), merged into powers of two so that series of different scales can be added up. */
+/** The sum may be left out only when values can be negative; then there is no mean either, and nothing that Vigil could use. */
+function sumOf(point: Message, count: number): number {
+  if (point.sum === undefined && count > 0) throw new Rejected("the histogram has no sum");
+  return numberOf(point.sum ?? 0, "the sum");
+}
+
+/** Fixed bounds for exponential histograms: quarter powers of two from 60 µs to 12 days when the unit is seconds. */
+const EXPONENTIAL_BOUNDS = Array.from({ length: 137 }, (_, index) => 2 ** (index / 4 - 14));
+
+/**
+ * Exponential buckets (base 2^(2^-scale)) as explicit ones with fixed bounds, so that points of different scales and offsets can be subtracted
+ * and added up; each bucket goes where its geometric middle lies, at most 9 % off.
+ */
 function exponential(point: Message, base: HistogramBase): HistogramRecord {
   const scale = numberOf(point.scale ?? 0, "the scale");
   const positive = child(point.positive);
@@ -150,33 +167,37 @@ function exponential(point: Message, base: HistogramBase): HistogramRecord {
     countOf(count, "a bucket's count"),
   );
   const offset = Number(positive.offset ?? 0);
-  const bounds = Array.from({ length: 31 }, (_, index) => 2 ** (index - 15));
+  const bounds = EXPONENTIAL_BOUNDS;
   const buckets = new Array<number>(bounds.length + 1).fill(0);
   const add = (value: number, count: number) => {
-    const found = bounds.findIndex((bound) => value <= bound);
-    const index = found === -1 ? bounds.length : found;
+    const index = value <= 0 ? 0 : Math.min(bounds.length, Math.max(0, Math.ceil((Math.log2(value) + 14) * 4)));
     buckets[index] = (buckets[index] ?? 0) + count;
   };
-  add(0, countOf(point.zeroCount, "the zero count"));
-  for (const [index, count] of counts.entries()) add(2 ** ((offset + index + 1) * 2 ** -scale), count);
+  const count = countOf(point.count, "the count");
+  // Zeros, and negative values where there are any, fall below the first bound.
+  const inBuckets = counts.reduce((total, bucket) => total + bucket, 0);
+  if (inBuckets > count) throw new Rejected(`the buckets hold ${inBuckets} of a count of ${count}`);
+  add(0, count - inBuckets);
+  for (const [index, bucket] of counts.entries()) add(2 ** ((offset + index + 0.5) * 2 ** -scale), bucket);
   return {
     ...base,
     kind: "histogram",
-    count: countOf(point.count, "the count"),
-    sum: numberOf(point.sum ?? 0, "the sum"),
+    count,
+    sum: sumOf(point, count),
     bounds,
     buckets,
   };
 }
 
-/** Severity numbers run in fours from TRACE (1–4) to FATAL (21–24). */
-const severityOf = (number: unknown): Severity => {
-  const names: readonly Severity[] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-  const index = Math.floor((Number(number) - 1) / 4);
-  return names[index] ?? "INFO";
-};
+const SEVERITIES: readonly Severity[] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
-export function logsOf(request: Message): Converted<LogRecord> {
+/** Severity numbers run in fours from TRACE (1–4) to FATAL (21–24); without one, the text is tried. */
+function severityOf(number: unknown, text: unknown): Severity {
+  const named = typeof text === "string" ? SEVERITIES.find((name) => text.toUpperCase().startsWith(name)) : undefined;
+  return SEVERITIES[Math.floor((Number(number) - 1) / 4)] ?? named ?? "INFO";
+}
+
+export function logsOf(request: Message, latest?: EpochMs): Converted<LogRecord> {
   const into: Converted<LogRecord> = { records: [], rejected: 0, reasons: [] };
   for (const resourceLogs of list(request.resourceLogs)) {
     const resource = resourceOf(resourceLogs.resource);
@@ -184,11 +205,11 @@ export function logsOf(request: Message): Converted<LogRecord> {
       attempt(into, `${resource.service} log`, () => {
         const stamped = Number(record.timeUnixNano ?? 0) > 0 ? record.timeUnixNano : record.observedTimeUnixNano;
         return {
-          at: timeOf(stamped, "timeUnixNano"),
+          at: timeOf(stamped, "timeUnixNano", latest),
           service: resource.service,
-          severity: severityOf(record.severityNumber),
+          severity: severityOf(record.severityNumber, record.severityText),
           body: textOf(record.body),
-          attributes: withEnvironment(labelsOf(record.attributes), resource),
+          attributes: withResource(labelsOf(record.attributes), resource),
           traceId: idOf(record.traceId, 16),
         };
       });
@@ -200,7 +221,19 @@ export function logsOf(request: Message): Converted<LogRecord> {
 const KINDS: readonly Span["kind"][] = ["internal", "internal", "server", "client", "producer", "consumer"];
 const STATUS_ERROR = 2;
 
-export function spansOf(request: Message): Converted<Span> {
+/** What a span says of its failure: the first exception event and the status message, under their semantic-convention names. */
+function exceptionOf(span: Message): Labels {
+  const message = child(span.status).message;
+  const event = list(span.events).find(({ name }) => name === "exception");
+  const { "exception.type": type, "exception.message": text } = event ? labelsOf(event.attributes) : {};
+  return {
+    ...(type ? { "exception.type": type } : {}),
+    ...(text ? { "exception.message": text } : {}),
+    ...(typeof message === "string" && message !== "" ? { "otel.status_description": message.slice(0, 1_000) } : {}),
+  };
+}
+
+export function spansOf(request: Message, latest?: EpochMs): Converted<Span> {
   const into: Converted<Span> = { records: [], rejected: 0, reasons: [] };
   for (const resourceSpans of list(request.resourceSpans)) {
     const resource = resourceOf(resourceSpans.resource);
@@ -210,7 +243,7 @@ export function spansOf(request: Message): Converted<Span> {
         const spanId = idOf(span.spanId, 8);
         if (!traceId || !spanId) throw new Rejected("the span has no trace id or no span id");
         const start = timeOf(span.startTimeUnixNano, "startTimeUnixNano");
-        const end = timeOf(span.endTimeUnixNano, "endTimeUnixNano");
+        const end = timeOf(span.endTimeUnixNano, "endTimeUnixNano", latest);
         if (end < start) throw new Rejected(`the span ends ${start - end} ms before it starts`);
         return {
           traceId,
@@ -222,7 +255,7 @@ export function spansOf(request: Message): Converted<Span> {
           start,
           duration: end - start,
           error: Number(child(span.status).code ?? 0) === STATUS_ERROR,
-          attributes: withEnvironment(labelsOf(span.attributes), resource),
+          attributes: withResource({ ...exceptionOf(span), ...labelsOf(span.attributes) }, resource),
         };
       });
     }

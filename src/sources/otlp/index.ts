@@ -1,12 +1,16 @@
 import express, { type Request, type Response, Router } from "express";
 import type { TelemetrySink } from "../../domain/telemetry-sink.ts";
+import { type Clock, DAY, type EpochMs } from "../../domain/time.ts";
 import { type Converted, logsOf, metricsOf, spansOf } from "./convert.ts";
 import { decode, encode, type Message } from "./protocol.ts";
+import { Malformed } from "./values.ts";
 
 export interface OtlpOptions {
   readonly sink: TelemetrySink;
   /** Largest body in bytes, on the wire and after inflating. */
   readonly maxBytes: number;
+  /** The telemetry clock: records more than a day ahead of it are refused. Without it only times outside 2000 to 2100 are. */
+  readonly clock?: Pick<Clock, "now">;
   /** Called after each accepted request with how many records were kept and refused. */
   readonly onAccepted?: (signal: "metrics" | "logs" | "traces", kept: number, refused: number) => void;
 }
@@ -17,7 +21,7 @@ interface Signal {
   readonly response: string;
   /** Name of the count of refused records in the response. */
   readonly rejected: string;
-  readonly take: (sink: TelemetrySink, message: Message) => Converted<unknown>;
+  readonly take: (sink: TelemetrySink, message: Message, latest?: EpochMs) => Converted<unknown>;
 }
 
 const signals: readonly Signal[] = [
@@ -26,8 +30,8 @@ const signals: readonly Signal[] = [
     request: "MetricsRequest",
     response: "MetricsResponse",
     rejected: "rejectedDataPoints",
-    take: (sink, message) => {
-      const converted = metricsOf(message);
+    take: (sink, message, latest) => {
+      const converted = metricsOf(message, latest);
       sink.appendMetrics(converted.records);
       return converted;
     },
@@ -37,8 +41,8 @@ const signals: readonly Signal[] = [
     request: "LogsRequest",
     response: "LogsResponse",
     rejected: "rejectedLogRecords",
-    take: (sink, message) => {
-      const converted = logsOf(message);
+    take: (sink, message, latest) => {
+      const converted = logsOf(message, latest);
       sink.appendLogs(converted.records);
       return converted;
     },
@@ -48,8 +52,8 @@ const signals: readonly Signal[] = [
     request: "TracesRequest",
     response: "TracesResponse",
     rejected: "rejectedSpans",
-    take: (sink, message) => {
-      const converted = spansOf(message);
+    take: (sink, message, latest) => {
+      const converted = spansOf(message, latest);
       sink.appendSpans(converted.records);
       return converted;
     },
@@ -88,6 +92,8 @@ export function otlpRouter(options: OtlpOptions): Router {
     (error: Error & { status?: number; type?: string }, request: Request, response: Response, next: (error: Error) => void) => {
       if (!request.path.startsWith("/v1/") || response.headersSent) return next(error);
       if (error instanceof Refusal) return refuse(request, response, error);
+      if (error instanceof Malformed)
+        return refuse(request, response, new Refusal(400, 3, `the body is not OTLP: ${error.message}`));
       if (error.type === "entity.too.large") {
         return refuse(
           request,
@@ -109,7 +115,8 @@ function receive(signal: Signal, options: OtlpOptions, request: Request, respons
   const encoding = contentEncoding(request);
   const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const message = parse(signal.request, encoding, bytes);
-  const { records, rejected, reasons } = signal.take(options.sink, message);
+  const latest = options.clock && options.clock.now() + DAY;
+  const { records, rejected, reasons } = signal.take(options.sink, message, latest);
   options.onAccepted?.(signal.path, records.length, rejected);
   const partialSuccess = { [signal.rejected]: rejected, errorMessage: reasons.join("; ") };
   send(response, 200, encoding, signal.response, rejected > 0 ? { partialSuccess } : {});

@@ -106,8 +106,10 @@ const messages: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = 
     startTimeUnixNano: [7, "fixed64"],
     endTimeUnixNano: [8, "fixed64"],
     attributes: [9, "KeyValue", "repeated"],
+    events: [11, "SpanEvent", "repeated"],
     status: [15, "Status"],
   },
+  SpanEvent: { name: [2, "string"], attributes: [3, "KeyValue", "repeated"] },
   Status: { message: [2, "string"], code: [3, "int32"] },
 
   MetricsResponse: { partialSuccess: [1, "MetricsPartialSuccess"] },
@@ -128,13 +130,13 @@ for (const [name, fields] of Object.entries(messages)) {
 }
 root.resolveAll();
 
-/** A decoded message: numbers of 64 bits are decimal text, bytes are base64, enums are numbers, absent fields are absent. */
+/** A decoded message: numbers of 64 bits are doubles (times keep microseconds), bytes are base64, enums are numbers, absent fields are absent. */
 export type Message = Readonly<Record<string, unknown>>;
 
 /** @throws when the bytes are not such a message, saying where. */
 export function decode(type: string, bytes: Uint8Array): Message {
   const message = root.lookupType(type);
-  return message.toObject(message.decode(bytes), { longs: String, bytes: String, enums: Number });
+  return message.toObject(message.decode(bytes), { longs: Number, bytes: String, enums: Number });
 }
 
 export function encode(type: string, value: Message): Uint8Array {

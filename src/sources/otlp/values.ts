@@ -1,4 +1,5 @@
 import type { Labels } from "../../domain/telemetry.ts";
+import { HOUR } from "../../domain/time.ts";
 import type { Message } from "./protocol.ts";
 
 /** A point, record or span that cannot be kept; the message says why. */
@@ -13,7 +14,20 @@ const MOST_ATTRIBUTES = 64;
 const EARLIEST = 946_684_800_000;
 const LATEST = 4_102_444_800_000;
 
-export const list = (value: unknown): readonly Message[] => (Array.isArray(value) ? (value as Message[]) : []);
+/** A body that is well-formed JSON or protobuf but not the message it should be. */
+export class Malformed extends Error {
+  override readonly name = "Malformed";
+}
+
+/** A repeated message; absent is empty. Anything but a list makes the whole request malformed. */
+export function list(value: unknown): readonly Message[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new Malformed(`a list was expected where ${JSON.stringify(value)?.slice(0, 60)} stands`);
+  const odd = value.find((item) => typeof item !== "object" || item === null);
+  if (odd !== undefined) throw new Malformed(`a list holds ${JSON.stringify(odd)?.slice(0, 60)} where an object was expected`);
+  return value as Message[];
+}
+
 export const child = (value: unknown): Message => (typeof value === "object" && value !== null ? (value as Message) : {});
 
 /** A name that must be there. */
@@ -23,11 +37,19 @@ export function nameOf(value: unknown, what: string): string {
   return value;
 }
 
-/** Nanoseconds since the epoch, as number or decimal text, to milliseconds. */
-export function timeOf(nanos: unknown, what: string): number {
-  const ms = typeof nanos === "string" && /^\d+$/.test(nanos) ? Number(BigInt(nanos) / 1_000n) / 1_000 : Number(nanos) / 1e6;
+/**
+ * Nanoseconds since the epoch, as number or decimal text, to milliseconds, exact to the microsecond (a double holds no more).
+ *
+ * @param latest no time may lie beyond it: one clock far ahead would make everything else look old
+ */
+export function timeOf(nanos: unknown, what: string, latest = LATEST): number {
+  const ms = Math.round(Number(nanos) / 1e3) / 1e3;
   if (!Number.isFinite(ms) || ms < EARLIEST || ms > LATEST)
     throw new Rejected(`${what} is ${String(nanos)} ns, not a time between 2000 and 2100`);
+  if (ms > latest)
+    throw new Rejected(
+      `${what} lies ${Math.round((ms - latest) / HOUR)} hours beyond what the clock allows; check the sender's clock`,
+    );
   return ms;
 }
 

@@ -40,13 +40,13 @@ export class TelemetryStore extends TelemetryReader implements TelemetrySink {
     const statements = [
       "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE at < @before LIMIT @slice)",
       "DELETE FROM spans WHERE (trace_id, span_id) IN (SELECT trace_id, span_id FROM spans WHERE start < @before LIMIT @slice)",
-      "DELETE FROM edges WHERE hour < @before - 3600000",
+      "DELETE FROM edges WHERE hour <= @lastHour",
       "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < @before LIMIT @slice)",
     ];
     for (const sql of statements) {
       const statement = this.#db.prepare(sql);
       for (;;) {
-        const { changes } = statement.run(sql.includes("@slice") ? { before, slice } : { before: before + HOUR });
+        const { changes } = statement.run({ before, slice, lastHour: before - HOUR });
         deleted += changes;
         if (changes < slice) break;
         await new Promise((resolve) => setImmediate(resolve));

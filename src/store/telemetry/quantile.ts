@@ -31,9 +31,7 @@ export interface Buckets {
 }
 
 /** Adds up two histograms. With different bounds the result has those that both share, where the counts are exact. */
-export function mergeHistograms(one: Buckets, other: Buckets): Buckets {
-  const same = one.bounds.length === other.bounds.length && one.bounds.every((bound, index) => bound === other.bounds[index]);
-  if (same) return { bounds: one.bounds, buckets: one.buckets.map((count, index) => count + (other.buckets[index] ?? 0)) };
+export function mergeHistograms(one: Buckets, other: Buckets): { bounds: readonly number[]; buckets: number[] } {
   const shared = one.bounds.filter((bound) => other.bounds.includes(bound));
   const regroup = ({ bounds, buckets }: Buckets) => {
     const grouped = new Array<number>(shared.length + 1).fill(0);

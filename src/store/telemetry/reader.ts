@@ -311,7 +311,7 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
   }
 
   #quantiles(series: readonly SeriesRow[], range: TimeRange & { step: number }, q: number): MetricPoint[] {
-    const steps = new Map<number, { bounds: readonly number[]; buckets: readonly number[] }>();
+    const steps = new Map<number, { key: string; bounds: readonly number[]; buckets: number[] }>();
     for (const row of series) {
       const bounds = JSON.parse(row.bounds || "[]") as number[];
       const points = this.#prepare(
@@ -323,7 +323,13 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
       for (const { at, buckets } of points) {
         const counts = JSON.parse(buckets) as number[];
         const step = steps.get(at);
-        steps.set(at, step ? mergeHistograms(step, { bounds, buckets: counts }) : { bounds, buckets: counts });
+        if (!step) steps.set(at, { key: row.bounds, bounds, buckets: counts });
+        else if (step.key === row.bounds)
+          for (const [index, count] of counts.entries()) step.buckets[index] = (step.buckets[index] ?? 0) + count;
+        else {
+          const merged = mergeHistograms(step, { bounds, buckets: counts });
+          steps.set(at, { key: JSON.stringify(merged.bounds), ...merged });
+        }
       }
     }
     return [...steps]
