@@ -1,0 +1,162 @@
+import type { Anomaly } from "../../domain/anomaly.ts";
+import { flagState } from "../action-selector.ts";
+import { type Finding, findingsOf } from "../findings.ts";
+import type { Focus, Session } from "../session.ts";
+import { SUBMIT_REPORT } from "../tools/submit-report.ts";
+import type { PlannedCall, Policy, Turn } from "./chat-model.ts";
+import { type Suspect, weigh } from "./hypotheses.ts";
+import { writeReport } from "./report.ts";
+
+export interface OfflineSettings {
+  /** Below this, nothing is proposed and the report says "unknown". */
+  readonly minimumConfidence: number;
+}
+
+/**
+ * Triage, drill-down, causal test, proposal, report: each round asks for the cheapest evidence that still tells the leading rivals apart.
+ * `testable` holds the flags that a causal test can be run on.
+ */
+export function investigatePolicy(
+  session: Session,
+  anomalies: readonly Anomaly[],
+  testable: ReadonlySet<string>,
+  settings: OfflineSettings,
+): Policy {
+  const { focus } = session;
+  return (turn) => {
+    if (turn.round === 0) return { calls: triage(focus, anomalies) };
+    const suspects = weigh(focus, turn.findings);
+    const drill = turn.round === 1 ? drillDown(focus, turn, suspects) : [];
+    if (drill.length > 0) return { calls: drill };
+    const test = causalTest(focus, turn, suspects, testable);
+    if (test) return { calls: [test] };
+    const proposal = propose(focus, turn, suspects, settings);
+    if (proposal) return { calls: [proposal] };
+    if (turn.called.has(SUBMIT_REPORT)) return { text: "The report is handed in." };
+    return { calls: [{ name: SUBMIT_REPORT, args: { ...writeReport(focus, turn.findings, suspects, settings) } }] };
+  };
+}
+
+function triage(focus: Focus, anomalies: readonly Anomaly[]): PlannedCall[] {
+  const { service } = focus;
+  if (service === null)
+    return [
+      { name: "check_anomalies", args: {} },
+      { name: "list_changes", args: {} },
+    ];
+  return [
+    { name: "query_metrics", args: { service } },
+    { name: "list_changes", args: {} },
+    { name: "check_anomalies", args: {} },
+    { name: "rank_root_causes", args: { service } },
+    { name: "service_dependencies", args: { service } },
+    { name: "fetch_traces", args: { service } },
+    { name: "fetch_logs", args: { service } },
+    { name: "search_past_incidents", args: { symptom: symptomWords(focus, anomalies, null) } },
+  ];
+}
+
+/** What the search should find: the symptom, and once there is a lead, its mechanism. */
+export function symptomWords(focus: Focus, anomalies: readonly Anomaly[], lead: Suspect | null): string {
+  const seen = anomalies
+    .slice(0, 3)
+    .map(({ service, signal, direction }) => `${service} ${signal.replace("_", " ")} ${direction}`);
+  const mechanism =
+    lead?.cause === "flag"
+      ? `after a feature flag rollout, ${lead.change?.summary ?? ""}`
+      : lead?.cause === "deploy"
+        ? "after a deploy of a new version"
+        : lead?.cause === "dependency" || lead?.cause === "resource"
+          ? "a dependency became slow, resource exhausted"
+          : "";
+  return `${seen.join(", ") || `${focus.service ?? "service"} slow`} ${mechanism}`.trim().slice(0, 480);
+}
+
+function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): PlannedCall[] {
+  const mover = findingsOf(turn.findings, "causes")[0]?.details.ranked.find(({ anomalous }) => anomalous)?.service ?? null;
+  const leads = suspects.filter(({ change, score }) => change !== null && score > -1).slice(0, 3);
+  const related = new Set(findingsOf(turn.findings, "dependencies")[0]?.details.downstream ?? []);
+  const services = [
+    ...new Set([
+      ...(mover ? [mover] : []),
+      ...leads.flatMap(({ change }) => change?.services ?? []).filter((one) => related.has(one) || one === mover),
+    ]),
+  ].filter((one) => one !== focus.service);
+  const lead = suspects[0] ?? null;
+  return [
+    ...services.slice(0, 3).flatMap((service) => [
+      { name: "fetch_traces", args: { service } },
+      { name: "query_metrics", args: { service } },
+      { name: "fetch_logs", args: { service } },
+    ]),
+    ...(lead && lead.cause !== "none"
+      ? [
+          { name: "search_past_incidents", args: { symptom: symptomWords(focus, [], lead) } },
+          {
+            name: "get_runbook",
+            args: { ...(lead.service ? { service: lead.service } : {}), symptom: symptomWords(focus, [], lead) },
+          },
+        ]
+      : []),
+  ];
+}
+
+function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], testable: ReadonlySet<string>): PlannedCall | null {
+  if (!turn.tools.has("run_causal_test") || turn.called.has("run_causal_test") || focus.service === null) return null;
+  if (suspects[0]?.cause === "none") return null;
+  const best = suspects
+    .slice(0, 3)
+    .find(({ cause, change, score }) => cause === "flag" && change && score > 0.5 && testable.has(change.subject));
+  const flag = best?.change?.subject;
+  if (!flag) return null;
+  const signal = focus.signal === null || focus.signal === "rate" ? "latency" : focus.signal;
+  return { name: "run_causal_test", args: { flag, service: focus.service, signal } };
+}
+
+/** Only a supported change with measured backing is acted upon, and a flag goes back to where it was. */
+function propose(focus: Focus, turn: Turn, suspects: readonly Suspect[], settings: OfflineSettings): PlannedCall | null {
+  const [lead] = suspects;
+  const change = lead?.change;
+  if (!lead || !change || lead.probability < settings.minimumConfidence) return null;
+  const action = lead.cause === "flag" ? "toggle_feature_flag" : lead.cause === "deploy" ? "roll_back_deploy" : null;
+  if (action === null || !turn.tools.has(action) || turn.called.has(action)) return null;
+  const measured = lead.reasons.filter(
+    ({ weight, evidence }) => weight >= 1 && evidence !== null && isMeasured(evidence, turn.findings),
+  );
+  if (measured.length === 0) return null;
+  const service = focus.service ?? lead.service;
+  if (!service) return null;
+  const signal = focus.signal ?? "latency";
+  return {
+    name: action,
+    args: {
+      ...actionArgs(lead, change.subject, change.before),
+      reason: `${lead.statement}: ${lead.reasons
+        .filter(({ weight }) => weight > 0)
+        .slice(0, 3)
+        .map(({ words }) => words)
+        .join("; ")}.`.slice(0, 480),
+      expectedEffect: `${signal.replace("_", " ")} of ${service} goes ${focus.direction === "up" ? "down" : "up"} to where it was`,
+      watchService: service,
+      watchSignal: signal,
+      watchDirection: focus.direction === "up" ? "down" : "up",
+      confidence: lead.probability,
+      evidence: [...new Set(lead.reasons.flatMap(({ evidence, weight }) => (evidence && weight > 0 ? [evidence] : [])))].slice(
+        0,
+        12,
+      ),
+    },
+  };
+}
+
+/** Every name that a catalogue may give the argument; the action's own schema drops the rest. */
+function actionArgs(lead: Suspect, subject: string, before: string): Record<string, unknown> {
+  if (lead.cause === "deploy") return { service: lead.change?.services[0] ?? subject };
+  const state = flagState(before) ?? { enabled: false, percent: 0 };
+  return { flag: subject, percent: state.percent, enabled: state.enabled };
+}
+
+function isMeasured(id: string, findings: readonly Finding[]): boolean {
+  const kind = findings.find(({ evidence }) => evidence.id === id)?.details.kind;
+  return kind !== undefined && ["metrics", "traces", "causal", "causes", "anomalies"].includes(kind);
+}

@@ -1,0 +1,139 @@
+import type { CausalTestResult, Evidence, InvestigationStep } from "../domain/investigation.ts";
+import type { RedSignal, ServiceName, TimeRange } from "../domain/telemetry.ts";
+import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
+import { cleanUntrusted } from "../domain/untrusted.ts";
+import { type Finding, findingsOf } from "./findings.ts";
+import type { ReportDraft } from "./report-schema.ts";
+import type { AgentDependencies, AgentEvents } from "./types.ts";
+
+/** What is being looked at, in telemetry time. */
+export interface Focus {
+  readonly service: ServiceName | null;
+  readonly signal: RedSignal | null;
+  readonly direction: "up" | "down";
+  readonly onset: EpochMs;
+  readonly now: EpochMs;
+}
+
+export type EvidenceDraft = Omit<Evidence, "id" | "tool" | "args" | "at">;
+
+/** One investigation or answer in progress: the evidence gathered, what was filed, and what it has cost. Outlives a failing model. */
+export class Session {
+  readonly deps: AgentDependencies;
+  readonly focus: Focus;
+  readonly investigationId: string;
+  readonly requester: string;
+  readonly signal: AbortSignal;
+  readonly proposals: string[] = [];
+  readonly findings: Finding[] = [];
+  draft: ReportDraft | null = null;
+  invalidDrafts = 0;
+  toolCalls = 0;
+  inputTokens = 0;
+  outputTokens = 0;
+  dollars = 0;
+  readonly #cache = new Map<string, Promise<Finding>>();
+  readonly #events: AgentEvents;
+  readonly #wall: () => EpochMs;
+  readonly #firstId: number;
+  #steps = 0;
+  #services: Promise<readonly ServiceName[]> | null = null;
+
+  constructor(given: {
+    readonly deps: AgentDependencies;
+    readonly focus: Focus;
+    readonly investigationId: string;
+    readonly requester: string;
+    readonly signal: AbortSignal;
+    readonly events: AgentEvents;
+    readonly wall: () => EpochMs;
+    /** Evidence ids go on after this number; 0 for a new investigation. */
+    readonly evidenceSoFar?: number;
+  }) {
+    this.deps = given.deps;
+    this.focus = given.focus;
+    this.investigationId = given.investigationId;
+    this.requester = given.requester;
+    this.signal = given.signal;
+    this.#events = given.events;
+    this.#wall = given.wall;
+    this.#firstId = given.evidenceSoFar ?? 0;
+  }
+
+  get evidence(): readonly Evidence[] {
+    return this.findings.map(({ evidence }) => evidence);
+  }
+
+  get causalTest(): CausalTestResult | null {
+    return findingsOf(this.findings, "causal").findLast(({ details }) => details.result)?.details.result ?? null;
+  }
+
+  /** Every service known to telemetry or to the catalogue. */
+  services(): Promise<readonly ServiceName[]> {
+    this.#services ??= Promise.all([this.deps.metrics.services().catch(() => []), this.deps.catalog().catch(() => [])]).then(
+      ([seen, catalogued]) => [...new Set([...seen, ...catalogued.map(({ name }) => name)])].sort(),
+    );
+    return this.#services;
+  }
+
+  /** From the onset to now, at least ten minutes and at most two hours. */
+  get during(): TimeRange {
+    const { onset, now } = this.focus;
+    return { from: Math.max(now - 2 * HOUR, Math.min(onset, now - 10 * MINUTE)), to: now };
+  }
+
+  /** As long as `during`, at least half an hour, ending a little before the onset because onsets are estimates. */
+  get before(): TimeRange {
+    const { from, to } = this.during;
+    const end = Math.min(this.focus.onset, from) - 5 * MINUTE;
+    return { from: end - Math.max(30 * MINUTE, to - from), to: end };
+  }
+
+  /** Sampling step that gives both windows enough points without asking for too many. */
+  get step(): Milliseconds {
+    return MINUTE;
+  }
+
+  /** The same call within one investigation is answered once. */
+  once(key: string, make: () => Promise<Finding>): Promise<Finding> {
+    const known = this.#cache.get(key);
+    if (known) return known;
+    const made = make();
+    this.#cache.set(key, made);
+    made.catch(() => this.#cache.delete(key));
+    return made;
+  }
+
+  add(tool: string, args: Readonly<Record<string, unknown>>, draft: EvidenceDraft, details: Finding["details"]): Finding {
+    const evidence: Evidence = {
+      ...draft,
+      summary: cleanUntrusted(draft.summary, 2_400).text,
+      id: `E${this.#firstId + this.findings.length + 1}`,
+      tool,
+      args,
+      at: this.deps.clock.now(),
+    };
+    const finding = { evidence, details };
+    this.findings.push(finding);
+    return finding;
+  }
+
+  /** Runs one visible step: shown when it starts and again when it ends. */
+  async show<Result>(title: string, work: () => Promise<Result>, outcome: (result: Result) => string): Promise<Result> {
+    const id = `S${++this.#steps}`;
+    const startedAt = this.#wall();
+    const emit = (state: InvestigationStep["state"], text: string | null) => {
+      const duration = state === "running" ? null : this.#wall() - startedAt;
+      this.#events.onStep({ id, title, state, outcome: text, startedAt, duration });
+    };
+    emit("running", null);
+    try {
+      const result = await work();
+      emit("done", cleanUntrusted(outcome(result), 240).text);
+      return result;
+    } catch (error) {
+      emit("failed", cleanUntrusted(error instanceof Error ? error.message : String(error), 240).text);
+      throw error;
+    }
+  }
+}

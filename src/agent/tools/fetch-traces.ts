@@ -1,0 +1,108 @@
+import { z } from "zod";
+import type { Span, TimeRange } from "../../domain/telemetry.ts";
+import { MINUTE } from "../../domain/time.ts";
+import { cleanUntrusted } from "../../domain/untrusted.ts";
+import type { Session } from "../session.ts";
+import { type AttributeContrast, contrast, isTelling } from "../statistics/contrast.ts";
+import { utcClock } from "../time-words.ts";
+import { number, percent } from "../words.ts";
+import { defineTool, knownService, range } from "./kit.ts";
+
+const SLICES = 6;
+const PER_SLICE = 1_000;
+
+export const fetchTraces = defineTool({
+  name: "fetch_traces",
+  description:
+    "Spans of a service since the incident began: durations and failures by operation, and which attribute values (feature flag variants, versions, others) the slow or failing requests share, compared with the other requests of the same minutes.",
+  schema: z.object({
+    service: z.string().min(1).max(200).describe("exact service name"),
+    from: z.string().max(40).optional().describe("ISO 8601 UTC, 02:00 or -2h; default: when the incident began"),
+    to: z.string().max(40).optional().describe("default: now"),
+  }),
+  title: ({ service }) => `Traces of ${service}: what do slow requests share?`,
+  async run({ service: name, from, to }, session, signal) {
+    const service = await knownService(name, session);
+    const window = range({ from, to }, session, session.during);
+    const spans = await sample(service, window, session, signal);
+    const contrasts = contrast(spans);
+    const telling = contrasts.filter(isTelling);
+    const flags = contrasts.filter(({ key }) => key.startsWith("feature_flag:"));
+    const shown = [...new Set([...telling.slice(0, 6), ...flags.slice(0, 6)])];
+    const byOperation = operations(spans);
+    const facts: Record<string, string | number> = { service, spans: spans.length };
+    shown.forEach((one) => {
+      facts[`${one.key}=${one.value}.slower_percent`] = Number((one.slower * 100).toFixed(1));
+      facts[`${one.key}=${one.value}.failing_points`] = Number((one.failing * 100).toFixed(2));
+      facts[`${one.key}=${one.value}.spans`] = one.samples.with;
+    });
+    const slowest = spans.reduce<Span | null>(
+      (worst, one) => (worst === null || one.duration > worst.duration ? one : worst),
+      null,
+    );
+    const head =
+      telling.length > 0
+        ? `${service}: requests with ${describe(telling[0] as AttributeContrast)}`
+        : `${service}: ${spans.length} spans, no attribute value sets slow or failing requests apart.`;
+    const text = [
+      head,
+      ...shown.slice(telling.length > 0 ? 1 : 0).map((one) => `- ${describe(one)}`),
+      ...byOperation.slice(0, 5).map((one) => `- ${one}`),
+      ...(slowest ? [`Slowest: trace ${slowest.traceId}, ${slowest.operation}, ${number(slowest.duration)} ms.`] : []),
+    ].join("\n");
+    const { text: summary, suspicious } = cleanUntrusted(text, 2_400);
+    return {
+      evidence: {
+        title: `${service}: traces ${utcClock(window.from)}–${utcClock(window.to)}`,
+        summary,
+        facts,
+        services: [service],
+        link: slowest ? `/traces/${encodeURIComponent(slowest.traceId)}` : null,
+        suspicious,
+      },
+      details: { kind: "traces", service, spans: spans.length, contrasts },
+    };
+  },
+});
+
+/** The source returns the slowest first, so a cut answer would mislead: each slice is shortened until it comes whole. */
+async function sample(service: string, window: TimeRange, session: Session, signal: AbortSignal): Promise<Span[]> {
+  const length = (window.to - window.from) / SLICES;
+  const slices = await Promise.all(
+    Array.from({ length: SLICES }, async (_, index) => {
+      const to = window.from + (index + 1) * length;
+      let take = length;
+      for (;;) {
+        const spans = await session.deps.traces.spans({ service, from: to - take, to, limit: PER_SLICE }, signal);
+        if (spans.length < PER_SLICE || take < MINUTE / 6) return spans;
+        take /= 4;
+      }
+    }),
+  );
+  return slices.flat();
+}
+
+function describe(one: AttributeContrast): string {
+  const what = one.key.startsWith("feature_flag:")
+    ? `flag ${one.key.slice(13)} at variant ${one.value}`
+    : `${one.key}=${one.value}`;
+  const effect = Math.abs(one.failing) >= 0.01 ? `, failures ${percent(one.failing)} points` : "";
+  return `${what}: duration ${percent(one.slower)}${effect} against the rest (${one.samples.with} and ${one.samples.without} spans, ${number(Math.abs(one.z))} standard errors)`;
+}
+
+function operations(spans: readonly Span[]): string[] {
+  const groups = new Map<string, Span[]>();
+  for (const one of spans) {
+    const group = groups.get(one.operation);
+    if (group) group.push(one);
+    else groups.set(one.operation, [one]);
+  }
+  return [...groups]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([operation, group]) => {
+      const durations = group.map(({ duration }) => duration).sort((a, b) => a - b);
+      const at = (share: number) => durations[Math.min(durations.length - 1, Math.floor(share * durations.length))] ?? 0;
+      const failed = group.filter(({ error }) => error).length;
+      return `${operation}: p50 ${number(at(0.5))} ms, p95 ${number(at(0.95))} ms, ${failed} of ${group.length} failed`;
+    });
+}

@@ -1,0 +1,155 @@
+import { z } from "zod";
+import type { MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
+import { MINUTE, WEEK } from "../../domain/time.ts";
+import type { SeriesFinding } from "../findings.ts";
+import type { Session } from "../session.ts";
+import { compare, matters } from "../statistics/series.ts";
+import { utc, utcClock } from "../time-words.ts";
+import { nearest, number, percent, quantity } from "../words.ts";
+import { defineTool, knownService, range, ToolUseError } from "./kit.ts";
+
+export const RED_SIGNALS = ["rate", "errors", "latency", "latency_p95"] as const;
+const UNITS: Readonly<Record<RedSignal, string>> = { rate: "{request}/s", errors: "1", latency: "s", latency_p95: "s" };
+const MOST_METRICS = 24;
+
+const schema = z.object({
+  service: z.string().min(1).max(200).describe("exact service name"),
+  signal: z
+    .enum(RED_SIGNALS)
+    .optional()
+    .describe("one RED signal; leave out signal and metric to compare all signals and resource metrics of the service"),
+  metric: z.string().max(200).optional().describe("one other metric by its exact name"),
+  from: z.string().max(40).optional().describe("ISO 8601 UTC, 02:00 or -2h; default: when the incident began"),
+  to: z.string().max(40).optional().describe("default: now"),
+  compareWith: z.enum(["before", "last_week"]).default("before").describe("window to compare with"),
+});
+
+export const queryMetrics = defineTool({
+  name: "query_metrics",
+  description:
+    "Statistics of a service's RED signals (rate, errors, latency, latency_p95) or resource metrics during a window against the window before it or the same time last week. With only a service: everything it reports, most changed first.",
+  schema,
+  title: ({ service, signal, metric }) => `Metrics of ${service}${signal || metric ? `: ${signal ?? metric}` : ""}`,
+  async run(args, session, signal) {
+    const service = await knownService(args.service, session);
+    const during = range(args, session, session.during);
+    const length = during.to - during.from;
+    const baseline: TimeRange =
+      args.compareWith === "last_week"
+        ? { from: during.from - WEEK, to: during.to - WEEK }
+        : args.from === undefined
+          ? session.before
+          : { from: during.from - Math.max(length, 30 * MINUTE), to: during.from };
+    const series = await read(args, service, during, baseline, session, signal);
+    const sorted = [...series].sort((a, b) => Number(matters(b)) - Number(matters(a)) || Math.abs(b.z) - Math.abs(a.z));
+    const shown = sorted.filter(({ during: { count } }) => count > 0).slice(0, MOST_METRICS);
+    const against =
+      args.compareWith === "last_week" ? "the same time last week" : `${utcClock(baseline.from)}–${utcClock(baseline.to)}`;
+    if (shown.length === 0) {
+      return {
+        evidence: {
+          title: `${service}: no metrics`,
+          summary: `${service} reported no such metric from ${utc(during.from)} to ${utc(during.to)}.`,
+          facts: { service },
+          services: [service],
+          link: null,
+          suspicious: false,
+        },
+        details: { kind: "metrics", service, series: [] },
+      };
+    }
+    const changed = shown.filter((one) => matters(one));
+    const facts: Record<string, string | number> = { service, from: utc(during.from), to: utc(during.to) };
+    for (const one of shown) {
+      facts[`${one.name}.mean`] = Number(one.during.mean.toPrecision(4));
+      facts[`${one.name}.before`] = Number(one.before.mean.toPrecision(4));
+      facts[`${one.name}.change_percent`] = Number((one.change * 100).toFixed(1));
+    }
+    const lead = changed.length > 0 ? `moved: ${changed.slice(0, 3).map(short).join(", ")}` : "nothing moved beyond its noise";
+    return {
+      evidence: {
+        title: `${service}: ${args.signal ?? args.metric ?? "metrics"} against ${against}`,
+        summary: [
+          `${service} ${utcClock(during.from)}–${utcClock(during.to)} against ${against}: ${lead}.`,
+          ...shown.map(line),
+          ...(sorted.length > shown.length
+            ? [`${sorted.length - shown.length} more metrics were cut; ask for one by name.`]
+            : []),
+        ].join("\n"),
+        facts,
+        services: [service],
+        link: `/services/${encodeURIComponent(service)}?from=${during.from}&to=${during.to}`,
+        suspicious: false,
+      },
+      details: { kind: "metrics", service, series: sorted },
+    };
+  },
+});
+
+function short(one: SeriesFinding): string {
+  return `${one.name} ${percent(one.change)}`;
+}
+
+function line(one: SeriesFinding): string {
+  const moved = one.movedAt === null ? "" : `, moved about ${utcClock(one.movedAt)}`;
+  return `- ${one.name}: ${quantity(one.during.mean, one.unit)} (before ${quantity(one.before.mean, one.unit)}, ${percent(one.change)}, ${number(Math.abs(one.z))} standard errors, max ${quantity(one.during.max, one.unit)}${moved})`;
+}
+
+async function read(
+  args: z.output<typeof schema>,
+  service: ServiceName,
+  during: TimeRange,
+  baseline: TimeRange,
+  session: Session,
+  signal: AbortSignal,
+): Promise<SeriesFinding[]> {
+  const { metrics } = session.deps;
+  const red = async (one: RedSignal): Promise<SeriesFinding> => {
+    const [was, is] = await Promise.all(
+      [baseline, during].map((window) => metrics.red({ service, signal: one, step: session.step, ...window }, signal)),
+    );
+    return finding(one, one, null, is?.unit || UNITS[one], was, is);
+  };
+  if (args.signal) return [await red(args.signal)];
+  const infos = await metrics.metrics(service);
+  const other = async (info: MetricInfo): Promise<SeriesFinding> => {
+    const statistic: Statistic = info.kind === "sum" ? "rate" : "avg";
+    const [was, is] = await Promise.all(
+      [baseline, during].map(
+        async (window) =>
+          (await metrics.query({ metric: info.metric, service, step: session.step, statistic, ...window }, signal))[0],
+      ),
+    );
+    return finding(info.metric, null, info.kind, info.kind === "sum" && info.unit ? `${info.unit}/s` : info.unit, was, is);
+  };
+  if (args.metric) {
+    const info = infos.find(({ metric }) => metric === args.metric);
+    if (!info) {
+      const names = nearest(
+        args.metric,
+        infos.map(({ metric }) => metric),
+      );
+      throw new ToolUseError(`${service} has no metric "${args.metric}". Nearest: ${names.join(", ") || "it reports none"}.`);
+    }
+    return [await other(info)];
+  }
+  const settled = await Promise.allSettled([
+    ...RED_SIGNALS.map(red),
+    ...infos
+      .filter(({ kind }) => kind !== "histogram")
+      .slice(0, 60)
+      .map(other),
+  ]);
+  return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+function finding(
+  name: string,
+  signal: RedSignal | null,
+  kind: SeriesFinding["kind"],
+  unit: string,
+  before: Series | undefined,
+  during: Series | undefined,
+): SeriesFinding {
+  return { name, signal, kind, unit, ...compare(before?.points ?? [], during?.points ?? []) };
+}
