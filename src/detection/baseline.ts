@@ -34,6 +34,8 @@ export class Baseline {
   readonly profile: SeasonalProfile;
   level = Number.NaN;
   samples = 0;
+  /** Set when a refit made what was learned of the noise void; whoever calibrates on that noise starts again and clears it. */
+  relearned = false;
   private readonly relative: boolean;
   private readonly options: DetectorOptions;
   private readonly variance = new Float64Array(24);
@@ -255,7 +257,9 @@ export class Baseline {
     if (suspended || this.cellsSinceFit < this.profile.perDay / (young ? 4 : 1)) return;
     this.cellsSinceFit = young ? 0 : this.fitPhase() % 8;
     const previous = this.profile.shape.slice();
+    const unexplained = this.profile.unexplained();
     this.profile.fit();
+    this.explain(unexplained - this.profile.unexplained());
     const { perDay, perWeek, last } = this.profile;
     let moved = 0;
     for (let cell = last - perDay + 1; cell <= last; cell++) {
@@ -263,6 +267,19 @@ export class Baseline {
       moved += (previous[slot] as number) - (this.profile.shape[slot] as number);
     }
     this.level += moved / perDay;
+  }
+
+  /** What a better shape now explains was noise until now: it leaves the scale, and what was learned of that noise is void. */
+  private explain(variance: number): void {
+    if (!(variance > 0.2 * this.overallVariance)) return;
+    const left = (scale: number) => Math.max(scale - variance, scale / 25);
+    this.overallVariance = left(this.overallVariance);
+    for (let hour = 0; hour < 24; hour++) this.variance[hour] = left(this.variance[hour] as number);
+    this.overallSeen = Math.min(this.overallSeen, 60);
+    for (let hour = 0; hour < 24; hour++) this.seen[hour] = Math.min(this.seen[hour] as number, 10);
+    this.lagged = 0;
+    this.squared = 0;
+    this.relearned = true;
   }
 
   /** Cells that count as passed after training, drawn from what was learned, so that thousands of series do not refit in the same minute. */

@@ -57,6 +57,10 @@ export class NoiseTail {
     }
   }
 
+  reset(): void {
+    this.load([]);
+  }
+
   peak(height: number): void {
     this.marks.forEach((mark, index) => {
       if (height <= mark.height) return;

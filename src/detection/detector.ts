@@ -51,6 +51,13 @@ interface Alarm {
   recovery: number;
 }
 
+/** An accepted change: what had been expected before it, what is now, and when that was accepted. */
+interface Former {
+  readonly observed: number;
+  readonly expected: number;
+  readonly at: EpochMs;
+}
+
 export function createDetector(options: DetectorOptions): SeriesDetector {
   if (!(options.step > 0))
     throw new RangeError(`detector option step is ${options.step}: give a positive number of milliseconds`);
@@ -82,6 +89,7 @@ export class Detector implements SeriesDetector {
   private readonly memory: number;
   private readonly rate: number;
   private alarm: Alarm | null = null;
+  private former: Former | null = null;
   private firstAt: EpochMs | null = null;
   private lastAt: EpochMs = Number.NEGATIVE_INFINITY;
   private lastValue = Number.NaN;
@@ -134,6 +142,7 @@ export class Detector implements SeriesDetector {
     if (this.alarm) ended = this.follow(this.alarm, judged, true);
     else score = this.watch(judged, learning);
     this.baseline.learn(judged, this.alarm !== null && this.alarm.kind !== "variance", context?.count);
+    if (this.baseline.relearned) this.recalibrate();
     this.lastAt = at;
     return this.report(judged, learning, score, ended);
   }
@@ -217,6 +226,7 @@ export class Detector implements SeriesDetector {
       if (score < 1 || silent || this.alarm || !chart.lasting) continue;
       const { run } = chart;
       if (!this.matters(run.observed / run.samples, run.expected / run.samples)) continue;
+      if (this.returns(run.observed / run.samples, run.expected / run.samples, at)) break;
       this.raise(
         slopes(chart) ? "trend" : "level",
         chart.sign === 1 ? "up" : "down",
@@ -250,6 +260,21 @@ export class Detector implements SeriesDetector {
     return Math.max(best, spikeScore, varianceScore, flatScore);
   }
 
+  /** Back to what was normal within the last week, before a change was accepted (a first weekend, a healed incident): no news. */
+  private returns(observed: number, expected: number, at: EpochMs): boolean {
+    const { former } = this;
+    if (!former || at - former.at > WEEK) return false;
+    const before =
+      this.options.kind === "gauge" || this.options.kind === "ratio"
+        ? expected + former.expected - former.observed
+        : (expected * former.expected) / former.observed;
+    if (Math.abs(observed - before) > 0.35 * Math.abs(observed - expected)) return false;
+    this.baseline.rebase(former.expected, former.observed);
+    this.former = null;
+    this.restartCharts();
+    return true;
+  }
+
   /** Large enough to be worth a word. */
   matters(observed: number, expected: number): boolean {
     const { kind, smallestChange } = this.options;
@@ -280,8 +305,10 @@ export class Detector implements SeriesDetector {
     alarm.expected += expected;
     const innovation = clamp(judged.innovation, -CUT, CUT) / this.longRun.scale();
     if (at - alarm.startedAt >= (this.options.acceptAfter ?? DAY)) {
-      if (learns && alarm.kind !== "variance")
-        this.baseline.rebase(alarm.observed / alarm.samples, alarm.expected / alarm.samples);
+      if (learns && alarm.kind !== "variance") {
+        this.former = { observed: alarm.observed / alarm.samples, expected: alarm.expected / alarm.samples, at };
+        this.baseline.rebase(this.former.observed, this.former.expected);
+      }
       return this.close("accepted", at);
     }
     if (this.isOver(alarm, innovation, z, at)) return this.close("recovered", at);
@@ -314,6 +341,15 @@ export class Detector implements SeriesDetector {
     this.alarm = null;
     this.restartCharts();
     return ended;
+  }
+
+  private recalibrate(): void {
+    this.baseline.relearned = false;
+    this.restartCharts();
+    this.longRun.reset();
+    this.spikes.reset();
+    this.variance.tail.reset();
+    for (const { chart } of this.shifts) chart.tail.reset();
   }
 
   private restartCharts(): void {
@@ -351,6 +387,7 @@ export class Detector implements SeriesDetector {
       longRun: this.longRun.save(),
       ledger: this.ledger.save(),
       alarm: this.alarm ? { ...this.alarm } : null,
+      former: this.former,
       firstAt: this.firstAt,
       lastAt: Number.isFinite(this.lastAt) ? this.lastAt : null,
       lastValue: Number.isNaN(this.lastValue) ? null : this.lastValue,
@@ -362,6 +399,7 @@ export class Detector implements SeriesDetector {
       baseline: Record<string, unknown>;
       shifts: unknown[][];
       alarm: Alarm | null;
+      former: Former | null;
       firstAt: number | null;
       lastAt: number | null;
       lastValue: number | null;
@@ -378,6 +416,7 @@ export class Detector implements SeriesDetector {
     this.longRun.load(saved.longRun as number[]);
     this.ledger.load(saved.ledger as number[]);
     this.alarm = saved.alarm ? { ...saved.alarm } : null;
+    this.former = saved.former;
     this.firstAt = saved.firstAt;
     this.lastAt = saved.lastAt ?? Number.NEGATIVE_INFINITY;
     this.lastValue = saved.lastValue ?? Number.NaN;

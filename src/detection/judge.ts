@@ -1,5 +1,5 @@
 import type { MetricPoint } from "../domain/telemetry.ts";
-import { type EpochMs, WEEK } from "../domain/time.ts";
+import { type EpochMs, MINUTE, type Milliseconds, WEEK } from "../domain/time.ts";
 import { Detector } from "./detector.ts";
 import { normalQuantile } from "./normal.ts";
 import { clamp } from "./robust.ts";
@@ -26,6 +26,7 @@ export interface WindowJudgement {
  * Is this recent window anomalous against the seasonal baseline of its history? Learns `history`, then scans the window for the time since
  * which its innovations are most unlikely to be centred on zero (generalised likelihood ratio: Lorden 1971, Siegmund and Venkatraman 1995).
  * The threshold is the normal quantile for the budget's share of this window, Bonferroni-corrected for the start times tried.
+ * The baseline's own uncertainty is allowed for, so that a long window does not find the error of its yardstick.
  * `history` and `window` ascend; history must end before the window starts. Returns null when there is too little of either to tell.
  */
 export function judgeWindow(
@@ -46,11 +47,13 @@ export function judgeWindow(
     previous = bounded;
     return innovation;
   });
+  const doubt = baselineDoubt(history, options.step);
   let best = { index: 0, z: 0 };
   let sum = 0;
   for (let index = innovations.length - 1; index >= 0; index--) {
     sum += innovations[index] as number;
-    const z = sum / Math.sqrt(innovations.length - index);
+    const samples = innovations.length - index;
+    const z = sum / Math.sqrt(samples + samples * samples * doubt);
     if (Math.abs(z) > Math.abs(best.z)) best = { index, z };
   }
   const windowShare = (options.falseAlarmsPerWeek * options.step * window.length) / WEEK;
@@ -71,4 +74,10 @@ export function judgeWindow(
     z: best.z,
     band: judged.map(({ at, expected: due, lower, upper }) => ({ at, expected: due, lower, upper })),
   };
+}
+
+/** Squared standard error of the expectation over that of one sample: about half an hour's samples of every week of history stand behind it. */
+function baselineDoubt(history: readonly MetricPoint[], step: Milliseconds): number {
+  const span = (history.at(-1)?.at ?? 0) - (history[0]?.at ?? 0);
+  return Math.min(0.25, step / (30 * MINUTE) / clamp(span / WEEK, 0.5, 4));
 }

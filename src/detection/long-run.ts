@@ -33,6 +33,10 @@ export class LongRunScale {
     return Math.sqrt(Math.max(1, (this.squares + PRIOR) / (this.batches + PRIOR)));
   }
 
+  reset(): void {
+    this.load([]);
+  }
+
   save(): number[] {
     return [this.sum, this.size, this.batches, this.squares];
   }

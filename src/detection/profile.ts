@@ -92,6 +92,17 @@ export class SeasonalProfile {
     return this.recentLevel(perDay);
   }
 
+  /** Variance that the shape leaves between the kept cells: square of the scaled median absolute deviation. NaN without cells. */
+  unexplained(): number {
+    const rest: number[] = [];
+    for (let cell = Math.max(0, this.last - this.cells.length + 1); cell <= this.last; cell++) {
+      const value = this.cells[cell % this.cells.length] as number;
+      if (!Number.isNaN(value)) rest.push(value - (this.shape[cell % this.perWeek] as number));
+    }
+    const centre = medianOf(rest);
+    return (1.4826 * medianOf(rest.map((value) => Math.abs(value - centre)))) ** 2;
+  }
+
   /** Middle of what the newest `count` cells are above the shape. */
   recentLevel(count: number): number {
     const values: number[] = [];
