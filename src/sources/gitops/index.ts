@@ -38,7 +38,7 @@ export function watchRepository(options: {
         "log",
         "--reverse",
         "--first-parent",
-        "--format=%x1e%H%x1f%aI%x1f%an%x1f%s",
+        "--format=%x1e%H%x1f%aI%x1f%an%x1f%s%x1f%(trailers:key=Vigil-Actor,valueonly,separator=%x20)",
         "--name-only",
         ...range,
         "--",
@@ -47,7 +47,7 @@ export function watchRepository(options: {
       const changes: ChangeEvent[] = [];
       for (const entry of log.split("\u001e").filter((text) => text.trim())) {
         const [head1 = "", ...files] = entry.split("\n").filter(Boolean);
-        const [hash = "", date = "", author = "", subject = ""] = head1.split("\u001f");
+        const [hash = "", date = "", author = "", subject = "", onBehalf = ""] = head1.split("\u001f");
         for (const file of files.filter((name) => name.startsWith(folder) && name.endsWith(".yaml"))) {
           const version = async (commit: string) => {
             const text = await git.show([`${commit}:${file}`]).catch(() => null);
@@ -63,7 +63,8 @@ export function watchRepository(options: {
             subject: service,
             services: [service],
             environment: options.environment,
-            actor: author,
+            // A rollback is committed by Vigil; its trailer says who approved it.
+            actor: onBehalf.trim() || author,
             before: before ?? "absent",
             after: after ?? "absent",
             summary: subject,
