@@ -43,6 +43,13 @@ export function demoStart(wall: EpochMs): EpochMs {
   return Math.floor(wall / DAY) * DAY + 2 * HOUR + 30 * MINUTE;
 }
 
+/** A shop that was live goes on where it stopped, however long ago; one that was stopped while loading its history loads the rest. */
+function liveFrom(resumeFrom: EpochMs | null, wasLive: boolean): EpochMs {
+  const first = demoStart(Date.now());
+  if (resumeFrom === null) return first;
+  return wasLive ? resumeFrom : Math.max(first, resumeFrom);
+}
+
 /** Stands still until the shop's clock is set, then follows it. */
 class FollowingClock implements Clock {
   readonly speed: number;
@@ -67,6 +74,7 @@ class FollowingClock implements Clock {
 export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const names = options.names ?? DEFAULT_NAMES;
+  const paths = worldPaths(options.folder);
   const settings: ShopSettings = {
     folder: options.folder,
     receiverUrl: options.receiverUrl,
@@ -75,10 +83,9 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
     seed: options.seed,
     names,
     resumeFrom: options.resumeFrom,
-    start: demoStart(Date.now()),
+    start: liveFrom(options.resumeFrom, DemoClock.read(paths.clockFile) !== null),
   };
-  const start = settings.resumeFrom ?? settings.start;
-  const paths = worldPaths(options.folder);
+  const { start } = settings;
   await new World(options.folder, names, () => start).ensure(start);
   const clock = new FollowingClock(start, options.speed);
 

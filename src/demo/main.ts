@@ -29,8 +29,8 @@ class ShopProcess {
 
   constructor(settings: ShopSettings) {
     this.#settings = settings;
-    const start = Math.floor((settings.resumeFrom ?? settings.start) / MINUTE) * MINUTE;
-    this.#next = settings.resumeFrom === null ? start - settings.historyDays * 24 * HOUR : start;
+    const start = wholeMinute(settings.start);
+    this.#next = Math.max(wholeMinute(settings.resumeFrom ?? 0), start - settings.historyDays * 24 * HOUR);
     this.#world = new World(settings.folder, settings.names, () => this.#clock?.now() ?? start);
     this.#random = seeded(settings.seed + Math.floor(start / MINUTE));
     this.#shop = new Shop(this.#random);
@@ -38,7 +38,7 @@ class ShopProcess {
   }
 
   async run(): Promise<void> {
-    const start = Math.floor((this.#settings.resumeFrom ?? this.#settings.start) / MINUTE) * MINUTE;
+    const start = wholeMinute(this.#settings.start);
     await this.#world.ensure(start);
     const total = start - this.#next;
     const from = this.#next;
@@ -96,6 +96,8 @@ class ShopProcess {
     this.#next = until;
   }
 }
+
+const wholeMinute = (at: EpochMs): EpochMs => Math.floor(at / MINUTE) * MINUTE;
 
 function tell(message: FromShop): void {
   if (process.connected) process.send?.(message);

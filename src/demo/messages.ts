@@ -9,9 +9,9 @@ export interface ShopSettings {
   readonly historyDays: number;
   readonly seed: number;
   readonly names: ShopNames;
-  /** Newest telemetry that is stored already: the clock goes on from there and no history is made. Null on the first start. */
+  /** Newest telemetry that is stored already; history is made from there to `start`. Null when there is none. */
   readonly resumeFrom: EpochMs | null;
-  /** Where the demo's clock starts on the first start. */
+  /** Where history ends and the clock starts to run. */
   readonly start: EpochMs;
 }
 

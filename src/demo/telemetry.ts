@@ -32,8 +32,9 @@ export class MetricCollector {
     const at = minute.at + 60_000;
     const { services, metrics } = this.#names;
     for (const [role, cohorts] of Object.entries(minute.requests) as [Role, MinuteOfShop["requests"][Role]][]) {
-      if (role === "cache") continue;
-      const name = role === "database" ? "db.server.operation.duration" : "http.server.request.duration";
+      // A store is seen through what its clients ask of it.
+      const store = role === "database" || role === "cache";
+      const name = store ? "db.client.operation.duration" : "http.server.request.duration";
       for (const [cohort, { count, failed, mean }] of Object.entries(cohorts)) {
         for (const [status, part] of [
           ["200", count - failed],
@@ -42,7 +43,12 @@ export class MetricCollector {
           if (part === 0) continue;
           this.#histogram(services[role], name, {
             at,
-            labels: { "http.route": ROUTES[role], "http.response.status_code": status, "traffic.cohort": cohort },
+            labels: {
+              "traffic.cohort": cohort,
+              ...(store
+                ? { "db.operation.name": ROUTES[role], ...(status === "500" ? { "error.type": "timeout" } : {}) }
+                : { "http.route": ROUTES[role], "http.response.status_code": status }),
+            },
             count: part,
             sum: (part * mean) / 1_000,
             buckets: bucketCounts(part, mean),

@@ -20,7 +20,8 @@ export interface Play {
 }
 
 const BASE_SHARE = 1;
-const STORY_SHARE = 25;
+/** Raises mean latency at the api by about 12 %, under every usual alert threshold. */
+const STORY_SHARE = 28;
 const SAMPLE = 400;
 
 export interface WorldPaths {
@@ -83,7 +84,7 @@ export class World {
     if (scenario === "flag" || scenario === "rollback-no-help") {
       await this.#flags.setPercent(harmfulFlag, STORY_SHARE, {
         actor: "Maya Lindqvist",
-        reason: "Ramp the new key layout to a quarter of shoppers; canary looked fine over the weekend",
+        reason: "Next step of the new key layout; canary looked fine over the weekend",
         idempotencyKey: `ramp-${this.#now()}`,
         expected: null,
       });
