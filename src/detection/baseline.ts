@@ -15,6 +15,9 @@ const SCALE_MEMORY: Milliseconds = 7 * DAY;
 /** Below this many expected events a sample is judged as a count. */
 const COUNTED = 30;
 
+/** Least standard deviation of a ratio whose denominator nobody tells: one failure more or less in some hundred requests. */
+const UNCOUNTED = 3e-3;
+
 export interface Judged extends Band {
   readonly value: number;
   /** Residual in standard deviations of its hour; standard normal on normal days. */
@@ -202,7 +205,7 @@ export class Baseline {
     if (kind === "gauge") return Math.max(scale, 2e-3 * this.magnitude, 1e-12);
     if (kind === "ratio") {
       const counted =
-        count !== undefined && count > 0 ? Math.sqrt((Math.max(expected, 0.5 / count) * (1 - expected)) / count) : 1e-3;
+        count !== undefined && count > 0 ? Math.sqrt((Math.max(expected, 0.5 / count) * (1 - expected)) / count) : UNCOUNTED;
       return Math.max(scale, counted, 1e-6);
     }
     const few = kind === "latency" && count !== undefined && count > 0 ? Math.sqrt(Math.max(1, this.typicalCount / count)) : 1;

@@ -293,6 +293,11 @@ export class RunChart {
     }
   }
 
+  /** The run so far is nothing unusual: it was there when the series was learned. */
+  settle(): void {
+    this.longest = Math.max(this.longest, this.length);
+  }
+
   /** Length over what the budget asks for; 1 is an alarm. */
   score(rate: number): number {
     const likely = Math.min(0.999, (Math.max(0, this.repeats - this.length) + 1) / (this.samples + 2));

@@ -119,11 +119,13 @@ export class Detector implements SeriesDetector {
     this.firstAt = samples[0]?.at ?? this.firstAt;
     this.baseline.train(samples, (judged) => {
       this.trackRuns(judged.at, judged.value);
+      this.flat.settle();
       if (this.alarm) this.follow(this.alarm, judged, false);
       else this.watch(judged, false);
       this.lastAt = judged.at;
     });
     this.alarm = null;
+    this.flat.settle();
     this.restartCharts();
   }
 
@@ -254,6 +256,7 @@ export class Detector implements SeriesDetector {
     if (varianceScore >= 1 && !silent && !this.alarm && at - this.variance.startedAt >= SHORTEST_SHIFT)
       this.raise("variance", direction, this.variance.startedAt, at, varianceScore, { samples: 1, observed: value, expected }, 0);
 
+    if (silent) this.flat.settle();
     const flatScore = this.flat.score(this.rate * RUN_SHARE) / strictness;
     if (flatScore >= 1 && !silent && !this.alarm)
       this.raise("flatline", direction, this.flat.startedAt, at, flatScore, { samples: 1, observed: value, expected }, 0);

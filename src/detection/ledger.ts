@@ -4,6 +4,8 @@ import { type Milliseconds, WEEK } from "../domain/time.ts";
 const PRIOR = 1;
 /** The share of the excess, in logarithms, that is asked for in evidence: a tail of the third power. */
 const ROOT = 1 / 3;
+/** However noisy a series was, an outage must still be seen. */
+const STRICTEST = 5;
 const MEMORY: Milliseconds = 8 * WEEK;
 
 /**
@@ -34,7 +36,7 @@ export class AlarmLedger {
   /** Factor on every threshold, at least 1. */
   strictness(): number {
     const rate = (this.alarms + PRIOR) / (this.watched / WEEK + PRIOR / this.perWeek);
-    return Math.max(1, rate / this.perWeek) ** ROOT;
+    return Math.min(STRICTEST, Math.max(1, rate / this.perWeek) ** ROOT);
   }
 
   save(): number[] {

@@ -154,6 +154,23 @@ describe("few events", () => {
   });
 });
 
+describe("a failure ratio that has always been zero", () => {
+  const options: DetectorOptions = { step: MINUTE, kind: "ratio", harmful: "up", falseAlarmsPerWeek: 0.02 };
+  const zeros = Array.from({ length: 14 * 1_440 }, (_, index) => ({ at: START + index * MINUTE, value: 0 }));
+
+  it("is no flatline, and one failure of twenty in every minute is found at once", () => {
+    const detector = createDetector(options);
+    detector.train(zeros);
+    const quiet = zeros.slice(0, 600).map((_, index) => detector.observe({ at: START + 14 * DAY + index * MINUTE, value: 0 }));
+    expect(quiet.filter(({ state }) => state !== "normal")).toEqual([]);
+    const failing = quiet
+      .slice(0, 10)
+      .map((_, index) => detector.observe({ at: START + 15 * DAY + index * MINUTE, value: 0.05 }));
+    expect(failing.findIndex(({ change }) => change?.direction === "up")).toBeLessThan(3);
+    expect(failing.some(({ change }) => change !== null)).toBe(true);
+  });
+});
+
 describe("counters", () => {
   it("a reset is no drop: the rate goes on", () => {
     const detector = createDetector({ ...latency, kind: "counter" });
