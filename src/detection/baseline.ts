@@ -1,8 +1,9 @@
 import type { MetricPoint } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, HOUR, type Milliseconds, WEEK } from "../domain/time.ts";
 import { binomialScore, poissonScore } from "./normal.ts";
+import { pack, unpack } from "./pack.ts";
 import { SeasonalProfile } from "./profile.ts";
-import { clamp, medianOf, robustScale } from "./robust.ts";
+import { clamp, robustScale, trimmedMean } from "./robust.ts";
 import type { Band, DetectorOptions } from "./types.ts";
 
 /** Residuals beyond this many scales are cut before anything is learned from them. */
@@ -130,7 +131,7 @@ export class Baseline {
     for (const { at, value } of recent) this.collect(at, value);
     this.closeCell();
     this.level = this.profile.fit();
-    const dayLevels = this.dayLevels();
+    const dayLevels = this.profile.dayLevels();
     const expected = Float64Array.from(recent, ({ at }) => {
       const inside = (dayLevels.get(Math.floor(at / DAY)) ?? this.level) + this.shape(at);
       return this.relative ? Math.exp(inside) : inside;
@@ -306,22 +307,6 @@ export class Baseline {
     this.cellValues = [];
   }
 
-  private dayLevels(): Map<number, number> {
-    const { profile } = this;
-    const groups = new Map<number, number[]>();
-    for (let cell = Math.max(0, profile.last - profile.cells.length + 1); cell <= profile.last; cell++) {
-      const value = profile.cells[cell % profile.cells.length] as number;
-      if (Number.isNaN(value)) continue;
-      const at = cell * profile.width - WEEK + 4 * DAY;
-      const day = Math.floor(at / DAY);
-      const known = groups.get(day);
-      const rest = value - (profile.shape[cell % profile.perWeek] as number);
-      if (known) known.push(rest);
-      else groups.set(day, [rest]);
-    }
-    return new Map([...groups].map(([day, values]) => [day, medianOf(values)]));
-  }
-
   private learnScale(points: readonly MetricPoint[], expected: Float64Array): void {
     const residuals = expected.map((due, index) => {
       const { value } = points[index] as MetricPoint;
@@ -398,23 +383,4 @@ export class Baseline {
     this.cellValues = [...state.cellValues];
     this.cellsSinceFit = state.cellsSinceFit;
   }
-}
-
-/** Mean of the middle half; of everything where the middle is zero, as in sparse counts. */
-function trimmedMean(values: number[]): number {
-  const n = values.length;
-  if (n < 4) return n === 0 ? Number.NaN : medianOf(values);
-  values.sort((a, b) => a - b);
-  const cut = values[n >> 1] === 0 ? 0 : n >> 2;
-  let sum = 0;
-  for (let index = cut; index < n - cut; index++) sum += values[index] as number;
-  return sum / (n - 2 * cut);
-}
-
-const pack = (values: Float32Array): string =>
-  Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64");
-
-function unpack(text: string): Float32Array {
-  const bytes = Buffer.from(text, "base64");
-  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
 }

@@ -1,22 +1,15 @@
 import type { AnomalyKind } from "../domain/anomaly.ts";
 import type { MetricPoint } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, MINUTE, type Milliseconds, WEEK } from "../domain/time.ts";
+import { type Alarm, changeOf, type Former } from "./alarm.ts";
 import { Baseline, type Judged } from "./baseline.ts";
-import { NoiseTail, RunChart, ShiftChart, SPIKE_MARKS, VarianceChart } from "./charts.ts";
+import { RunChart, ShiftChart, slopes, VarianceChart } from "./charts.ts";
 import { CounterRate } from "./counter.ts";
 import { AlarmLedger } from "./ledger.ts";
 import { LongRunScale } from "./long-run.ts";
 import { clamp } from "./robust.ts";
-import type {
-  Band,
-  Change,
-  DetectorOptions,
-  DetectorState,
-  EndedChange,
-  Observation,
-  SampleContext,
-  SeriesDetector,
-} from "./types.ts";
+import { NoiseTail, SPIKE_MARKS } from "./tail.ts";
+import type { Band, DetectorOptions, DetectorState, EndedChange, Observation, SampleContext, SeriesDetector } from "./types.ts";
 
 /** Shifts that the charts are tuned to, in standard deviations, with their share of the false-alarm budget. Small ones wait longer anyway. */
 const SHIFTS = [
@@ -35,28 +28,6 @@ const SHORTEST_SHIFT: Milliseconds = 5 * MINUTE;
 const TAIL_MEMORY: Milliseconds = 8 * WEEK;
 /** Log of the odds at which a change is believed to be over (Wald 1945). */
 const RECOVERED = Math.log(10_000);
-
-interface Alarm {
-  kind: AnomalyKind;
-  direction: "up" | "down";
-  startedAt: EpochMs;
-  detectedAt: EpochMs;
-  samples: number;
-  observed: number;
-  expected: number;
-  score: number;
-  /** Mean innovation of the change. */
-  size: number;
-  /** Log-likelihood ratio of being back to normal. */
-  recovery: number;
-}
-
-/** An accepted change: what had been expected before it, what is now, and when that was accepted. */
-interface Former {
-  readonly observed: number;
-  readonly expected: number;
-  readonly at: EpochMs;
-}
 
 export function createDetector(options: DetectorOptions): SeriesDetector {
   if (!(options.step > 0))
@@ -424,24 +395,4 @@ export class Detector implements SeriesDetector {
     this.lastAt = saved.lastAt ?? Number.NEGATIVE_INFINITY;
     this.lastValue = saved.lastValue ?? Number.NaN;
   }
-}
-
-function changeOf({ kind, direction, startedAt, detectedAt, samples, observed, expected, score }: Alarm): Change {
-  return {
-    kind,
-    direction,
-    startedAt,
-    detectedAt,
-    observed: observed / samples,
-    expected: expected / samples,
-    relativeChange: expected === 0 ? 0 : observed / expected - 1,
-    score,
-  };
-}
-
-/** The innovations of the run grow steadily: t-statistic of their least-squares slope beyond three in the chart's direction. */
-function slopes({ run, sign }: ShiftChart): boolean {
-  const n = run.samples;
-  if (n < 10) return false;
-  return (sign * (run.moment - (run.sum * (n + 1)) / 2)) / Math.sqrt((n * (n * n - 1)) / 12) > 3;
 }

@@ -113,6 +113,22 @@ export class SeasonalProfile {
     return medianOf(values);
   }
 
+  /** Middle of what each kept day, numbered from the epoch, is above the shape. */
+  dayLevels(): Map<number, number> {
+    const groups = new Map<number, number[]>();
+    for (let cell = Math.max(0, this.last - this.cells.length + 1); cell <= this.last; cell++) {
+      const value = this.cells[cell % this.cells.length] as number;
+      if (Number.isNaN(value)) continue;
+      const at = cell * this.width - WEEK + 4 * DAY;
+      const day = Math.floor(at / DAY);
+      const known = groups.get(day);
+      const rest = value - (this.shape[cell % this.perWeek] as number);
+      if (known) known.push(rest);
+      else groups.set(day, [rest]);
+    }
+    return new Map([...groups].map(([day, values]) => [day, medianOf(values)]));
+  }
+
   /** Kept cells from the oldest that has data to the newest. */
   private history(): number[] {
     const size = this.cells.length;

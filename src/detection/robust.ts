@@ -29,3 +29,14 @@ export function robustScale(residuals: Float64Array): number {
   }
   return scale;
 }
+
+/** Mean of the middle half; of everything where the middle is zero, as in sparse counts. */
+export function trimmedMean(values: number[]): number {
+  const n = values.length;
+  if (n < 4) return n === 0 ? Number.NaN : medianOf(values);
+  values.sort((a, b) => a - b);
+  const cut = values[n >> 1] === 0 ? 0 : n >> 2;
+  let sum = 0;
+  for (let index = cut; index < n - cut; index++) sum += values[index] as number;
+  return sum / (n - 2 * cut);
+}
