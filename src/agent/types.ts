@@ -59,7 +59,13 @@ export interface ProposalRequest {
   readonly reason: string;
   readonly expectedEffect: string;
   /** What should get better, and which way; the desk fixes window and minimum effect. */
-  readonly watch: { readonly service: ServiceName; readonly signal: RedSignal; readonly direction: "down" | "up" } | null;
+  readonly watch: {
+    readonly service: ServiceName;
+    readonly signal: RedSignal;
+    readonly direction: "down" | "up";
+    /** Telemetry time since which the signal is off: the baseline of the verification is not taken from before it. */
+    readonly since?: EpochMs | null;
+  } | null;
   /** Of the hypothesis that it rests on, 0 to 1. */
   readonly confidence: number;
   readonly investigationId: string;

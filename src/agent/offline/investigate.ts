@@ -1,4 +1,5 @@
 import type { Anomaly } from "../../domain/anomaly.ts";
+import type { ChangeEvent } from "../../domain/telemetry.ts";
 import { flagState } from "../action-selector.ts";
 import { type Finding, findingsOf } from "../findings.ts";
 import type { Focus, Session } from "../session.ts";
@@ -10,6 +11,8 @@ import { writeReport } from "./report.ts";
 export interface OfflineSettings {
   /** Below this, nothing is proposed and the report says "unknown". */
   readonly minimumConfidence: number;
+  /** False for answering a question: nothing is filed. */
+  readonly propose?: boolean;
 }
 
 /**
@@ -30,7 +33,7 @@ export function investigatePolicy(
     if (drill.length > 0) return { calls: drill };
     const test = causalTest(focus, turn, suspects, testable);
     if (test) return { calls: [test] };
-    const proposal = propose(focus, turn, suspects, settings);
+    const proposal = settings.propose === false ? null : propose(session, turn, suspects, settings);
     if (proposal) return { calls: [proposal] };
     if (turn.called.has(SUBMIT_REPORT)) return { text: "The report is handed in." };
     return { calls: [{ name: SUBMIT_REPORT, args: { ...writeReport(focus, turn.findings, suspects, settings) } }] };
@@ -114,12 +117,14 @@ function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], test
 }
 
 /** Only a supported change with measured backing is acted upon, and a flag goes back to where it was. */
-function propose(focus: Focus, turn: Turn, suspects: readonly Suspect[], settings: OfflineSettings): PlannedCall | null {
+function propose(session: Session, turn: Turn, suspects: readonly Suspect[], settings: OfflineSettings): PlannedCall | null {
+  const { focus } = session;
   const [lead] = suspects;
   const change = lead?.change;
   if (!lead || !change || lead.probability < settings.minimumConfidence) return null;
   const action = lead.cause === "flag" ? "toggle_feature_flag" : lead.cause === "deploy" ? "roll_back_deploy" : null;
-  if (action === null || !turn.tools.has(action) || turn.called.has(action)) return null;
+  const offered = session.deps.desk.actions.find(({ name }) => name === action);
+  if (action === null || offered === undefined || turn.called.has(action)) return null;
   const measured = lead.reasons.filter(
     ({ weight, evidence }) => weight >= 1 && evidence !== null && isMeasured(evidence, turn.findings),
   );
@@ -130,7 +135,7 @@ function propose(focus: Focus, turn: Turn, suspects: readonly Suspect[], setting
   return {
     name: action,
     args: {
-      ...actionArgs(lead, change.subject, change.before),
+      ...actionArgs(lead, change, Object.keys(offered.schema.shape)),
       reason: `${lead.statement}: ${lead.reasons
         .filter(({ weight }) => weight > 0)
         .slice(0, 3)
@@ -149,11 +154,14 @@ function propose(focus: Focus, turn: Turn, suspects: readonly Suspect[], setting
   };
 }
 
-/** Every name that a catalogue may give the argument; the action's own schema drops the rest. */
-function actionArgs(lead: Suspect, subject: string, before: string): Record<string, unknown> {
-  if (lead.cause === "deploy") return { service: lead.change?.services[0] ?? subject };
-  const state = flagState(before) ?? { enabled: false, percent: 0 };
-  return { flag: subject, percent: state.percent, enabled: state.enabled };
+/** The arguments that undo the change, limited to those that the catalogue's schema has. */
+function actionArgs(lead: Suspect, change: ChangeEvent, keys: readonly string[]): Record<string, unknown> {
+  const state = flagState(change.before) ?? { enabled: false, percent: 0 };
+  const all: Record<string, unknown> =
+    lead.cause === "deploy"
+      ? { service: change.services.includes(change.subject) ? change.subject : (change.services[0] ?? change.subject) }
+      : { flag: change.subject, key: change.subject, percent: state.percent, enabled: state.enabled };
+  return Object.fromEntries(Object.entries(all).filter(([key]) => keys.includes(key)));
 }
 
 function isMeasured(id: string, findings: readonly Finding[]): boolean {

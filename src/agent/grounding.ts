@@ -1,0 +1,121 @@
+import type { CitedText, Evidence } from "../domain/investigation.ts";
+import type { ReportDraft } from "./report-schema.ts";
+
+/** A number in text, with how many decimals it was written with. */
+interface Quoted {
+  readonly value: number;
+  readonly decimals: number;
+}
+
+const NUMBER = /(?<![\p{L}\p{N}_.-])[-+−]?\d+(?:[.,]\d+)*(?![\p{L}_])/gu;
+/** Identifiers that look like numbers but are names: ids, dates, clock times, versions. */
+const NAMES =
+  /\b[A-Z]{1,6}-?\d+\b|\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?|\b\d{1,2}:\d{2}(?::\d{2})?\b|\bv?\d+\.\d+\.\d+\S*|\bp(?:50|90|95|99)\b|\b95 % interval/gi;
+
+/** True when a claim cites evidence that exists and every number in it occurs there, give or take rounding and units. */
+export function isGrounded({ text, evidence }: CitedText, known: readonly Evidence[]): boolean {
+  const cited = known.filter(({ id }) => evidence.includes(id));
+  if (cited.length === 0 || cited.length < new Set(evidence).size) return false;
+  return numbersOccur(text, cited);
+}
+
+/** True when each number, date and clock time of the text occurs in the evidence. */
+export function numbersOccur(text: string, cited: readonly Evidence[]): boolean {
+  const source = cited
+    .map((one) => `${one.title}\n${one.summary}\n${Object.values(one.facts).join("\n")}\n${Object.keys(one.facts).join("\n")}`)
+    .join("\n");
+  const names = text.match(NAMES) ?? [];
+  if (names.some((name) => !source.includes(name) && !cited.some(({ id }) => id === name))) return false;
+  const available = numbers(source).map(({ value }) => Math.abs(value));
+  return numbers(text.replace(NAMES, " ")).every((quoted) => available.some((value) => same(quoted, value)));
+}
+
+function numbers(text: string): Quoted[] {
+  return [...text.matchAll(NUMBER)]
+    .map(([word]) => {
+      const plain = word
+        .replace("−", "-")
+        .replace(/,(?=\d{3}\b)/g, "")
+        .replace(",", ".");
+      return { value: Number(plain), decimals: plain.split(".")[1]?.length ?? 0 };
+    })
+    .filter(({ value }) => Number.isFinite(value));
+}
+
+/** Scales between the units that people mix: share and per cent, seconds and milliseconds, bytes and megabytes, minutes and hours. */
+const SCALES = [1, 100, 0.01, 1_000, 0.001, 1e6, 1e-6, 60, 1 / 60];
+
+function same({ value, decimals }: Quoted, known: number): boolean {
+  const size = Math.abs(value);
+  return SCALES.some((scale) => {
+    const scaled = known * scale;
+    return Math.abs(scaled - size) <= Math.max(0.5 * 10 ** -decimals, scale === 1 ? 0.02 * scaled : 0.005 * scaled) + 1e-9;
+  });
+}
+
+const NOTHING: CitedText = { text: "Nothing that evidence bears.", evidence: [] };
+
+/** Strikes claims that evidence does not bear. Hypotheses lose citations that do not exist; one left with none is open, not supported. */
+export function ground(draft: ReportDraft, known: readonly Evidence[]): { readonly draft: ReportDraft; readonly struck: number } {
+  let struck = 0;
+  const ids = new Set(known.map(({ id }) => id));
+  const strike = (claim: CitedText): ReportDraft["whatChanged"] => {
+    const harmless =
+      claim.evidence.length === 0 &&
+      numbers(claim.text.replace(NAMES, " ")).length === 0 &&
+      /^(?:no|nothing|none)\b/i.test(claim.text);
+    if (harmless || isGrounded(claim, known)) return { text: claim.text, evidence: [...claim.evidence] };
+    struck++;
+    return { text: NOTHING.text, evidence: [] };
+  };
+  const factors = draft.contributingFactors.filter((claim) => {
+    const bears = isGrounded(claim, known);
+    if (!bears) struck++;
+    return bears;
+  });
+  const hypotheses = draft.hypotheses.map((one) => {
+    const evidenceFor = one.evidenceFor.filter((id) => ids.has(id));
+    const evidenceAgainst = one.evidenceAgainst.filter((id) => ids.has(id));
+    struck += one.evidenceFor.length - evidenceFor.length + one.evidenceAgainst.length - evidenceAgainst.length;
+    const unsupported = one.status === "supported" && evidenceFor.length === 0;
+    if (unsupported) struck++;
+    return {
+      ...one,
+      evidenceFor,
+      evidenceAgainst,
+      status: unsupported ? ("open" as const) : one.status,
+      confidence: unsupported ? Math.min(one.confidence, 0.3) : one.confidence,
+    };
+  });
+  let { headline } = draft;
+  if (!numbersOccur(headline, known)) {
+    struck++;
+    headline = (hypotheses[0]?.statement ?? headline).replace(/\s*[-+−]?\d[\d.,]*\s*%?/g, " ").slice(0, 200);
+  }
+  return {
+    struck,
+    draft: {
+      ...draft,
+      headline,
+      hypotheses,
+      contributingFactors: factors,
+      whatChanged: strike(draft.whatChanged),
+      whatElseIsAnomalous: strike(draft.whatElseIsAnomalous),
+      seenBefore: strike(draft.seenBefore),
+      blastRadiusOfActing: strike(draft.blastRadiusOfActing),
+    },
+  };
+}
+
+/** Strikes sentences of a free answer that quote numbers which no cited (or, without citation, no) evidence holds. */
+export function groundText(text: string, known: readonly Evidence[]): { readonly text: string; readonly struck: number } {
+  let struck = 0;
+  const kept = text.split(/(?<=[.!?])\s+(?=\S)/).filter((sentence) => {
+    const ids = [...sentence.matchAll(/\bE\d+\b/g)].map(([id]) => id);
+    const cited = ids.length > 0 ? known.filter(({ id }) => ids.includes(id)) : known;
+    const bears = cited.length >= new Set(ids).size && numbersOccur(sentence.replace(/\[?E\d+\]?/g, " "), cited);
+    if (!bears) struck++;
+    return bears;
+  });
+  return { text: kept.join(" "), struck };
+}

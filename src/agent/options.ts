@@ -1,0 +1,69 @@
+import type { EpochMs, Milliseconds } from "../domain/time.ts";
+
+/** Dollars per million tokens. */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** Any OpenAI-compatible endpoint, or Azure OpenAI when `azure` is set. */
+export interface ModelOptions {
+  readonly name: string;
+  readonly apiKey?: string;
+  readonly baseUrl?: string;
+  readonly azure?: { readonly instance: string; readonly deployment: string; readonly apiVersion: string };
+  /** For one answer of the model. */
+  readonly timeout?: Milliseconds;
+}
+
+export interface AgentOptions {
+  /** Absent: the offline reasoner does everything. */
+  readonly model?: ModelOptions | undefined;
+  /** Folder with the prompts. */
+  readonly prompts: string;
+  readonly minimumConfidence?: number;
+  readonly toolTimeout?: Milliseconds;
+  readonly toolTokens?: number;
+  readonly budget?: Partial<Budget>;
+  /** Valid on the date it names; unknown models count as `fallback`. */
+  readonly prices?: PriceTable;
+  readonly retries?: number;
+  /** Wall clock. */
+  readonly wall?: () => EpochMs;
+}
+
+export interface Budget {
+  readonly tokens: number;
+  readonly dollars: number;
+  readonly duration: Milliseconds;
+  readonly modelCalls: number;
+  readonly toolCalls: number;
+}
+
+export interface PriceTable {
+  readonly asOf: string;
+  readonly models: Readonly<Record<string, Price>>;
+  readonly fallback: Price;
+}
+
+export const DEFAULT_BUDGET: Budget = { tokens: 150_000, dollars: 0.5, duration: 180_000, modelCalls: 20, toolCalls: 40 };
+
+/** List prices of the vendor; keep your own in the configuration. Local models cost nothing: set them to 0. */
+export const DEFAULT_PRICES: PriceTable = {
+  asOf: "2025-10-01",
+  models: {
+    "gpt-5": { input: 1.25, output: 10 },
+    "gpt-5-mini": { input: 0.25, output: 2 },
+    "gpt-4.1": { input: 2, output: 8 },
+    "gpt-4.1-mini": { input: 0.4, output: 1.6 },
+    "gpt-4o": { input: 2.5, output: 10 },
+    "gpt-4o-mini": { input: 0.15, output: 0.6 },
+  },
+  fallback: { input: 2.5, output: 10 },
+};
+
+/** Dollars for one call. */
+export function cost(table: PriceTable, model: string, input: number, output: number): number {
+  const price = table.models[model] ?? table.fallback;
+  return (input * price.input + output * price.output) / 1e6;
+}

@@ -1,0 +1,43 @@
+import type { Cost, InvestigationReport, Mind } from "../domain/investigation.ts";
+import { findingsOf } from "./findings.ts";
+import { ground } from "./grounding.ts";
+import type { ReportDraft } from "./report-schema.ts";
+import type { Session } from "./session.ts";
+
+/** The report that people read: the draft after grounding, confidence calibrated, and everything that code knows better than a mind. */
+export function assemble(
+  draft: ReportDraft,
+  session: Session,
+  given: { readonly mind: Mind; readonly cost: Cost; readonly prompts: readonly string[]; readonly minimumConfidence: number },
+): InvestigationReport {
+  const { draft: grounded, struck } = ground(draft, session.evidence);
+  const hypotheses = grounded.hypotheses
+    .map((one) => ({ ...one, confidence: clamp(session.deps.learned.calibrate(one.confidence)) }))
+    .sort((a, b) => b.confidence - a.confidence)
+    .map((one, index) => ({ ...one, id: `H${index + 1}` }));
+  const confidence = hypotheses[0]?.confidence ?? 0;
+  const unsure = grounded.outcome === "cause_found" && confidence < given.minimumConfidence;
+  const dependencies = findingsOf(session.findings, "dependencies")[0]?.details;
+  return {
+    headline: unsure ? `I do not know: ${grounded.headline}`.slice(0, 200) : grounded.headline.slice(0, 200),
+    outcome: unsure ? "unknown" : grounded.outcome,
+    confidence,
+    hypotheses,
+    evidence: session.evidence,
+    contributingFactors: grounded.contributingFactors,
+    whatChanged: grounded.whatChanged,
+    whatElseIsAnomalous: grounded.whatElseIsAnomalous,
+    seenBefore: grounded.seenBefore,
+    blastRadiusOfActing: grounded.blastRadiusOfActing,
+    blastRadius: { upstream: dependencies?.upstream ?? [], downstream: dependencies?.downstream ?? [], trafficShare: null },
+    causalTest: session.causalTest,
+    proposals: session.proposals,
+    nextChecks: grounded.nextChecks,
+    struckClaims: struck,
+    mind: given.mind,
+    cost: given.cost,
+    prompts: given.prompts,
+  };
+}
+
+const clamp = (value: number) => Math.min(1, Math.max(0, Number.isFinite(value) ? value : 0));
