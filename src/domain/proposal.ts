@@ -26,6 +26,8 @@ export interface VerificationCriterion {
   readonly minimumEffect: number;
   /** Telemetry time to watch before judging. */
   readonly window: Milliseconds;
+  /** Telemetry time since which the signal is off; the baseline is not taken from before it. Null when that is not known. */
+  readonly baselineFrom: EpochMs | null;
 }
 
 export type ProposalState =
