@@ -1,9 +1,10 @@
 import type { MetricPoint } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, HOUR, type Milliseconds, WEEK } from "../domain/time.ts";
+import { HourlyScale } from "./hourly-scale.ts";
 import { binomialScore, poissonScore } from "./normal.ts";
 import { pack, unpack } from "./pack.ts";
 import { SeasonalProfile } from "./profile.ts";
-import { clamp, robustScale, trimmedMean } from "./robust.ts";
+import { clamp, trimmedMean } from "./robust.ts";
 import type { Band, DetectorOptions } from "./types.ts";
 
 /** Residuals beyond this many scales are cut before anything is learned from them. */
@@ -42,10 +43,7 @@ export class Baseline {
   relearned = false;
   private readonly relative: boolean;
   private readonly options: DetectorOptions;
-  private readonly variance = new Float64Array(24);
-  private readonly seen = new Float64Array(24);
-  private overallVariance = 0;
-  private overallSeen = 0;
+  private readonly scale: HourlyScale;
   private magnitude = 0;
   private typicalCount = 0;
   private lagged = 0;
@@ -60,6 +58,7 @@ export class Baseline {
     this.options = options;
     this.relative = options.kind === "rate" || options.kind === "latency" || options.kind === "counter";
     this.profile = new SeasonalProfile(options.step);
+    this.scale = new HourlyScale(SCALE_MEMORY / options.step);
   }
 
   /** Lag-1 autocorrelation of the residuals, shrunk to zero while little is known. */
@@ -198,10 +197,7 @@ export class Baseline {
 
   /** Standard deviation of a sample, in the series' unit. */
   private deviation(at: EpochMs, expected: number, count?: number): number {
-    const hour = Math.floor(at / HOUR) % 24;
-    const known = this.seen[hour] as number;
-    const pooled = this.overallSeen > 0 ? this.overallVariance : 0;
-    const scale = Math.sqrt((known * (this.variance[hour] as number) + 120 * pooled) / (known + 120));
+    const scale = this.scale.deviation(at);
     const { kind, step } = this.options;
     if (kind === "gauge") return Math.max(scale, 2e-3 * this.magnitude, 1e-12);
     if (kind === "ratio") {
@@ -238,12 +234,7 @@ export class Baseline {
     const cut = this.samples < 30 ? 10 : CUT;
     const residual = clamp((value - expected) / unit, -cut * deviation, cut * deviation);
     const square = this.samples < 10 ? ((value - expected) / unit) ** 2 : residual * residual;
-    this.overallSeen = Math.min(this.overallSeen + 1, memory);
-    this.overallVariance += (square - this.overallVariance) / this.overallSeen;
-    const hour = Math.floor(at / HOUR) % 24;
-    const known = Math.min((this.seen[hour] as number) + 1, Math.max(1, memory / 24));
-    this.seen[hour] = known;
-    this.variance[hour] = (this.variance[hour] as number) + (square - (this.variance[hour] as number)) / known;
+    this.scale.add(at, square);
     this.magnitude += (Math.abs(value) - this.magnitude) / Math.min(this.samples, memory);
     if (count !== undefined) this.typicalCount += (count - this.typicalCount) / Math.min(this.samples, memory);
     if (consecutive) {
@@ -275,12 +266,8 @@ export class Baseline {
 
   /** What a better shape now explains was noise until now: it leaves the scale, and what was learned of that noise is void. */
   private explain(variance: number): void {
-    if (!(variance > 0.2 * this.overallVariance)) return;
-    const left = (scale: number) => Math.max(scale - variance, scale / 25);
-    this.overallVariance = left(this.overallVariance);
-    for (let hour = 0; hour < 24; hour++) this.variance[hour] = left(this.variance[hour] as number);
-    this.overallSeen = Math.min(this.overallSeen, 60);
-    for (let hour = 0; hour < 24; hour++) this.seen[hour] = Math.min(this.seen[hour] as number, 10);
+    if (!(variance > 0.2 * this.scale.overall)) return;
+    this.scale.explain(variance);
     this.lagged = 0;
     this.squared = 0;
     this.relearned = true;
@@ -288,7 +275,7 @@ export class Baseline {
 
   /** Cells that count as passed after training, drawn from what was learned, so that thousands of series do not refit in the same minute. */
   private fitPhase(): number {
-    const spread = Math.abs(Math.sin(this.level * 12_989.8 + this.overallVariance * 78_233)) * 43_758.5453;
+    const spread = Math.abs(Math.sin(this.level * 12_989.8 + this.scale.overall * 78_233)) * 43_758.5453;
     return Math.floor((spread % 1) * this.profile.perDay);
   }
 
@@ -312,20 +299,8 @@ export class Baseline {
       const { value } = points[index] as MetricPoint;
       return (value - due) / (this.relative && due > 0 ? due : 1);
     });
-    const memory = SCALE_MEMORY / this.options.step;
-    this.overallVariance = robustScale(residuals) ** 2;
-    this.overallSeen = Math.min(points.length, memory);
-    const hours: number[][] = Array.from({ length: 24 }, () => []);
-    let magnitude = 0;
-    points.forEach(({ at, value }, index) => {
-      hours[Math.floor(at / HOUR) % 24]?.push(residuals[index] as number);
-      magnitude += Math.abs(value);
-    });
-    hours.forEach((some, hour) => {
-      this.variance[hour] = robustScale(Float64Array.from(some)) ** 2;
-      this.seen[hour] = Math.min(some.length, memory / 24);
-    });
-    this.magnitude = magnitude / points.length;
+    this.scale.learn(points, residuals);
+    this.magnitude = points.reduce((sum, { value }) => sum + Math.abs(value), 0) / points.length;
   }
 
   save(): Record<string, unknown> {
@@ -336,17 +311,8 @@ export class Baseline {
       cells: pack(profile.cells),
       shape: pack(profile.shape),
       last: profile.last,
-      variance: [...this.variance],
-      seen: [...this.seen],
-      numbers: [
-        this.overallVariance,
-        this.overallSeen,
-        this.magnitude,
-        this.typicalCount,
-        this.lagged,
-        this.squared,
-        this.previousZ,
-      ],
+      scale: this.scale.save(),
+      numbers: [this.magnitude, this.typicalCount, this.lagged, this.squared, this.previousZ],
       previousAt: Number.isFinite(this.previousAt) ? this.previousAt : null,
       cell: this.cell,
       cellValues: this.cellValues,
@@ -361,8 +327,7 @@ export class Baseline {
       cells: string;
       shape: string;
       last: number;
-      variance: number[];
-      seen: number[];
+      scale: number[];
       numbers: number[];
       previousAt: number | null;
       cell: number;
@@ -374,10 +339,14 @@ export class Baseline {
     this.profile.cells.set(unpack(state.cells));
     this.profile.shape.set(unpack(state.shape));
     this.profile.last = state.last;
-    this.variance.set(state.variance);
-    this.seen.set(state.seen);
-    [this.overallVariance, this.overallSeen, this.magnitude, this.typicalCount, this.lagged, this.squared, this.previousZ] =
-      state.numbers as [number, number, number, number, number, number, number];
+    this.scale.load(state.scale);
+    [this.magnitude, this.typicalCount, this.lagged, this.squared, this.previousZ] = state.numbers as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     this.previousAt = state.previousAt ?? Number.NEGATIVE_INFINITY;
     this.cell = state.cell;
     this.cellValues = [...state.cellValues];

@@ -203,6 +203,24 @@ describe("a restart", () => {
   });
 });
 
+describe("a holiday", () => {
+  it("shrinks the expectation halfway to the mean and widens the band", () => {
+    const points = simulate({ seed: 17, days: 14, noise: 0.05 });
+    const noon = START + 14 * DAY + 12 * HOUR;
+    const bandWith = (holidays: string[]) => {
+      const detector = createDetector({ ...latency, holidays });
+      detector.train(points);
+      return detector.band(noon, noon + MINUTE)[0]!;
+    };
+    const [usual, holiday] = [bandWith([]), bandWith(["2026-01-19"])];
+    const mean = points.reduce((sum, { value }) => sum + value, 0) / points.length;
+    expect(usual.expected).toBeGreaterThan(mean * 1.1);
+    expect(holiday.expected).toBeGreaterThan(mean * 0.95);
+    expect(holiday.expected).toBeLessThan(usual.expected * 0.95);
+    expect(holiday.upper).toBeGreaterThan(usual.expected);
+  });
+});
+
 describe("awkward input", () => {
   it("samples that are not newer are ignored, and NaN is a step without data", () => {
     const { detector, next } = trained(latency, simulate({ seed: 15, days: 15, noise: 0.05 }));
