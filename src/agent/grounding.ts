@@ -5,9 +5,12 @@ import type { ReportDraft } from "./report-schema.ts";
 interface Quoted {
   readonly value: number;
   readonly decimals: number;
+  /** The unit written after it, lower case, or empty. */
+  readonly unit: string;
 }
 
-const NUMBER = /(?<![\p{L}\p{N}_.-])[-+−]?\d+(?:[.,]\d+)*(?![\p{L}_])/gu;
+const NUMBER =
+  /(?<![\p{L}\p{N}_.-])([-+−]?\d+(?:[.,]\d+)*)\s?(%|per cent|percent|ms|milliseconds?|s|sec|seconds?|min|minutes?|h|hours?|KB|MB|GB|MiB|GiB)?(?![\p{L}_])/gu;
 /** Identifiers that look like numbers but are names: ids, dates, clock times, versions. */
 const NAMES =
   /\b[A-Z]{1,6}-?\d+\b|\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?|\b\d{1,2}:\d{2}(?::\d{2})?\b|\bv?\d+\.\d+\.\d+\S*|\bp(?:50|90|95|99)\b|\b95 % interval/gi;
@@ -32,24 +35,33 @@ export function numbersOccur(text: string, cited: readonly Evidence[]): boolean 
 
 function numbers(text: string): Quoted[] {
   return [...text.matchAll(NUMBER)]
-    .map(([word]) => {
+    .map(([, word = "", unit = ""]) => {
       const plain = word
         .replace("−", "-")
         .replace(/,(?=\d{3}\b)/g, "")
         .replace(",", ".");
-      return { value: Number(plain), decimals: plain.split(".")[1]?.length ?? 0 };
+      return { value: Number(plain), decimals: plain.split(".")[1]?.length ?? 0, unit: unit.toLowerCase() };
     })
     .filter(({ value }) => Number.isFinite(value));
 }
 
-/** Scales between the units that people mix: share and per cent, seconds and milliseconds, bytes and megabytes, minutes and hours. */
-const SCALES = [1, 100, 0.01, 1_000, 0.001, 1e6, 1e-6, 60, 1 / 60];
+/** What evidence may be multiplied by to be read in the quoted unit: shares as per cent, seconds as milliseconds, bytes as megabytes. */
+function scales(unit: string): readonly number[] {
+  if (/^(?:%|per ?cent)/.test(unit)) return [1, 100];
+  if (/^(?:ms|milli)/.test(unit)) return [1, 1_000];
+  if (/^s/.test(unit)) return [1, 0.001];
+  if (/^min/.test(unit)) return [1, 60, 1 / 60];
+  if (/^h/.test(unit)) return [1, 1 / 60, 1 / 3_600];
+  if (/b$/.test(unit)) return [1, 1e-3, 1e-6, 1e-9];
+  return [1];
+}
 
-function same({ value, decimals }: Quoted, known: number): boolean {
+function same({ value, decimals, unit }: Quoted, known: number): boolean {
   const size = Math.abs(value);
-  return SCALES.some((scale) => {
+  return scales(unit).some((scale) => {
     const scaled = known * scale;
-    return Math.abs(scaled - size) <= Math.max(0.5 * 10 ** -decimals, scale === 1 ? 0.02 * scaled : 0.005 * scaled) + 1e-9;
+    const rounding = Math.min(0.5 * 10 ** -decimals, 0.1 * Math.max(size, scaled));
+    return Math.abs(scaled - size) <= Math.max(rounding, 0.01 * scaled) + 1e-9;
   });
 }
 

@@ -160,7 +160,10 @@ function flagSpans(change: ChangeEvent, facts: Facts): Reason[] {
     const worst = strong.find(isTelling);
     if (worst) {
       const effect = worst.failing >= 0.01 ? `fail ${percent(worst.failing)} points more` : `take ${percent(worst.slower)}`;
-      return [{ words: `requests at variant ${worst.value} ${effect} in the same minutes`, weight: 4, evidence: evidence.id }];
+      // Flags that merely go along with the real one show a weaker contrast than it.
+      const strongest = Math.max(...details.contrasts.filter(isTelling).map(({ z }) => z));
+      const weight = worst.z >= strongest / 2 ? 4 : 0.5;
+      return [{ words: `requests at variant ${worst.value} ${effect} in the same minutes`, weight, evidence: evidence.id }];
     }
     if (strong.every(isClearing))
       return [{ words: "requests with and without it are equally fast", weight: -3.5, evidence: evidence.id }];
@@ -201,6 +204,7 @@ function logs(change: ChangeEvent, facts: Facts): Reason[] {
   return grave ? [{ words: "a service it touches logs new warnings or errors", weight: 0.5, evidence: grave.evidence.id }] : [];
 }
 
+/** An experiment outweighs whatever was merely observed. */
 function tested(change: ChangeEvent, facts: Facts): Reason[] {
   const test = findingsOf(facts.findings, "causal").find(({ details }) => details.flag === change.subject && details.result);
   const result = test?.details.result;
@@ -215,7 +219,7 @@ function tested(change: ChangeEvent, facts: Facts): Reason[] {
     ];
   }
   if (result.verdict === "not_causal")
-    return [{ words: "switching it off for test traffic changed nothing", weight: -5, evidence: test.evidence.id }];
+    return [{ words: "switching it off for test traffic changed nothing", weight: -8, evidence: test.evidence.id }];
   return [{ words: "the causal test could not tell", weight: -0.3, evidence: test.evidence.id }];
 }
 

@@ -8,6 +8,9 @@ import type { PlannedCall, Policy, Turn } from "./chat-model.ts";
 import { type Suspect, weigh } from "./hypotheses.ts";
 import { writeReport } from "./report.ts";
 
+/** A second flag is tested only when the first was cleared. */
+const MOST_TESTS = 2;
+
 export interface OfflineSettings {
   /** Below this, nothing is proposed and the report says "unknown". */
   readonly minimumConfidence: number;
@@ -105,11 +108,15 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
 }
 
 function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], testable: ReadonlySet<string>): PlannedCall | null {
-  if (!turn.tools.has("run_causal_test") || turn.called.has("run_causal_test") || focus.service === null) return null;
+  const tests = findingsOf(turn.findings, "causal");
+  const failed = turn.failures.some(({ tool }) => tool === "run_causal_test");
+  if (!turn.tools.has("run_causal_test") || focus.service === null || failed || tests.length >= MOST_TESTS) return null;
+  if (tests.some(({ details }) => details.result?.verdict !== "not_causal")) return null;
+  const untested = suspects.slice(0, 3).filter(({ change }) => !tests.some(({ details }) => details.flag === change?.subject));
   if (suspects[0]?.cause === "none") return null;
-  const best = suspects
-    .slice(0, 3)
-    .find(({ cause, change, score }) => cause === "flag" && change && score > 0.5 && testable.has(change.subject));
+  const best = untested.find(
+    ({ cause, change, score }) => cause === "flag" && change && score > 0.5 && testable.has(change.subject),
+  );
   const flag = best?.change?.subject;
   if (!flag) return null;
   const signal = focus.signal === null || focus.signal === "rate" ? "latency" : focus.signal;
