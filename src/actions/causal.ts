@@ -43,6 +43,7 @@ export async function runCausalTest(
   const { flags, store, clock, step } = context;
   const stopped = await stopReason(context);
   if (stopped) return { ok: false, refusal: `No test may run now: ${stopped}.` };
+  if (!flags) return { ok: false, refusal: "No flag provider is configured, so nothing can be switched off for test traffic." };
   const flag = await flags.get(request.flag);
   if (!flag) return { ok: false, refusal: `There is no flag ${request.flag.slice(0, 80)}.` };
   if (!flag.enabled || flag.percent === 0)
@@ -113,6 +114,7 @@ export async function runCausalTest(
 /** Puts a flag back as it was before its test; true when it reads back so. A flag that people changed meanwhile only loses the pin. */
 export async function restoreExperiment(context: ActionContext, experiment: Experiment): Promise<boolean> {
   const { flags, store, log } = context;
+  if (!flags) return false;
   try {
     const now = await flags.get(experiment.flag);
     if (now?.pinnedOff.includes("test"))

@@ -14,7 +14,8 @@ export type Actor = string;
 export interface ActionContext {
   readonly store: ProposalStore;
   readonly catalogue: readonly Action[];
-  readonly flags: FlagProvider;
+  /** Null when no flag provider is configured. */
+  readonly flags: FlagProvider | null;
   readonly metrics: MetricSource;
   readonly policy: Policy;
   readonly graph: () => Promise<ServiceGraph>;

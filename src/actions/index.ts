@@ -57,7 +57,7 @@ export class Actions {
 
   /** Flags that a causal test could switch off now. */
   async testableFlags(): Promise<readonly { flag: string; services: readonly string[]; percent: number }[]> {
-    const flags = await this.#context.flags.list();
+    const flags = (await this.#context.flags?.list()) ?? [];
     return flags
       .filter((flag) => flag.enabled && flag.percent > 0 && flag.pinnedOff.length === 0)
       .map(({ key, services, percent }) => ({ flag: key, services, percent }));

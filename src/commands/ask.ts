@@ -1,19 +1,17 @@
-import { openCore } from "../app.ts";
 import { loadConfig } from "../config.ts";
+import { withCore } from "./core.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
 
 /** Answers a question from what is stored here; needs no running Vigil. */
 export async function ask(question: string, options: OutputOptions): Promise<void> {
-  if (question.trim() === "") throw new OperatorError('The question is empty. Ask for instance: vigil ask "why is checkout slow?"');
-  const core = await openCore(loadConfig());
-  try {
-    const answer = await core.agent.answer(
+  if (question.trim() === "")
+    throw new OperatorError('The question is empty. Ask for instance: vigil ask "why is checkout slow?"');
+  const answer = await withCore(loadConfig(), (core) =>
+    core.agent.answer(
       { question, history: [], investigation: null, requester: "cli:you" },
       { onStep: () => {} },
       new AbortController().signal,
-    );
-    print(options, answer, () => [answer.text, "", `— ${answer.mind.name}`].join("\n"));
-  } finally {
-    await core.close();
-  }
+    ),
+  );
+  print(options, answer, () => [answer.text, "", `— ${answer.mind.name}`].join("\n"));
 }

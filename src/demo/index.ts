@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE } from "../domain/time.ts";
 import { DemoClock } from "./clock.ts";
@@ -156,3 +156,9 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
 }
 
 export const isScenario = (name: string): name is Scenario => (SCENARIOS as readonly string[]).includes(name);
+
+/** Where a demo that was started in this folder keeps its flags and versions, or null when none ever was. */
+export function readDemo(folder: string): { readonly flagFile: string; readonly repository: string } | null {
+  const paths = worldPaths(folder);
+  return existsSync(paths.flagFile) ? { flagFile: paths.flagFile, repository: paths.repository } : null;
+}

@@ -1,0 +1,402 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, resolve } from "node:path";
+import express from "express";
+import { type Logger, pino } from "pino";
+import { lock } from "proper-lockfile";
+import { Presenter } from "./chat/presenter.ts";
+import type { Surface } from "./chat/surface.ts";
+import { type PageState, webSurface } from "./chat/web/index.ts";
+import { OperatorError } from "./commands/output.ts";
+import type { Config } from "./config.ts";
+import { type Core, closeStores, openCore, openStores, type Stores, type TargetPlaces } from "./core.ts";
+import { DEMO_ENVIRONMENT, type DemoHandle, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
+import { type Clock, DAY, HOUR, SECOND, wallClock } from "./domain/time.ts";
+import { Answerer } from "./flows/answer.ts";
+import { runCommand } from "./flows/command.ts";
+import { takeFeedback } from "./flows/feedback.ts";
+import { Investigator } from "./flows/investigate.ts";
+import type { ChatHandlers } from "./flows/ports.ts";
+import { collectReport, reportText } from "./flows/report.ts";
+import { verdictOf } from "./flows/verdict.ts";
+import { Watcher } from "./flows/watch.ts";
+import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
+import { watchFlagFile } from "./sources/flagd/index.ts";
+import { watchRepository } from "./sources/gitops/index.ts";
+import { otlpRouter } from "./sources/otlp/index.ts";
+import { ConversationRepository } from "./store/conversations.ts";
+
+export interface App {
+  readonly url: string;
+  /** Resolves when history is loaded, knowledge is ingested and the watcher watches. */
+  readonly ready: Promise<void>;
+  readonly demo: DemoHandle | null;
+  close(): Promise<void>;
+}
+
+/** Starts everything in order: stores, HTTP, demo, targets, agent, chat, watcher. The page answers within a second or two; the rest follows. */
+export async function startApp(config: Config, options: { readonly names?: ShopNames } = {}): Promise<App> {
+  const log = pino({ level: config.logLevel, base: null }, pino.destination(2));
+  const stores = await openStores(config);
+  const release = await lock(stores.folder, {
+    stale: 10_000,
+    update: 2_000,
+    retries: { retries: 12, minTimeout: 1_000, maxTimeout: 1_000 },
+  }).catch(async () => {
+    await closeStores(stores);
+    throw new OperatorError(`Another Vigil uses ${stores.folder}. Stop it, or set VIGIL_DATA_DIR to another folder.`);
+  });
+  const app = new RunningApp(config, stores, log, options.names);
+  try {
+    await app.start();
+  } catch (error) {
+    await app.close();
+    await release();
+    throw error;
+  }
+  return {
+    url: app.url,
+    ready: app.ready,
+    demo: app.demo,
+    close: async () => {
+      await app.close();
+      await release();
+    },
+  };
+}
+
+class RunningApp {
+  readonly #config: Config;
+  readonly #stores: Stores;
+  readonly #log: Logger;
+  readonly #names: ShopNames | undefined;
+  readonly #closers: (() => Promise<void>)[] = [];
+  #clock: Clock = wallClock;
+  #core: Core | null = null;
+  #watcher: Watcher | null = null;
+  #investigator: Investigator | null = null;
+  #progress: PageState["progress"] = { what: "starting", done: 0, total: 1 };
+  demo: DemoHandle | null = null;
+  ready: Promise<void> = Promise.resolve();
+  url = "";
+
+  constructor(config: Config, stores: Stores, log: Logger, names: ShopNames | undefined) {
+    this.#config = config;
+    this.#stores = stores;
+    this.#log = log;
+    this.#names = names;
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    const { telemetry, investigations } = this.#stores;
+    const conversations = new ConversationRepository(this.#stores.state);
+    const web = webSurface({
+      store: conversations,
+      picture: (id) => investigations.picture(id),
+      state: () => this.#pageState(),
+      demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
+      host: config.server.host,
+      now: () => Date.now(),
+    });
+    const http = express().disable("x-powered-by");
+    const clock: Clock = { now: () => this.#clock.now(), speed: 1 };
+    http.use(otlpRouter({ sink: telemetry, maxBytes: config.telemetry.maxBodyMegabytes * 1_000_000, clock }));
+    http.use(web.router);
+    const server = await listen(createServer(http), config);
+    this.#closers.push(() => closeServer(server));
+    const { port } = server.address() as AddressInfo;
+    this.url = `http://${config.server.host.includes(":") ? `[${config.server.host}]` : config.server.host}:${port}`;
+
+    const places = await this.#openTargets(`http://127.0.0.1:${port}`);
+    const core = await openCore(config, this.#stores, this.#clock, places, this.#log);
+    this.#core = core;
+    this.#closers.push(() => core.close());
+
+    const surfaces: Surface[] = [web.surface, ...(await this.#slack(conversations))];
+    const presenter = new Presenter({ surfaces, store: conversations, log: this.#log });
+    const investigator = new Investigator({
+      store: investigations,
+      feedback: this.#stores.feedback,
+      agent: core.agent,
+      channel: presenter,
+      picture: (anomaly) => this.#watcher?.picture(anomaly) ?? Promise.resolve(null),
+      now: () => Date.now(),
+      log: this.#log,
+    });
+    this.#investigator = investigator;
+    const watcher = new Watcher({
+      metrics: telemetry,
+      changes: telemetry,
+      graph: core.graph,
+      latest: () => telemetry.latest(),
+      store: investigations,
+      memory: investigations,
+      investigator,
+      channel: presenter,
+      clock: this.#clock,
+      log: this.#log,
+      options: {
+        step: config.detection.stepSeconds * SECOND,
+        falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek,
+        historyDays: Math.min(28, config.telemetry.retentionDays),
+      },
+    });
+    this.#watcher = watcher;
+    core.useScanner(watcher);
+    core.actions.onChange((proposal) => {
+      const show = async () => {
+        await presenter.showProposal({ proposal, nonce: core.actions.nonceFor(proposal) });
+        const verdict = verdictOf(proposal);
+        if (verdict) await presenter.tell(proposal.investigationId, verdict);
+      };
+      show().catch((error) => this.#log.error({ err: error, proposal: proposal.id }, "a proposal could not be shown"));
+    });
+
+    const answerer = new Answerer({
+      agent: core.agent,
+      conversation: investigations,
+      investigationAt: async (at) => {
+        const id = await presenter.investigationAt(at);
+        return id ? investigations.get(id) : null;
+      },
+      now: () => Date.now(),
+      log: this.#log,
+    });
+    const handlers = this.#handlers(core, investigator, answerer, presenter);
+    for (const surface of surfaces) await surface.start(handlers);
+    this.#closers.push(async () => {
+      answerer.stop();
+      for (const surface of surfaces) await surface.stop();
+      await presenter.close();
+    });
+    this.ready = this.#prepare(core, watcher, investigator, places);
+    this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) {
+      await close().catch((error) => this.#log.warn({ err: error }, "something did not close cleanly"));
+    }
+    this.#closers.length = 0;
+    await closeStores(this.#stores);
+  }
+
+  /** Everything that takes a while: history, knowledge, learning the baselines; then the watch begins. */
+  async #prepare(core: Core, watcher: Watcher, investigator: Investigator, places: TargetPlaces): Promise<void> {
+    const fresh = (await this.#stores.investigations.recall("story-played")) === null;
+    const ingested = this.#ingest(core);
+    await this.demo?.ready;
+    this.#progress = { what: "learning what is normal", done: 0, total: 1 };
+    const watchers = this.#watchChanges(places);
+    for (const each of watchers) await each.look();
+    await watcher.prepare((done, total) => {
+      this.#progress = { what: "learning what is normal", done, total };
+    });
+    for (const each of watchers) each.start();
+    watcher.start();
+    this.#closers.push(async () => {
+      await watcher.stop();
+      for (const each of watchers) await each.stop();
+      await investigator.close();
+    });
+    await core.actions.start();
+    await investigator.resume();
+    this.#keepHouse();
+    this.#progress = null;
+    await ingested;
+    const { scenario } = this.#config.demo;
+    if (this.demo && fresh && scenario !== "none") {
+      await this.#stores.investigations.remember("story-played", scenario);
+      if (scenario !== "quiet") await this.demo.play(scenario);
+    }
+  }
+
+  async #ingest(core: Core): Promise<void> {
+    for (const folder of this.#config.knowledge.folders) {
+      await core.knowledge.ingestFolder(resolve(folder), { collection: folder });
+    }
+  }
+
+  /** Starts the demo, or finds the configured flag file and repository. */
+  async #openTargets(receiverUrl: string): Promise<TargetPlaces> {
+    const { demo, flags, deploys } = this.#config;
+    if (!demo.enabled) return { flagFile: flags.file ?? null, repository: deploys.repository ?? null, environment: "production" };
+    const handle = await startDemo({
+      folder: join(this.#stores.folder, "demo"),
+      receiverUrl,
+      speed: demo.speed,
+      historyDays: demo.historyDays,
+      seed: demo.seed,
+      ...(this.#names ? { names: this.#names } : {}),
+      resumeFrom: await this.#stores.telemetry.latest(),
+      onProgress: (done, total) => {
+        this.#progress = { what: `loading ${demo.historyDays} days of history`, done, total };
+      },
+      onFailure: (error) => this.#log.error({ error }, "the demo shop failed"),
+    });
+    this.demo = handle;
+    this.#clock = handle.clock;
+    this.#closers.push(() => handle.stop());
+    return { flagFile: handle.flagFile, repository: handle.repository, environment: DEMO_ENVIRONMENT };
+  }
+
+  #watchChanges(places: TargetPlaces): ChangeWatcher[] {
+    const { telemetry, investigations } = this.#stores;
+    const common = {
+      environment: places.environment,
+      now: () => this.#clock.now(),
+      every: Math.max(300, (5 * SECOND) / this.#clock.speed),
+      sink: async (changes: Parameters<typeof telemetry.appendChanges>[0]) => telemetry.appendChanges(changes),
+      onError: (error: unknown) => this.#log.warn({ err: error }, "changes could not be read; the next look tries again"),
+    };
+    const cursor = <T>(name: string): Cursor<T> => ({
+      load: () => investigations.recall<T>(`cursor/${name}`),
+      save: (value) => investigations.remember(`cursor/${name}`, value),
+    });
+    return [
+      ...(places.flagFile ? [watchFlagFile({ ...common, file: places.flagFile, cursor: cursor("flags") })] : []),
+      ...(places.repository ? [watchRepository({ ...common, folder: places.repository, cursor: cursor("deploys") })] : []),
+    ];
+  }
+
+  #handlers(core: Core, investigator: Investigator, answerer: Answerer, presenter: Presenter): ChatHandlers {
+    const { investigations, feedback } = this.#stores;
+    const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
+    return {
+      ask: (question, reply) => answerer.ask(question, reply),
+      decide: async ({ proposalId, rev, nonce, verdict, reason, user, via, message }) => {
+        if (!(await presenter.isCardOf(proposalId, user.surface, message))) {
+          return { accepted: false, text: "This card is not the live one of its proposal; nothing was done." };
+        }
+        const outcome = await core.actions.decide({
+          proposalId,
+          rev,
+          nonce,
+          verdict,
+          reason,
+          actor: actor(user),
+          name: user.name,
+          via,
+        });
+        return { accepted: outcome.accepted, text: outcome.text };
+      },
+      feedback: (incoming) =>
+        takeFeedback(
+          {
+            investigations,
+            feedback,
+            investigator,
+            library: {
+              add: ({ id, title, services, text, metadata }) =>
+                core.knowledge.add({ id, kind: "incident", title, services, text, metadata }),
+              remove: (id) => core.knowledge.remove(id),
+            },
+            onChange: () => core.learning.refresh(),
+            now: () => Date.now(),
+          },
+          incoming,
+        ),
+      command: (text, user) =>
+        runCommand(
+          {
+            status: async () => ({
+              stopped: (await core.actions.stopReason()) !== null,
+              mind: this.#mind(),
+              watchedSeries: this.#watcher?.watchedSeries ?? 0,
+              runningInvestigations: investigator.running,
+              pendingProposals: await core.actions.list({ states: ["pending"] }),
+              telemetryTime: new Date(this.#clock.now()).toISOString(),
+            }),
+            stop: async (who, reason) => {
+              for (const id of investigator.running) investigator.cancel(id);
+              answerer.stop();
+              return core.actions.stop(actor(who), reason);
+            },
+            resume: (who) => core.actions.resume(actor(who)),
+            services: () => this.#stores.telemetry.services(),
+            investigate: async (service, who) => {
+              const anomalies = (await this.#watcher?.scan([service], this.#clock.now())) ?? [];
+              const opened = await investigator.open({
+                trigger: "question",
+                incidentId: null,
+                anomalies,
+                question: `investigate ${service}`,
+                requester: actor(who),
+              });
+              return opened.id;
+            },
+            report: async () => reportText(await collectReport(core.records, this.#config.worth)),
+          },
+          text,
+          user,
+        ),
+    };
+  }
+
+  async #slack(store: ConversationRepository): Promise<Surface[]> {
+    const { botToken, appToken, signingSecret, channel, apiUrl } = this.#config.slack;
+    if (!botToken || !channel) return [];
+    const { slackSurface } = await import("./chat/slack/index.ts");
+    return [slackSurface({ botToken, appToken, signingSecret, channel, apiUrl, store, log: this.#log })];
+  }
+
+  async #play(name: string): Promise<void> {
+    if (!this.demo) throw new OperatorError("The demo is off.");
+    if (name !== "reset" && !isScenario(name)) throw new OperatorError(`There is no scenario ${name.slice(0, 40)}.`);
+    if (this.#progress) throw new OperatorError("History is still being loaded; try again in a moment.");
+    await this.demo.play(name);
+  }
+
+  #mind(): string {
+    const { apiKey, baseUrl, name } = this.#config.model;
+    return apiKey || baseUrl ? (name ?? "configured model") : "offline reasoner";
+  }
+
+  async #pageState(): Promise<PageState> {
+    return {
+      telemetryTime: this.#clock.now(),
+      speed: this.#clock.speed,
+      watchedSeries: this.#watcher?.watchedSeries ?? 0,
+      progress: this.#progress,
+      stopped: (await this.#core?.actions.stopReason()) ?? null,
+      mind: this.#mind(),
+      running: this.#investigator?.running ?? [],
+      demo: this.demo && { current: this.demo.current() },
+    };
+  }
+
+  /** Deletes telemetry that is older than the retention, now and every hour. */
+  #keepHouse(): void {
+    const { telemetry } = this.#stores;
+    const retain = () =>
+      telemetry
+        .retain(this.#clock.now() - this.#config.telemetry.retentionDays * DAY)
+        .catch((error) => this.#log.warn({ err: error }, "old telemetry could not be deleted"));
+    void retain();
+    const timer = setInterval(retain, HOUR / Math.min(60, this.#clock.speed));
+    timer.unref();
+    this.#closers.push(async () => clearInterval(timer));
+  }
+}
+
+async function listen(server: Server, config: Config): Promise<Server> {
+  const { host, port } = config.server;
+  await new Promise<void>((done, failed) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const remedy =
+        error.code === "EADDRINUSE"
+          ? "is taken; stop what uses it, or set VIGIL_PORT to a free port"
+          : `cannot be used (${error.message}); set VIGIL_HOST and VIGIL_PORT`;
+      failed(new OperatorError(`The address ${host}:${port} ${remedy}.`));
+    });
+    server.listen(port, host, done);
+  });
+  return server;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise((done) => server.close(done));
+  server.closeAllConnections();
+  await closed;
+}

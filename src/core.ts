@@ -1,0 +1,217 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { rollBackDeploy } from "./actions/catalogue/roll-back-deploy.ts";
+import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
+import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
+import { createSreAgent } from "./agent/index.ts";
+import type { AnomalyScanner, SreAgent } from "./agent/types.ts";
+import type { Config } from "./config.ts";
+import { causalEffect } from "./diagnosis/causal-test.ts";
+import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
+import { type Clock, DAY, MINUTE, SECOND } from "./domain/time.ts";
+import { Learning } from "./flows/learn.ts";
+import type { Log } from "./flows/log.ts";
+import type { ReportSources } from "./flows/report.ts";
+import { historyScanner } from "./flows/scan.ts";
+import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
+import { ownerOnlyFolder } from "./store/database.ts";
+import { FeedbackRepository } from "./store/feedback.ts";
+import { InvestigationRepository } from "./store/investigations.ts";
+import { ProposalRepository } from "./store/proposals.ts";
+import { openStateDatabase, type StateDatabase } from "./store/state.ts";
+import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
+import { FlagdFile } from "./targets/flagd/index.ts";
+import { GitopsRepository } from "./targets/gitops/index.ts";
+
+/** Where flags and versions are acted upon. */
+export interface TargetPlaces {
+  readonly flagFile: string | null;
+  readonly repository: string | null;
+  readonly environment: string;
+}
+
+/** The two database files of a state folder. */
+export interface Stores {
+  readonly folder: string;
+  readonly state: StateDatabase;
+  readonly telemetry: TelemetryStore;
+  readonly investigations: InvestigationRepository;
+  readonly feedback: FeedbackRepository;
+}
+
+export async function openStores(config: Config): Promise<Stores> {
+  const folder = ownerOnlyFolder(resolve(config.dataDir));
+  const state = await openStateDatabase(join(folder, "vigil.db"));
+  const telemetry = await openTelemetryStore(join(folder, "telemetry.db"));
+  return {
+    folder,
+    state,
+    telemetry,
+    investigations: new InvestigationRepository(state),
+    feedback: new FeedbackRepository(state),
+  };
+}
+
+export async function closeStores(stores: Stores): Promise<void> {
+  stores.telemetry.close();
+  await stores.state.destroy();
+}
+
+/** Everything that reasons and acts, without anything that listens. */
+export interface Core {
+  readonly knowledge: Knowledge;
+  readonly learning: Learning;
+  readonly actions: Actions;
+  readonly agent: SreAgent;
+  readonly graph: () => Promise<ServiceGraph>;
+  readonly catalog: () => Promise<readonly CatalogEntry[]>;
+  readonly records: ReportSources;
+  /** Replaces the scanner over stored history by one that is kept current. */
+  useScanner(scanner: AnomalyScanner): void;
+  close(): Promise<void>;
+}
+
+/** Wires stores, knowledge, actions and agent. Nothing runs by itself until `actions.start()`. */
+export async function openCore(config: Config, stores: Stores, clock: Clock, places: TargetPlaces, log: Log): Promise<Core> {
+  const { telemetry, investigations, feedback } = stores;
+  const step = config.detection.stepSeconds * SECOND;
+  const learning = new Learning(investigations, feedback);
+  await learning.refresh();
+  const knowledge = await openKnowledge({
+    db: stores.state,
+    folder: join(stores.folder, "index"),
+    boost: (id) => learning.boost(id),
+  });
+  learning.knowledge = knowledge;
+  const entries = existsSync(config.knowledge.catalog) ? readCatalog(resolve(config.knowledge.catalog)) : Promise.resolve([]);
+  const catalog = () => entries;
+  const graph = graphReader(telemetry, catalog, clock);
+
+  const now = () => clock.now();
+  const { flagFile, repository, environment } = places;
+  const flags = flagFile ? new FlagdFile({ file: flagFile, environment, now }) : null;
+  const deploys = repository ? new GitopsRepository({ folder: repository, environment, now }) : null;
+  const policy = config.actions.policyFile ? loadPolicy(resolve(config.actions.policyFile)) : DEFAULT_POLICY;
+  const stopFile = join(stores.folder, "STOP");
+  const actions = new Actions(
+    {
+      store: new ProposalRepository(stores.state, () => Date.now()),
+      catalogue: [...(flags ? [toggleFeatureFlag(flags)] : []), ...(deploys ? [rollBackDeploy(deploys)] : [])],
+      flags,
+      metrics: telemetry,
+      policy,
+      graph,
+      catalog,
+      isApprover: async (actor) => mayApprove(config, actor),
+      stoppedOutside: () => {
+        if (process.env.VIGIL_STOP) return "VIGIL_STOP is set in the environment";
+        return existsSync(stopFile) ? `the file ${stopFile} exists` : null;
+      },
+      clock,
+      now: () => Date.now(),
+      key: approvalKey(stores.folder),
+      step,
+      approvalTtl: config.actions.approvalSeconds * SECOND,
+      verificationWindow: config.actions.verificationMinutes * MINUTE,
+      causalWindow: config.actions.causalTestMinutes * MINUTE,
+      log,
+    },
+    causalEffect,
+  );
+
+  let scanner = historyScanner(telemetry, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
+  const { model } = config;
+  const agent = createSreAgent(
+    {
+      metrics: telemetry,
+      logs: telemetry,
+      traces: telemetry,
+      changes: telemetry,
+      knowledge,
+      catalog,
+      scanner: { scan: (services, at) => scanner.scan(services, at) },
+      desk: { actions: actions.proposable, file: (request) => actions.file(request) },
+      causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
+      clock,
+      learned: learning,
+    },
+    {
+      prompts: resolve(import.meta.dirname, "../prompts"),
+      model:
+        model.apiKey || model.baseUrl
+          ? {
+              name: model.name ?? "gpt-5-mini",
+              ...(model.apiKey ? { apiKey: model.apiKey } : {}),
+              ...(model.baseUrl ? { baseUrl: model.baseUrl } : {}),
+              timeout: model.timeoutSeconds * SECOND,
+            }
+          : undefined,
+      budget: { dollars: model.maxDollarsPerInvestigation },
+    },
+  );
+  return {
+    knowledge,
+    learning,
+    actions,
+    agent,
+    graph,
+    catalog,
+    records: { investigations, feedback, proposals: () => actions.list() },
+    useScanner: (current) => {
+      scanner = current;
+    },
+    close: async () => {
+      await actions.close();
+      await knowledge.close();
+    },
+  };
+}
+
+/** On loopback the person at the page is the operator; elsewhere only those whom the configuration lists may approve. */
+function mayApprove(config: Config, actor: string): boolean {
+  const [surface, ...rest] = actor.split(":");
+  if (surface === "web") return ["127.0.0.1", "::1", "localhost"].includes(config.server.host);
+  return surface === "slack" && config.slack.approvers.includes(rest.join(":"));
+}
+
+/** The key behind the buttons' secrets, made once and readable by the owner only. */
+function approvalKey(folder: string): Buffer {
+  const file = join(folder, "approval.key");
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32), { mode: 0o600, flag: "wx" });
+  return readFileSync(file);
+}
+
+const GRAPH_AGE = 30 * SECOND;
+
+/** The service graph: calls seen in traces within a day, and what the catalog declares. Kept for half a minute. */
+function graphReader(
+  telemetry: TelemetryStore,
+  catalog: () => Promise<readonly CatalogEntry[]>,
+  clock: Clock,
+): () => Promise<ServiceGraph> {
+  let kept: { readonly at: number; readonly graph: Promise<ServiceGraph> } | null = null;
+  const read = async (): Promise<ServiceGraph> => {
+    const now = clock.now();
+    const [seen, declared, services] = await Promise.all([
+      telemetry.dependencies({ from: now - DAY, to: now + MINUTE }),
+      catalog(),
+      telemetry.services(),
+    ]);
+    const known = new Set(services);
+    const edges = [...seen];
+    for (const { name, dependsOn } of declared) {
+      for (const callee of dependsOn) {
+        const both = known.has(name) && known.has(callee);
+        if (both && !edges.some((edge) => edge.caller === name && edge.callee === callee))
+          edges.push({ caller: name, callee, calls: 0 });
+      }
+    }
+    const nodes = [...new Set([...services, ...edges.flatMap(({ caller, callee }) => [caller, callee])])].sort();
+    return { nodes, edges };
+  };
+  return () => {
+    if (!kept || Date.now() - kept.at > GRAPH_AGE) kept = { at: Date.now(), graph: read() };
+    return kept.graph;
+  };
+}
