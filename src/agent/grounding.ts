@@ -104,19 +104,17 @@ export function ground(draft: ReportDraft, known: readonly Evidence[]): { readon
     struck++;
     headline = (hypotheses[0]?.statement ?? headline).replace(/\s*[-+−]?\d[\d.,]*\s*%?/g, " ").slice(0, 200);
   }
-  return {
-    struck,
-    draft: {
-      ...draft,
-      headline,
-      hypotheses,
-      contributingFactors: factors,
-      whatChanged: strike(draft.whatChanged),
-      whatElseIsAnomalous: strike(draft.whatElseIsAnomalous),
-      seenBefore: strike(draft.seenBefore),
-      blastRadiusOfActing: strike(draft.blastRadiusOfActing),
-    },
+  const grounded = {
+    ...draft,
+    headline,
+    hypotheses,
+    contributingFactors: factors,
+    whatChanged: strike(draft.whatChanged),
+    whatElseIsAnomalous: strike(draft.whatElseIsAnomalous),
+    seenBefore: strike(draft.seenBefore),
+    blastRadiusOfActing: strike(draft.blastRadiusOfActing),
   };
+  return { draft: grounded, struck };
 }
 
 /** Strikes sentences of a free answer that quote numbers which no cited (or, without citation, no) evidence holds. */

@@ -1,4 +1,4 @@
-import type { CausalTestResult, Evidence, InvestigationStep } from "../domain/investigation.ts";
+import type { CausalTestResult, Evidence, EvidenceId, InvestigationStep } from "../domain/investigation.ts";
 import type { RedSignal, ServiceName, TimeRange } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import { cleanUntrusted } from "../domain/untrusted.ts";
@@ -35,7 +35,7 @@ export class Session {
   readonly #cache = new Map<string, Promise<Finding>>();
   readonly #events: AgentEvents;
   readonly #wall: () => EpochMs;
-  readonly #firstId: number;
+  #lastId: number;
   #steps = 0;
   #services: Promise<readonly ServiceName[]> | null = null;
 
@@ -57,11 +57,11 @@ export class Session {
     this.signal = given.signal;
     this.#events = given.events;
     this.#wall = given.wall;
-    this.#firstId = given.evidenceSoFar ?? 0;
+    this.#lastId = given.evidenceSoFar ?? 0;
   }
 
   get evidence(): readonly Evidence[] {
-    return this.findings.map(({ evidence }) => evidence);
+    return this.findings.map(({ evidence }) => evidence).sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
   }
 
   get causalTest(): CausalTestResult | null {
@@ -104,11 +104,22 @@ export class Session {
     return made;
   }
 
-  add(tool: string, args: Readonly<Record<string, unknown>>, draft: EvidenceDraft, details: Finding["details"]): Finding {
+  /** Ids are given out when a call starts, so that parallel calls get them in the order in which they were made. */
+  reserve(): EvidenceId {
+    return `E${++this.#lastId}`;
+  }
+
+  add(
+    id: EvidenceId,
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+    draft: EvidenceDraft,
+    details: Finding["details"],
+  ): Finding {
     const evidence: Evidence = {
       ...draft,
       summary: cleanUntrusted(draft.summary, 2_400).text,
-      id: `E${this.#firstId + this.findings.length + 1}`,
+      id,
       tool,
       args,
       at: this.deps.clock.now(),

@@ -70,18 +70,20 @@ async function perform(
   session: Session,
   timeout: Milliseconds,
 ): Promise<Finding> {
-  const work = () =>
-    session.show(
+  const work = () => {
+    const id = session.reserve();
+    return session.show(
       definition.title(args),
       async () => {
         const limit = definition.timeout === undefined ? timeout : definition.timeout;
         const { evidence, details } = await withTimeout(definition, limit, session.signal, (signal) =>
           definition.run(args, session, signal),
         );
-        return session.add(definition.name, args, evidence, details);
+        return session.add(id, definition.name, args, evidence, details);
       },
       ({ evidence }) => `${evidence.id}: ${evidence.summary.split("\n")[0] ?? ""}`,
     );
+  };
   if (definition.cached === false) return work();
   return session.once(`${definition.name} ${canonical(args)}`, work);
 }
