@@ -82,3 +82,15 @@ describe("the offline reasoner under attack and doubt", () => {
     expect(report.hypotheses[0]?.changeId).not.toBe("c-flag");
   });
 });
+
+describe("stopping", () => {
+  it("ends at once when it is aborted in the middle, and files nothing", async () => {
+    const world = fakeWorld("flag");
+    const abort = new AbortController();
+    const agent = createSreAgent(world.deps, { prompts: PROMPTS });
+    const onStep = () => abort.abort(new Error("cancelled"));
+    const request = { investigationId: "INV-1", anomalies: world.anomalies, question: null, requester: "vigil" };
+    await expect(agent.investigate(request, { onStep }, abort.signal)).rejects.toThrow();
+    expect(world.filed).toEqual([]);
+  });
+});
