@@ -76,10 +76,10 @@ export class Session {
     return this.#services;
   }
 
-  /** From the onset to now, at least ten minutes and at most two hours. */
+  /** From the onset to now, at least four minutes and at most two hours: what was normal before the onset would water it down. */
   get during(): TimeRange {
     const { onset, now } = this.focus;
-    return { from: Math.max(now - 2 * HOUR, Math.min(onset, now - 10 * MINUTE)), to: now };
+    return { from: Math.max(now - 2 * HOUR, Math.min(onset, now - 4 * MINUTE)), to: now };
   }
 
   /** As long as `during`, at least half an hour, ending a little before the onset because onsets are estimates. */

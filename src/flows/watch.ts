@@ -5,7 +5,7 @@ import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { ServiceGraph } from "../domain/service.ts";
 import type { ChangeSource, MetricSource, RedSignal, ServiceName } from "../domain/telemetry.ts";
-import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
+import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
 import type { Investigator } from "./investigate.ts";
 import type { Log } from "./log.ts";
 import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
@@ -42,6 +42,8 @@ interface Watched {
   readonly recent: Observation[];
   /** The anomaly that is open on this series. */
   open: Anomaly | null;
+  /** A spike that has not yet lasted long enough to be told. */
+  unconfirmed: boolean;
 }
 
 const KEEP_OBSERVATIONS = 8 * 60;
@@ -49,6 +51,11 @@ const REMEMBER_EVERY_TICKS = 60;
 const DISCOVER_EVERY_TICKS = 30;
 /** Steps behind the newest that one tick catches up at most, so that a long pause does not freeze the bot. */
 const MOST_STEPS_A_TICK = 240;
+
+/** A single extreme sample says little; a spike is told when it has lasted this long. */
+const CONFIRM_SPIKE_STEPS = 3;
+/** Steps at the end of a batch that count as now. */
+const CATCHING_UP_STEPS = 5;
 
 const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
@@ -113,7 +120,9 @@ export class Watcher implements AnomalyScanner {
       observed = true;
       raised.push(...(await this.#observe(watched, Math.min(until, watched.next + MOST_STEPS_A_TICK * step))));
     }
-    for (const anomaly of raised.sort((a, b) => a.startedAt - b.startedAt)) await this.#raise(anomaly);
+    // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
+    if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
+    for (const anomaly of raised.sort((a, b) => b.score - a.score)) await this.#raise(anomaly);
     if (observed) await this.#close(until);
     if (this.#ticks % REMEMBER_EVERY_TICKS === 0) await this.#rememberAll();
   }
@@ -178,7 +187,15 @@ export class Watcher implements AnomalyScanner {
 
     const remembered = await memory.recall<{ next: EpochMs; state: DetectorState }>(`detector/${keyOf(service, signal)}`);
     if (remembered && remembered.next > until - DAY) {
-      return { service, signal, detector: restoreDetector(remembered.state), next: remembered.next, recent: [], open };
+      return {
+        service,
+        signal,
+        detector: restoreDetector(remembered.state),
+        next: remembered.next,
+        recent: [],
+        open,
+        unconfirmed: false,
+      };
     }
     // The newest steps are observed rather than learned, so that what is wrong already is seen, and pictures have a past.
     const learnUntil = until - 3 * HOUR;
@@ -191,32 +208,58 @@ export class Watcher implements AnomalyScanner {
     });
     if (history.points.length < 60) return null;
     fresh.train(history.points);
-    return { service, signal, detector: fresh, next: learnUntil, recent: [], open };
+    return { service, signal, detector: fresh, next: learnUntil, recent: [], open, unconfirmed: false };
   }
 
   async #observe(watched: Watched, until: EpochMs): Promise<Anomaly[]> {
     const { metrics, options, store } = this.#deps;
     const { service, signal } = watched;
-    const series = await metrics.red({ service, signal, from: watched.next, to: until, step: options.step });
+    const range = { from: watched.next, to: until, step: options.step };
+    const [series, traffic] = await Promise.all([
+      metrics.red({ service, signal, ...range }),
+      signal === "rate" ? null : metrics.red({ service, signal: "rate", ...range }),
+    ]);
     const values = new Map(series.points.map((point) => [point.at, point.value]));
+    const counts = new Map(traffic?.points.map((point) => [point.at, Math.round((point.value * options.step) / SECOND)]));
     const raised: Anomaly[] = [];
     for (let at = watched.next; at < until; at += options.step) {
       const value = values.get(at);
-      const observation = value === undefined ? watched.detector.missing(at) : watched.detector.observe({ at, value });
+      const count = counts.get(at);
+      const observation =
+        value === undefined
+          ? watched.detector.missing(at)
+          : watched.detector.observe({ at, value }, count === undefined ? {} : { count });
       watched.recent.push(observation);
       if (watched.recent.length > KEEP_OBSERVATIONS) watched.recent.shift();
       if (observation.change) {
         watched.open = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...observation.change };
-        raised.push(watched.open);
+        watched.unconfirmed = true;
       } else if (watched.open && observation.ongoing) {
         watched.open = { ...watched.open, ...observation.ongoing };
       } else if (watched.open && observation.state !== "alarm") {
-        raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
+        // What came and went before anybody was told is no news.
+        if (!watched.unconfirmed) raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
         watched.open = null;
+      }
+      const { open } = watched;
+      if (!open || !watched.unconfirmed) continue;
+      const patience = open.kind === "spike" ? CONFIRM_SPIKE_STEPS * options.step : 0;
+      // While catching up, only what still goes on at the end is told.
+      if (at - open.detectedAt >= patience && at + CATCHING_UP_STEPS * options.step >= until) {
+        watched.unconfirmed = false;
+        raised.push(open);
       }
     }
     watched.next = until;
     return raised;
+  }
+
+  #confirmAll(): Anomaly[] {
+    return [...this.#series.values()].flatMap((watched) => {
+      if (!watched.open || !watched.unconfirmed) return [];
+      watched.unconfirmed = false;
+      return [watched.open];
+    });
   }
 
   /** Opens an incident for a new anomaly or adds it to the one it belongs to; an ended one is noted where it is known. */

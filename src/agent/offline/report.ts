@@ -54,7 +54,13 @@ function headline(
   if (outcome === "nothing_wrong") return `Nothing is wrong with ${where}: its signals are within what is usual at this hour.`;
   const own = findingsOf(findings, "metrics").find(({ details }) => details.service === focus.service);
   const moved = own?.details.series.find(({ signal }) => signal === (focus.signal ?? "latency"));
-  const symptom = moved ? `${where} ${moved.name.replace("_", " ")} is ${percent(moved.change)}` : `${where} is not as usual`;
+  // The anomaly's own figure is against the seasonal baseline; the plain before-and-during comparison stands in for it.
+  const anomaly = findingsOf(findings, "anomalies")
+    .flatMap(({ details }) => details.anomalies)
+    .find(({ service, signal }) => service === focus.service && signal === focus.signal);
+  const figure = anomaly && `${where} ${anomaly.signal.replace("_", " ")} is ${percent(anomaly.relativeChange)}`;
+  const symptom =
+    figure ?? (moved ? `${where} ${moved.name.replace("_", " ")} is ${percent(moved.change)}` : `${where} is not as usual`);
   if (outcome === "unknown" || !lead) {
     const ruledOut = `${symptom}; I do not know why yet`;
     return `${ruledOut}: the evidence does not set one cause apart.`;

@@ -41,7 +41,7 @@ export function proposalTool(action: ProposableAction): ReadTool {
         args: parsed.data,
         reason: stated.reason,
         expectedEffect: stated.expectedEffect,
-        watch: { service, signal: stated.watchSignal, direction: stated.watchDirection },
+        watch: { service, signal: stated.watchSignal, direction: stated.watchDirection, since: session.focus.onset },
         confidence: session.deps.learned.calibrate(stated.confidence),
         investigationId: session.investigationId,
         requester: session.requester,
