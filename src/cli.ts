@@ -59,10 +59,7 @@ program
   .argument("<dir>", "folder of incidents, runbooks and notes in Markdown")
   .description("add a folder to what Vigil knows; only what changed is embedded again")
   .option("--json", "machine-readable output")
-  .action(async (folder, options) => {
-    const { loadConfig } = await import("./config.ts");
-    return (await import("./commands/ingest.ts")).ingest(folder, { ...options, dataDir: loadConfig().dataDir });
-  });
+  .action(async (folder, options) => (await import("./commands/ingest.ts")).ingest(folder, options));
 
 program
   .command("report")

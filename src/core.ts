@@ -18,6 +18,7 @@ import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
+import { KnowledgeRepository } from "./store/knowledge.ts";
 import { ProposalRepository } from "./store/proposals.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
@@ -78,11 +79,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
   const step = config.detection.stepSeconds * SECOND;
   const learning = new Learning(investigations, feedback);
   await learning.refresh();
-  const knowledge = await openKnowledge({
-    db: stores.state,
-    folder: join(stores.folder, "index"),
-    boost: (id) => learning.boost(id),
-  });
+  const knowledge = await openKnowledge({ store: new KnowledgeRepository(stores.state), boost: (id) => learning.boost(id) });
   learning.knowledge = knowledge;
   const entries = existsSync(config.knowledge.catalog) ? readCatalog(resolve(config.knowledge.catalog)) : Promise.resolve([]);
   const catalog = () => entries;

@@ -24,6 +24,8 @@ export interface SearchQuery {
   readonly text: string;
   readonly kinds?: readonly DocumentKind[];
   readonly services?: readonly ServiceName[];
+  /** Only documents that were ingested under this name. */
+  readonly collection?: string;
   readonly top: number;
 }
 
