@@ -1,0 +1,72 @@
+import type { Answer, InvestigationStep } from "../../domain/investigation.ts";
+import type { Card } from "../card.ts";
+import { plainText } from "../markdown.ts";
+import { clip } from "../text.ts";
+import { evidenceLines, hypothesisLines, mindLine } from "./parts.ts";
+
+const LONGEST = 12_000;
+
+/** An answer in its thread, with the evidence it rests on. */
+export function answerCard(answer: Answer): Card {
+  const { evidence, report } = answer;
+  return {
+    kind: "answer",
+    id: null,
+    subject: "",
+    tone: "quiet",
+    badge: "",
+    title: "",
+    story: clip(plainText(answer.text).replace(/\s+/g, " "), 200),
+    body: [
+      { type: "text", markdown: clip(answer.text, LONGEST) },
+      ...(report && report.hypotheses.length > 0
+        ? [{ type: "hypotheses" as const, items: hypothesisLines(report.hypotheses) }]
+        : []),
+    ],
+    folds:
+      evidence.length > 0
+        ? [
+            {
+              id: "evidence",
+              title: `Evidence, ${evidence.length} item${evidence.length > 1 ? "s" : ""}`,
+              open: false,
+              blocks: [{ type: "evidence", investigationId: null, items: evidenceLines(evidence) }],
+            },
+          ]
+        : [],
+    buttons: [],
+    feedback: null,
+    context: mindLine(answer.mind, answer.cost),
+  };
+}
+
+/** The same message while tools still run. */
+export function workingCard(steps: readonly InvestigationStep[]): Card {
+  const running = steps.findLast(({ state }) => state === "running");
+  return {
+    ...note(""),
+    kind: "answer",
+    tone: "working",
+    badge: "Looking",
+    story: clip(running ? `${running.title}…` : "Looking…", 200),
+    body: steps.length > 0 ? [{ type: "steps", steps }] : [],
+  };
+}
+
+/** A plain message: a verdict, a reminder, a refusal. */
+export function note(markdown: string, tone: Card["tone"] = "quiet"): Card {
+  return {
+    kind: "note",
+    id: null,
+    subject: "",
+    tone,
+    badge: "",
+    title: "",
+    story: clip(plainText(markdown).replace(/\s+/g, " "), 200),
+    body: markdown ? [{ type: "text", markdown: clip(markdown, LONGEST) }] : [],
+    folds: [],
+    buttons: [],
+    feedback: null,
+    context: [],
+  };
+}

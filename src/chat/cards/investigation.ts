@@ -1,0 +1,200 @@
+import { quantity } from "../../agent/words.ts";
+import type { Anomaly } from "../../domain/anomaly.ts";
+import type { CausalTestResult, CitedText, Investigation, InvestigationReport } from "../../domain/investigation.ts";
+import type { InvestigationView } from "../../flows/ports.ts";
+import { signalName, unitOf } from "../../flows/signals.ts";
+import type { Card, CardBlock, Fold, Tone } from "../card.ts";
+import { asCode, change, clip, clock, plain, quoted, share, span } from "../text.ts";
+import { cites, evidenceLines, hypothesisLines, mindLine } from "./parts.ts";
+
+/** The investigation from its first second to its verdicts, always as one message. */
+export function investigationCard({ investigation, picture, feedback }: InvestigationView): Card {
+  const { id, report, anomalies, steps } = investigation;
+  const title = clip(report ? plain(report.headline, 200) : symptom(investigation), 200);
+  const body: CardBlock[] = [];
+  if (report) body.push({ type: "fields", fields: leadFields(investigation, report) });
+  else {
+    const [first] = anomalies;
+    if (first) body.push({ type: "fields", fields: anomalyFields(first, anomalies.length) });
+    if (investigation.state === "failed")
+      body.push({
+        type: "text",
+        markdown: "I could not finish this: something in me failed and was logged. `/vigil investigate` starts again.",
+      });
+  }
+  if (picture) {
+    const version = `${picture.points.length}-${picture.points.at(-1)?.at ?? 0}-${picture.changes.length}`;
+    body.push({ type: "picture", investigationId: id, version, picture });
+  }
+  if (report) {
+    if (report.hypotheses.length > 0) body.push({ type: "hypotheses", items: hypothesisLines(report.hypotheses) });
+    if (report.causalTest) body.push({ type: "text", markdown: causalText(report.causalTest) });
+  } else if (steps.length > 0) body.push({ type: "steps", steps });
+
+  return {
+    kind: "investigation",
+    id,
+    subject: `investigation:${id}`,
+    ...headOf(investigation),
+    title,
+    story: story(investigation, title),
+    body,
+    folds: report ? folds(investigation, report) : [],
+    buttons: [],
+    feedback:
+      investigation.state === "done"
+        ? {
+            investigationId: id,
+            question: report?.outcome === "cause_found" ? "Was the hypothesis right?" : "Was this right?",
+            votes: feedback.map(({ user, verdict }) => ({ user: plain(user, 80), verdict })),
+            acted: (report?.proposals.length ?? 0) > 0,
+          }
+        : null,
+    context: [
+      id,
+      ...(report ? mindLine(report.mind, report.cost) : []),
+      ...(report && report.struckClaims > 0
+        ? [`${report.struckClaims} claim${report.struckClaims > 1 ? "s" : ""} struck for lack of evidence`]
+        : []),
+    ],
+  };
+}
+
+function headOf({ state, report }: Investigation): { readonly tone: Tone; readonly badge: string } {
+  switch (state) {
+    case "running":
+      return { tone: "working", badge: "Investigating" };
+    case "failed":
+      return { tone: "bad", badge: "Not finished" };
+    case "cancelled":
+      return { tone: "quiet", badge: "Stopped" };
+    case "done":
+      if (report?.outcome === "cause_found") return { tone: "attention", badge: `Cause found · ${share(report.confidence)}` };
+      if (report?.outcome === "nothing_wrong") return { tone: "good", badge: "Nothing wrong" };
+      return { tone: "attention", badge: "Cause unknown" };
+  }
+}
+
+/** What is off, in one line, before anything is known of why. */
+function symptom({ anomalies, question }: Investigation): string {
+  const [first] = anomalies;
+  if (!first) return question ? plain(question, 200) : "Looking around";
+  return `${plain(first.service, 60)} ${signalName(first.signal)} ${change(first.relativeChange)} since ${clock(first.startedAt)} UTC`;
+}
+
+function story(investigation: Investigation, title: string): string {
+  const { report, anomalies, state } = investigation;
+  if (!report) return clip(state === "running" ? `Investigating: ${title}` : title, 200);
+  const since = anomalies[0] ? ` Since ${clock(anomalies[0].startedAt)} UTC.` : "";
+  const sure = report.outcome === "cause_found" ? ` ${share(report.confidence)} sure.` : "";
+  const upstream = report.blastRadius.upstream.length;
+  const blast = upstream > 0 ? ` Affects ${upstream} caller${upstream > 1 ? "s" : ""}.` : "";
+  return clip(`${title.replace(/[.\s]*$/, ".")}${sure}${since}${blast}`, 200);
+}
+
+function anomalyFields(anomaly: Anomaly, count: number): { name: string; markdown: string }[] {
+  const unit = unitOf(anomaly.signal);
+  return [
+    {
+      name: "Now",
+      markdown: `**${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
+    },
+    {
+      name: "Since",
+      markdown: `${clock(anomaly.startedAt)} UTC, noticed ${span(Math.max(0, anomaly.detectedAt - anomaly.startedAt))} later`,
+    },
+    ...(count > 1 ? [{ name: "Together with", markdown: `${count - 1} more anomal${count > 2 ? "ies" : "y"}` }] : []),
+  ];
+}
+
+function leadFields({ anomalies }: Investigation, report: InvestigationReport): { name: string; markdown: string }[] {
+  const [first] = anomalies;
+  const { upstream, downstream, trafficShare } = report.blastRadius;
+  const names = (list: readonly string[]) => {
+    const more = list.length > 5 ? ` and ${list.length - 5} more` : "";
+    return `${list
+      .slice(0, 5)
+      .map((name) => asCode(name, 60))
+      .join(", ")}${more}`;
+  };
+  const reach = [
+    ...(upstream.length > 0 ? [`callers ${names(upstream)}`] : []),
+    ...(downstream.length > 0 ? [`calls ${names(downstream)}`] : []),
+    ...(trafficShare === null ? [] : [`${share(trafficShare)} of requests`]),
+  ];
+  return [
+    ...(first ? anomalyFields(first, anomalies.length).slice(0, 2) : []),
+    ...(reach.length > 0 ? [{ name: "Blast radius", markdown: reach.join("; ") }] : []),
+  ];
+}
+
+function causalText(test: CausalTestResult): string {
+  const { effect, interval, pValue, samples, verdict, restored } = test;
+  const words = {
+    causal: "**It is the cause.**",
+    not_causal: "**It is not the cause.**",
+    inconclusive: "**Inconclusive.**",
+  }[verdict];
+  const p = pValue < 0.001 ? "p < 0.001" : `p = ${pValue.toFixed(3)}`;
+  return [
+    `**Causal test** — ${asCode(test.flag)} switched off for test traffic only: ${quoted(test.signal, 60)} of ${asCode(test.service, 60)} ${change(effect)} `,
+    `(95 % interval ${change(interval[0])} to ${change(interval[1])}; ${p}; ${samples.test} against ${samples.control} samples). ${words} `,
+    restored ? "The flag is back as it was." : "**The flag was not restored: look at it now.**",
+  ].join("");
+}
+
+function folds(investigation: Investigation, report: InvestigationReport): Fold[] {
+  const question = (name: string, cited: CitedText) => ({
+    name,
+    markdown: `${quoted(cited.text, 1_200)}${cites(cited.evidence)}`,
+  });
+  const factors = report.contributingFactors.map(({ text, evidence }) => `- ${quoted(text, 400)}${cites(evidence)}`);
+  const next = report.nextChecks.map((text) => `- ${quoted(text, 400)}`);
+  const all: Fold[] = [
+    {
+      id: "questions",
+      title: "Four questions",
+      open: true,
+      blocks: [
+        {
+          type: "fields",
+          fields: [
+            question("What changed?", report.whatChanged),
+            question("What else is anomalous?", report.whatElseIsAnomalous),
+            question("Seen before?", report.seenBefore),
+            question("What would acting touch?", report.blastRadiusOfActing),
+          ],
+        },
+      ],
+    },
+  ];
+  if (factors.length > 0)
+    all.push({
+      id: "factors",
+      title: "Contributing factors",
+      open: false,
+      blocks: [{ type: "text", markdown: factors.join("\n") }],
+    });
+  if (next.length > 0)
+    all.push({
+      id: "next",
+      title: "What to check next",
+      open: report.outcome === "unknown",
+      blocks: [{ type: "text", markdown: next.join("\n") }],
+    });
+  if (investigation.steps.length > 0)
+    all.push({
+      id: "reasoning",
+      title: `Reasoning, ${investigation.steps.length} steps`,
+      open: false,
+      blocks: [{ type: "steps", steps: investigation.steps }],
+    });
+  if (report.evidence.length > 0)
+    all.push({
+      id: "evidence",
+      title: `Evidence, ${report.evidence.length} item${report.evidence.length > 1 ? "s" : ""}`,
+      open: false,
+      blocks: [{ type: "evidence", investigationId: investigation.id, items: evidenceLines(report.evidence) }],
+    });
+  return all;
+}

@@ -1,0 +1,175 @@
+import type { Proposal, ProposalState } from "../../domain/proposal.ts";
+import type { ProposalView } from "../../flows/ports.ts";
+import { signalName } from "../../flows/signals.ts";
+import type { Button, Card, CardBlock, Stage, Tone } from "../card.ts";
+import { asCode, clip, clock, clockSeconds, day, plain, quoted, share, span } from "../text.ts";
+
+const HEADS: Readonly<Record<ProposalState, { readonly tone: Tone; readonly badge: string }>> = {
+  draft: { tone: "working", badge: "Being prepared" },
+  pending: { tone: "attention", badge: "Awaits approval" },
+  approved: { tone: "working", badge: "Approved" },
+  executing: { tone: "working", badge: "Executing" },
+  verifying: { tone: "working", badge: "Verifying" },
+  verified: { tone: "good", badge: "Verified" },
+  denied: { tone: "quiet", badge: "Denied" },
+  expired: { tone: "quiet", badge: "Expired" },
+  cancelled: { tone: "quiet", badge: "Cancelled" },
+  superseded: { tone: "quiet", badge: "Superseded" },
+  stale: { tone: "quiet", badge: "Stale" },
+  unknown: { tone: "bad", badge: "Needs your eyes" },
+  rolling_back: { tone: "attention", badge: "Rolling back" },
+  rolled_back: { tone: "attention", badge: "Rolled back" },
+  rollback_failed: { tone: "bad", badge: "Undo failed" },
+  failed: { tone: "bad", badge: "Failed" },
+};
+
+/**
+ * A proposed action and all that becomes of it, always as one message. It is drawn from the stored proposal alone, so that what people
+ * read is what will run; nothing that a model wrote stands where a fact should, and the model's reason is marked as such.
+ */
+export function proposalCard({ proposal, nonce }: ProposalView): Card {
+  const { id, state, risk, rev, summary } = proposal;
+  const head = HEADS[state];
+  const open = state === "pending" && nonce !== null;
+  const title = plain(summary, 200);
+  return {
+    kind: "proposal",
+    id,
+    subject: `proposal:${id}`,
+    ...head,
+    title,
+    story: story(proposal, head.badge, title),
+    body: body(proposal),
+    folds: [
+      { id: "risk", title: `Risk ${risk.tier}, ${risk.score} points`, open: false, blocks: riskBlocks(proposal) },
+      { id: "exact", title: "Exactly what will run", open: false, blocks: [{ type: "code", text: exact(proposal) }] },
+    ],
+    buttons: open ? buttons(proposal, nonce, title) : [],
+    feedback: null,
+    context: [id, `revision ${rev}`, `digest ${proposal.digest.slice(0, 12)}`, `asked for by ${plain(proposal.requester, 80)}`],
+  };
+}
+
+function body(proposal: Proposal): CardBlock[] {
+  const { criterion, state, outcome } = proposal;
+  const fields = [
+    { name: "Change", markdown: `${asCode(proposal.currentState, 200)} → ${asCode(proposal.wantedState, 200)}` },
+    { name: "Target", markdown: `${asCode(proposal.target, 120)} in ${asCode(proposal.environment, 60)}` },
+    { name: "Risk", markdown: `**${proposal.risk.tier}** ${tierWords(proposal.risk.tier)}` },
+    {
+      name: "Counts as a success",
+      markdown: criterion
+        ? `${signalName(criterion.signal)} of ${asCode(criterion.service, 60)} ${criterion.direction === "down" ? "falls" : "rises"} by at least ${share(criterion.minimumEffect)} within ${span(criterion.window)}; otherwise it is undone`
+        : "nobody has said: it will be left for you to judge",
+    },
+    { name: "Undo", markdown: quoted(proposal.undo, 300) },
+    ...(state === "pending" ? [{ name: "Expires", markdown: `${clockSeconds(proposal.expiresAt)} UTC` }] : []),
+    ...approvals(proposal),
+  ];
+  const blocks: CardBlock[] = [{ type: "fields", fields }];
+  if (state === "pending" && proposal.reason)
+    blocks.push({ type: "text", markdown: `*Why, in Vigil's words:* ${quoted(proposal.reason, 600)}` });
+  if (outcome) blocks.push({ type: "text", markdown: `**${HEADS[state].badge}:** ${quoted(outcome, 600)}` });
+  blocks.push({ type: "stages", stages: stages(proposal) });
+  return blocks;
+}
+
+function approvals({ approvals: given, neededApprovals, state }: Proposal): { name: string; markdown: string }[] {
+  const lacking = neededApprovals > 1 || state === "pending";
+  if (given.length === 0) return lacking ? [{ name: "Approvals", markdown: `0 of ${neededApprovals}` }] : [];
+  const who = given.map(({ user, at }) => `${asCode(user, 80)} ${clock(at)}`).join(", ");
+  return [
+    { name: "Approved by", markdown: neededApprovals > 1 ? `${who} (${given.length} of ${neededApprovals})` : `${who} UTC` },
+  ];
+}
+
+function buttons(proposal: Proposal, nonce: string, title: string): Button[] {
+  const { id: proposalId, rev, risk } = proposal;
+  return [
+    {
+      type: "approve",
+      proposalId,
+      rev,
+      nonce,
+      label: "Approve",
+      tier: risk.tier,
+      confirm: {
+        title: "Run this in production?".replace("production", plain(proposal.environment, 40) || "production"),
+        text: `${title}. Vigil verifies the effect and undoes it when it does not help.`,
+      },
+    },
+    { type: "deny", proposalId, rev, nonce, label: "Deny" },
+  ];
+}
+
+function riskBlocks({ risk }: Proposal): CardBlock[] {
+  return [
+    {
+      type: "fields",
+      fields: risk.lines.slice(0, 10).map(({ factor, value, points }) => ({
+        name: plain(factor, 60),
+        markdown: `${quoted(value, 160)} (${points > 0 ? `+${points}` : points})`,
+      })),
+    },
+  ];
+}
+
+const tierWords = (tier: string): string =>
+  ({
+    T0: "reads only",
+    T1: "small and reversible",
+    T2: "production, reversible",
+    T3: "wide or slow to undo",
+    T4: "irreversible",
+  })[tier] ?? "";
+
+/** The bytes that the approval binds, as a person can compare them. */
+function exact({ action, args, target, environment, digest, createdAt, expiresAt }: Proposal): string {
+  const lines = [
+    `action       ${action}`,
+    `arguments    ${JSON.stringify(args)}`,
+    `target       ${target}`,
+    `environment  ${environment}`,
+    `sha256       ${digest}`,
+    `proposed     ${day(createdAt)} ${clockSeconds(createdAt)} UTC`,
+    `expires      ${day(expiresAt)} ${clockSeconds(expiresAt)} UTC`,
+  ];
+  return lines.map((line) => plain(line, 1_000)).join("\n");
+}
+
+function story(proposal: Proposal, badge: string, title: string): string {
+  const ask = proposal.state === "pending" ? ` Expires ${clock(proposal.expiresAt)} UTC.` : "";
+  const outcome = proposal.outcome ? ` ${plain(proposal.outcome, 120)}` : "";
+  return clip(`${badge}: ${title}.${ask}${outcome}`, 200);
+}
+
+/** The walk of a proposal as people follow it. */
+function stages({ state }: Proposal): Stage[] {
+  const walk = (names: readonly string[], now: number, ending: Stage["state"] = "now"): Stage[] =>
+    names.map((name, index) => ({ name, state: index < now ? "done" : index === now ? ending : "ahead" }));
+  const usual = ["Proposed", "Approved", "Executed", "Verified"];
+  switch (state) {
+    case "draft":
+    case "pending":
+      return walk(["Proposed", "Approval", "Execution", "Verification"], 1);
+    case "approved":
+    case "executing":
+      return walk(["Proposed", "Approved", "Execution", "Verification"], 2);
+    case "verifying":
+      return walk(["Proposed", "Approved", "Executed", "Verification"], 3);
+    case "verified":
+      return walk(usual, 4);
+    case "rolling_back":
+      return walk(["Proposed", "Approved", "Executed", "Did not help", "Rolling back"], 4);
+    case "rolled_back":
+      return walk(["Proposed", "Approved", "Executed", "Did not help", "Rolled back"], 5);
+    case "rollback_failed":
+      return walk(["Proposed", "Approved", "Executed", "Did not help", "Undo failed"], 4, "failed");
+    case "unknown":
+      return walk(["Proposed", "Approved", "Executed", "Needs your eyes"], 3, "failed");
+    case "failed":
+      return walk(["Proposed", "Approved", "Failed"], 2, "failed");
+    default:
+      return walk(["Proposed", HEADS[state].badge], 1, "failed");
+  }
+}
