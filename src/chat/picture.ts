@@ -1,0 +1,115 @@
+import { CustomChart, LineChart } from "echarts/charts";
+import { GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent } from "echarts/components";
+import * as echarts from "echarts/core";
+import { SVGRenderer } from "echarts/renderers";
+import type { AnomalyPicture } from "../flows/ports.ts";
+
+echarts.use([CustomChart, LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, SVGRenderer]);
+
+const SIZE = { width: 720, height: 260 };
+const INK = "#8b98a9";
+const FONT = "system-ui, 'DejaVu Sans', sans-serif";
+
+/** Scales values to what people read: seconds to milliseconds, shares to per cent. */
+function readable(unit: string): { readonly factor: number; readonly label: string } {
+  if (unit === "s") return { factor: 1_000, label: "ms" };
+  if (unit === "1") return { factor: 100, label: "%" };
+  return { factor: 1, label: unit.replaceAll(/[{}]/g, "") };
+}
+
+/** The anomaly as SVG: the expected band, the series, the time in which it is off, and a marker at each change. Legible on dark and light. */
+export function pictureSvg(picture: AnomalyPicture): string {
+  const { factor, label } = readable(picture.unit);
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, ...SIZE });
+  const band = picture.band.map(({ at, lower, upper }) => [at, lower * factor, (upper - lower) * factor]);
+  const last = picture.points.at(-1)?.at ?? picture.anomalyFrom;
+  chart.setOption({
+    animation: false,
+    backgroundColor: "transparent",
+    textStyle: { fontFamily: FONT, color: INK },
+    title: {
+      text: `${picture.title} (${label})`,
+      left: 8,
+      top: 4,
+      textStyle: { fontSize: 13, fontWeight: 600, color: INK, fontFamily: FONT },
+    },
+    grid: { left: 52, right: 16, top: 36, bottom: 28 },
+    xAxis: {
+      type: "time",
+      axisLine: { lineStyle: { color: INK, opacity: 0.4 } },
+      axisLabel: { color: INK, hideOverlap: true, formatter: (at: number) => new Date(at).toISOString().slice(11, 16) },
+      splitLine: { show: false },
+    },
+    yAxis: {
+      type: "value",
+      scale: true,
+      axisLabel: { color: INK, formatter: (value: number) => Number(value.toPrecision(4)).toString() },
+      splitLine: { lineStyle: { color: INK, opacity: 0.15 } },
+    },
+    series: [
+      {
+        type: "line",
+        stack: "band",
+        data: band.map(([at, lower]) => [at, lower]),
+        lineStyle: { opacity: 0 },
+        symbol: "none",
+        silent: true,
+      },
+      {
+        type: "line",
+        stack: "band",
+        data: band.map(([at, , height]) => [at, height]),
+        lineStyle: { opacity: 0 },
+        areaStyle: { color: "#5b8def", opacity: 0.2 },
+        symbol: "none",
+        silent: true,
+      },
+      {
+        type: "line",
+        data: picture.band.map(({ at, expected }) => [at, expected * factor]),
+        lineStyle: { color: "#5b8def", width: 1, type: "dashed", opacity: 0.8 },
+        symbol: "none",
+        silent: true,
+      },
+      {
+        type: "line",
+        data: picture.points.map(({ at, value }) => [at, value * factor]),
+        lineStyle: { color: "#f08c4b", width: 1.8 },
+        symbol: "none",
+        silent: true,
+        markArea: {
+          itemStyle: { color: "#f08c4b", opacity: 0.1 },
+          data: [[{ xAxis: picture.anomalyFrom }, { xAxis: picture.anomalyTo ?? last }]],
+        },
+        markLine: {
+          symbol: "none",
+          lineStyle: { color: "#c678dd", type: "solid", width: 1 },
+          label: {
+            color: "#c678dd",
+            fontSize: 10,
+            fontFamily: FONT,
+            position: "insideEndTop",
+            formatter: ({ name }: { name: string }) => name,
+          },
+          data: picture.changes
+            .slice(0, 4)
+            .map((change) => ({ xAxis: change.at, name: `${change.subject} ${change.after}`.slice(0, 28) })),
+        },
+      },
+    ],
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return svg;
+}
+
+/** The same as PNG on a light ground, for platforms that show no SVG. Text needs one font of the system. */
+export async function picturePng(picture: AnomalyPicture): Promise<Buffer> {
+  const { Resvg } = await import("@resvg/resvg-js");
+  const rendered = new Resvg(pictureSvg(picture), {
+    background: "#ffffff",
+    fitTo: { mode: "width", value: SIZE.width * 2 },
+    font: { loadSystemFonts: true, defaultFontFamily: "DejaVu Sans" },
+  }).render();
+  return rendered.asPng();
+}

@@ -1,0 +1,303 @@
+import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { join } from "node:path";
+import express, { type NextFunction, type Request, type Response, Router } from "express";
+import { z } from "zod";
+import type { InvestigationStep } from "../../domain/investigation.ts";
+import type { AnomalyPicture, ChatHandlers, ChatUser } from "../../flows/ports.ts";
+import type { Card } from "../card.ts";
+import { answerCard } from "../cards/answer.ts";
+import { pictureSvg } from "../picture.ts";
+import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
+import type { Surface } from "../surface.ts";
+
+/** What the page's header shows. */
+export interface PageState {
+  readonly telemetryTime: number;
+  readonly speed: number;
+  readonly watchedSeries: number;
+  readonly progress: { readonly what: string; readonly done: number; readonly total: number } | null;
+  readonly stopped: string | null;
+  readonly mind: string;
+  readonly running: readonly string[];
+  readonly demo: { readonly current: { readonly scenario: string; readonly since: number } } | null;
+}
+
+export interface WebOptions {
+  readonly store: ChatStore;
+  readonly picture: (investigationId: string) => Promise<AnomalyPicture | null>;
+  readonly state: () => Promise<PageState>;
+  readonly demo: { readonly play: (scenario: string) => Promise<void> } | null;
+  /** Address that the server listens on; requests must name it, or loopback. */
+  readonly host: string;
+  readonly now: () => number;
+}
+
+const CHANNEL = "incidents";
+const BACKLOG = 300;
+const STATE_EVERY = 1_000;
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const person = z
+  .string()
+  .trim()
+  .min(1)
+  .max(60)
+  .regex(/^[\p{L}\p{N} ._-]+$/u, "letters, digits, spaces, dots, dashes")
+  .default("you");
+const messageBody = z.object({
+  text: z.string().min(1).max(8_000),
+  thread: z.string().max(200).nullable().default(null),
+  user: person,
+});
+const decisionBody = z.object({
+  proposalId: z.string().max(40),
+  rev: z.number().int(),
+  nonce: z.string().max(60),
+  verdict: z.enum(["approve", "deny"]),
+  reason: z.string().max(500).nullable().default(null),
+  message: z.string().max(200),
+  user: person,
+});
+const feedbackBody = z.object({
+  investigationId: z.string().max(40),
+  verdict: z.enum(["correct", "partly", "incorrect", "noise"]).nullable(),
+  realCause: z.string().max(2_000).nullish(),
+  missed: z.string().max(2_000).nullish(),
+  actionEffective: z.boolean().nullish(),
+  via: z.enum(["button", "form"]).default("button"),
+  user: person,
+});
+
+/**
+ * The incident channel in a browser, for trying Vigil and for teams without a chat platform. It has no login: whoever reaches it is the
+ * operator, so it listens on loopback, checks Host and Origin (DNS rebinding, CSRF) and wants the page's token with every change.
+ */
+export function webSurface(options: WebOptions): { readonly surface: Surface; readonly router: Router } {
+  const channel = new WebChannel(options);
+  return { surface: channel, router: channel.router() };
+}
+
+class WebChannel implements Surface {
+  readonly name = "web";
+  readonly #options: WebOptions;
+  readonly #token = randomBytes(24).toString("base64url");
+  readonly #listeners = new Set<Response>();
+  #handlers: ChatHandlers | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: WebOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#sendState(), STATE_EVERY);
+    this.#timer.unref();
+  }
+
+  async start(handlers: ChatHandlers): Promise<void> {
+    this.#handlers = handlers;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#timer = null;
+    for (const listener of this.#listeners) listener.end();
+    this.#listeners.clear();
+  }
+
+  /** The subject is the message's id, so that posting the same card twice is one message. */
+  async post(card: Card, thread: MessageRef | null): Promise<MessageRef> {
+    await this.#put({
+      id: card.subject,
+      thread: thread?.message ?? null,
+      at: this.#options.now(),
+      author: "vigil",
+      kind: "card",
+      body: card,
+    });
+    return { channel: CHANNEL, message: card.subject };
+  }
+
+  async update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void> {
+    await this.#put({
+      id: ref.message,
+      thread: thread?.message ?? null,
+      at: this.#options.now(),
+      author: "vigil",
+      kind: "card",
+      body: card,
+    });
+  }
+
+  async say(text: string, thread: MessageRef | null): Promise<void> {
+    await this.#put({
+      id: randomUUID(),
+      thread: thread?.message ?? null,
+      at: this.#options.now(),
+      author: "vigil",
+      kind: "text",
+      body: text,
+    });
+  }
+
+  router(): Router {
+    const router = Router();
+    const json = express.json({ limit: "64kb" });
+    router.use((request, response, next) => this.#guard(request, response, next));
+    router.get("/healthz", (_request, response) => void response.json({ name: "vigil", ok: true }));
+    router.get(
+      "/api/session",
+      (_request, response) => void response.set("cache-control", "no-store").json({ token: this.#token }),
+    );
+    router.get("/api/state", async (_request, response) => void response.json(await this.#options.state()));
+    router.get("/api/events", (request, response) => this.#events(request, response));
+    router.get("/api/pictures/:file", async (request, response) => {
+      const picture = await this.#options.picture(String(request.params.file).replace(/\.svg$/, ""));
+      if (!picture) return void response.status(404).json({ error: "There is no such picture." });
+      response.type("image/svg+xml").set("cache-control", "no-store").send(pictureSvg(picture));
+    });
+    router.post("/api/messages", json, (request, response) => this.#say(request, response));
+    router.post("/api/decisions", json, (request, response) => this.#decide(request, response));
+    router.post("/api/feedback", json, (request, response) => this.#feedback(request, response));
+    router.post("/api/demo/:scenario", json, async (request, response) => {
+      if (!this.#options.demo) return void response.status(404).json({ error: "The demo is off." });
+      await this.#options.demo.play(String(request.params.scenario));
+      response.json({ ok: true });
+    });
+    router.use(express.static(join(import.meta.dirname, "page"), { index: "index.html", cacheControl: false }));
+    router.use((error: Error, request: Request, response: Response, next: NextFunction) => {
+      if (response.headersSent || !request.path.startsWith("/api/")) return next(error);
+      const bad = error instanceof z.ZodError;
+      const expected = bad || error.name === "OperatorError" || (error as { type?: string }).type?.startsWith("entity.");
+      const text = bad
+        ? error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")
+        : expected
+          ? error.message
+          : "Something failed here.";
+      response.status(expected ? 400 : 500).json({ error: text });
+    });
+    return router;
+  }
+
+  /** Refuses requests that name another host (DNS rebinding), and changes that do not come from our own page. */
+  #guard(request: Request, response: Response, next: NextFunction): void {
+    response.set({ "content-security-policy": CSP, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
+    const named = (request.headers.host ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+    const own = ["127.0.0.1", "localhost", "::1", this.#options.host].includes(named) || this.#options.host === "0.0.0.0";
+    if (!own) return void response.status(421).json({ error: `This page does not answer to the name ${named.slice(0, 80)}.` });
+    if (request.method === "GET" || request.method === "HEAD") return next();
+    const origin = request.headers.origin;
+    if (origin !== undefined && origin !== `http://${request.headers.host}` && origin !== `https://${request.headers.host}`) {
+      return void response.status(403).json({ error: "This request comes from another page." });
+    }
+    const given = Buffer.from(String(request.headers["x-vigil-token"] ?? ""));
+    const wanted = Buffer.from(this.#token);
+    if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+      return void response.status(403).json({ error: "The page is of an earlier start; reload it." });
+    }
+    next();
+  }
+
+  async #events(request: Request, response: Response): Promise<void> {
+    response.set({ "content-type": "text/event-stream", "cache-control": "no-store", connection: "keep-alive" });
+    response.flushHeaders();
+    const since = Number(request.headers["last-event-id"] ?? request.query.since ?? 0) || 0;
+    for (const message of await this.#options.store.messagesSince(since, BACKLOG)) sendMessage(response, message);
+    response.write(`event: state\ndata: ${JSON.stringify(await this.#options.state())}\n\n`);
+    response.write("event: caught-up\ndata: {}\n\n");
+    this.#listeners.add(response);
+    request.on("close", () => this.#listeners.delete(response));
+  }
+
+  async #sendState(): Promise<void> {
+    if (this.#listeners.size === 0) return;
+    const state = JSON.stringify(await this.#options.state());
+    for (const listener of this.#listeners) listener.write(`event: state\ndata: ${state}\n\n`);
+  }
+
+  async #put(message: Omit<StoredMessage, "seq">): Promise<void> {
+    const stored = await this.#options.store.putMessage(message);
+    for (const listener of this.#listeners) sendMessage(listener, stored);
+  }
+
+  async #say(request: Request, response: Response): Promise<void> {
+    const { text, thread, user: name } = messageBody.parse(request.body);
+    const handlers = this.#ready(response);
+    if (!handlers) return;
+    const id = randomUUID();
+    const user: ChatUser = { surface: this.name, id: name, name };
+    await this.#put({ id, thread, at: this.#options.now(), author: name, kind: "text", body: text });
+    // An answer to a message in the channel makes that message a thread.
+    const place = thread ?? id;
+    response.json({ id, thread: place });
+    const at = { surface: this.name, channel: CHANNEL, thread: place };
+    const reply = (kind: StoredMessage["kind"], body: unknown) =>
+      this.#put({ id: `reply:${id}`, thread: place, at: this.#options.now(), author: "vigil", kind, body });
+    if (/^\/vigil\b/i.test(text.trim())) {
+      await reply("text", await handlers.command(text, user, at).catch(() => "That command failed; the reason was logged."));
+      return;
+    }
+    const steps = new Map<string, InvestigationStep>();
+    await handlers.ask(
+      { messageId: id, at, user, text },
+      {
+        step: async (step) => {
+          steps.set(step.id, step);
+          await reply("card", workingCard(id, [...steps.values()]));
+        },
+        answer: (answer) => reply("card", answerCard(id, answer)),
+        sorry: (sorry) => reply("text", sorry),
+      },
+    );
+  }
+
+  async #decide(request: Request, response: Response): Promise<void> {
+    const { user: name, message, ...decision } = decisionBody.parse(request.body);
+    const handlers = this.#ready(response);
+    if (!handlers) return;
+    const reply = await handlers.decide({
+      ...decision,
+      user: { surface: this.name, id: name, name },
+      message: { channel: CHANNEL, id: message },
+      via: "button",
+    });
+    response.status(reply.accepted ? 200 : 409).json(reply);
+  }
+
+  async #feedback(request: Request, response: Response): Promise<void> {
+    const { user: name, realCause = null, missed = null, actionEffective = null, ...feedback } = feedbackBody.parse(request.body);
+    const handlers = this.#ready(response);
+    if (!handlers) return;
+    const reply = await handlers.feedback({
+      ...feedback,
+      realCause,
+      missed,
+      actionEffective,
+      user: { surface: this.name, id: name, name },
+    });
+    response.status(reply.accepted ? 200 : 409).json(reply);
+  }
+
+  #ready(response: Response): ChatHandlers | null {
+    if (!this.#handlers) response.status(503).json({ error: "Vigil is still starting; try again in a moment." });
+    return this.#handlers;
+  }
+}
+
+function sendMessage(response: Response, message: StoredMessage): void {
+  response.write(`id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(message)}\n\n`);
+}
+
+function workingCard(id: string, steps: readonly InvestigationStep[]): Card {
+  return {
+    subject: `answer:${id}`,
+    tone: "working",
+    summary: "Looking into it",
+    state: "answering",
+    blocks: [
+      {
+        type: "steps",
+        running: true,
+        items: steps.map((step) => ({ state: step.state, text: step.title, detail: step.outcome ?? "" })),
+      },
+    ],
+  };
+}
