@@ -6,13 +6,13 @@ import { evidenceLines, hypothesisLines, mindLine } from "./parts.ts";
 
 const LONGEST = 12_000;
 
-/** An answer in its thread, with the evidence it rests on. */
-export function answerCard(answer: Answer): Card {
+/** An answer in its thread, with the evidence it rests on. `messageId` is the question's. */
+export function answerCard(messageId: string, answer: Answer): Card {
   const { evidence, report } = answer;
   return {
     kind: "answer",
     id: null,
-    subject: "",
+    subject: `answer:${messageId}`,
     tone: "quiet",
     badge: "",
     title: "",
@@ -41,10 +41,11 @@ export function answerCard(answer: Answer): Card {
 }
 
 /** The same message while tools still run. */
-export function workingCard(steps: readonly InvestigationStep[]): Card {
+export function workingCard(messageId: string, steps: readonly InvestigationStep[]): Card {
   const running = steps.findLast(({ state }) => state === "running");
   return {
     ...note(""),
+    subject: `answer:${messageId}`,
     kind: "answer",
     tone: "working",
     badge: "Looking",

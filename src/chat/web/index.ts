@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { InvestigationStep } from "../../domain/investigation.ts";
 import type { AnomalyPicture, ChatHandlers, ChatUser } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
-import { answerCard } from "../cards/answer.ts";
+import { answerCard, workingCard } from "../cards/answer.ts";
 import { pictureSvg } from "../picture.ts";
 import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
 import type { Surface } from "../surface.ts";
@@ -284,20 +284,4 @@ class WebChannel implements Surface {
 
 function sendMessage(response: Response, message: StoredMessage): void {
   response.write(`id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(message)}\n\n`);
-}
-
-function workingCard(id: string, steps: readonly InvestigationStep[]): Card {
-  return {
-    subject: `answer:${id}`,
-    tone: "working",
-    summary: "Looking into it",
-    state: "answering",
-    blocks: [
-      {
-        type: "steps",
-        running: true,
-        items: steps.map((step) => ({ state: step.state, text: step.title, detail: step.outcome ?? "" })),
-      },
-    ],
-  };
 }
