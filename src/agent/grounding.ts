@@ -13,7 +13,7 @@ const NUMBER =
   /(?<![\p{L}\p{N}_.-])([-+−]?\d+(?:[.,]\d+)*)\s?(%|per cent|percent|ms|milliseconds?|s|sec|seconds?|min|minutes?|h|hours?|KB|MB|GB|MiB|GiB)?(?![\p{L}_])/gu;
 /** Identifiers that look like numbers but are names: ids, dates, clock times, versions. */
 const NAMES =
-  /\b[A-Z]{1,6}-?\d+\b|\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?|\b\d{1,2}:\d{2}(?::\d{2})?\b|\bv?\d+\.\d+\.\d+\S*|\bp(?:50|90|95|99)\b|\b95 % interval/gi;
+  /\b[A-Z]{1,6}-?\d+\b|\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?|\b\d{1,2}:\d{2}(?::\d{2})?\b|\bv?\d+\.\d+\.\d+(?:[-+.]?\w+)*|\bp(?:50|90|95|99)\b|\b95 % interval/gi;
 
 /** True when a claim cites evidence that exists and every number in it occurs there, give or take rounding and units. */
 export function isGrounded({ text, evidence }: CitedText, known: readonly Evidence[]): boolean {
@@ -102,7 +102,9 @@ export function ground(draft: ReportDraft, known: readonly Evidence[]): { readon
   let { headline } = draft;
   if (!numbersOccur(headline, known)) {
     struck++;
-    headline = (hypotheses[0]?.statement ?? headline).replace(/\s*[-+−]?\d[\d.,]*\s*%?/g, " ").slice(0, 200);
+    // The leading hypothesis tells the story as well; its numbers must be borne too.
+    const statement = hypotheses[0]?.statement ?? "The evidence does not bear a short story";
+    headline = (numbersOccur(statement, known) ? statement : statement.replace(/\s*[-+−]?\d[\d.,:]*\s*%?/g, " ")).slice(0, 200);
   }
   const grounded = {
     ...draft,

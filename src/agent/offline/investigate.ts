@@ -107,6 +107,9 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
   ];
 }
 
+/** A flag less likely than this is not worth minutes of a test when something else leads. */
+const WORTH_A_TEST = 0.2;
+
 function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], testable: ReadonlySet<string>): PlannedCall | null {
   const tests = findingsOf(turn.findings, "causal");
   const failed = turn.failures.some(({ tool }) => tool === "run_causal_test");
@@ -115,7 +118,8 @@ function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], test
   const untested = suspects.slice(0, 3).filter(({ change }) => !tests.some(({ details }) => details.flag === change?.subject));
   if (suspects[0]?.cause === "none") return null;
   const best = untested.find(
-    ({ cause, change, score }) => cause === "flag" && change && score > 0.5 && testable.has(change.subject),
+    ({ cause, change, score, probability }, rank) =>
+      cause === "flag" && change && score > 0.5 && (rank === 0 || probability >= WORTH_A_TEST) && testable.has(change.subject),
   );
   const flag = best?.change?.subject;
   if (!flag) return null;

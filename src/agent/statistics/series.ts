@@ -21,6 +21,8 @@ export interface Comparison {
   readonly movedAt: EpochMs | null;
 }
 
+const LONG_ENOUGH = 20;
+
 export function summarise(values: readonly number[]): Summary {
   if (values.length === 0) return { count: 0, mean: 0, min: 0, max: 0, deviation: 0 };
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -35,7 +37,7 @@ export function summarise(values: readonly number[]): Summary {
 }
 
 /**
- * Compares two windows by Welch's statistic, with the variance inflated by the lag-one autocorrelation of the first
+ * Compares the means of two windows in standard errors under "nothing moved", with the variance inflated by the lag-one autocorrelation of the first
  * (effective sample size, Bayley and Hammersley 1946). Points ascend.
  */
 export function compare(before: readonly MetricPoint[], during: readonly MetricPoint[]): Comparison {
@@ -45,9 +47,11 @@ export function compare(before: readonly MetricPoint[], during: readonly MetricP
   const rho = Math.min(0.9, Math.max(0, autocorrelation(before, was)));
   const inflation = (1 + rho) / (1 - rho);
   const floor = (Math.abs(was.mean) * 0.005) ** 2;
-  const error = Math.sqrt(
-    (inflation * Math.max(was.deviation ** 2, floor)) / was.count + (inflation * Math.max(is.deviation ** 2, floor)) / is.count,
-  );
+  // "Nothing moved" is judged by the noise of the normal window alone, once that is long enough: a shift within the second window
+  // widens that window's own spread and would hide itself.
+  const noise = Math.max(was.deviation ** 2, floor);
+  const spread = was.count >= LONG_ENOUGH ? noise : Math.max(is.deviation ** 2, floor);
+  const error = Math.sqrt((inflation * noise) / was.count + (inflation * spread) / is.count);
   const z = error === 0 ? 0 : (is.mean - was.mean) / error;
   const change = relative(was.mean, is.mean);
   return { before: was, during: is, change, z, movedAt: Math.abs(z) >= 4 ? changePoint([...before, ...during]) : null };
