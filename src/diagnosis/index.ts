@@ -1,4 +1,8 @@
-import { median, quantile, sorted } from "./robust.ts";
+import type { Evidence } from "./evidence.ts";
+import { walkable } from "./graph.ts";
+import { impactEvidence } from "./impact.ts";
+import { metricEvidence } from "./metric-evidence.ts";
+import { shifts } from "./shift.ts";
 import type { DiagnosisInput, RootCause } from "./types.ts";
 
 export type {
@@ -13,21 +17,29 @@ export type {
   Symptom,
 } from "./types.ts";
 
+const MOST_REASONS = 6;
+
 /** Ranks every service of the incident, likeliest root cause first. Pure. */
 export function rankRootCauses(input: DiagnosisInput): RootCause[] {
-  const before = new Map(input.before?.columns.map((one) => [`${one.service}|${one.metric}|${one.statistic}`, one.values]));
-  const best = new Map<string, RootCause>();
-  for (const column of input.during.columns) {
-    const normal = sorted(before.get(`${column.service}|${column.metric}|${column.statistic}`) ?? []);
-    const spread = quantile(normal, 0.75) - quantile(normal, 0.25);
-    const z = Math.abs(median(column.values) - quantile(normal, 0.5)) / spread;
-    const score = Number.isFinite(z) ? z : 0;
-    if (score >= (best.get(column.service)?.score ?? 0))
-      best.set(column.service, {
-        service: column.service,
-        score,
-        reasons: [`${column.metric} moved by ${score.toFixed(1)} spreads`],
-      });
-  }
-  return [...best.values()].sort((a, b) => b.score - a.score);
+  const moved = shifts(input);
+  const graph = walkable(input.graph);
+  const impact = impactEvidence(moved, graph, input.symptom);
+  const evidence: Evidence[] = [
+    ...impact,
+    ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : 1)),
+  ];
+  const services = new Set([...input.during.columns.map(({ service }) => service), ...evidence.map(({ service }) => service)]);
+  return [...services].map((service) => rootCause(service, evidence)).sort((a, b) => b.score - a.score);
+}
+
+const damped = (one: Evidence, by: number): Evidence => ({ ...one, weight: one.weight * by });
+
+function rootCause(service: string, evidence: readonly Evidence[]): RootCause {
+  const own = evidence.filter((one) => one.service === service && one.weight !== 0).sort((a, b) => b.weight - a.weight);
+  const reasons = own.slice(0, MOST_REASONS).map(({ reason }) => reason);
+  return {
+    service,
+    score: own.reduce((sum, { weight }) => sum + weight, 0),
+    reasons: reasons.length > 0 ? reasons : ["nothing of it left its normal behaviour"],
+  };
 }

@@ -1,0 +1,18 @@
+/** One sign that speaks for a service being where the trouble started. */
+export interface Evidence {
+  readonly service: string;
+  /** Roughly the logarithm of how unusual the sign is; 0 is nothing, 1 noticeable, 5 glaring. */
+  readonly weight: number;
+  /** In words with numbers. */
+  readonly reason: string;
+}
+
+/** Signs grow with the logarithm of their size, so that no series wins by its units or by having been still. */
+export function strength(z: number): number {
+  return Math.min(6, Math.log2(1 + Math.max(0, Math.abs(z) - 2) / 2));
+}
+
+/** A number as a person would say it: three significant digits. */
+export function say(value: number): string {
+  return Number(value.toPrecision(3)).toString();
+}

@@ -1,0 +1,76 @@
+import { type Evidence, say, strength } from "./evidence.ts";
+import type { Walkable } from "./graph.ts";
+import type { MetricKind } from "./metric-kind.ts";
+import type { Shift } from "./shift.ts";
+
+/** How far each kind of change speaks for a cause rather than for a consequence. */
+const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
+  cpu: { up: 1.2, down: 0.2 },
+  memory: { up: 0.8, down: 0.2 },
+  latency: { up: 1, down: 0.1 },
+  "outgoing-latency": { up: 0.2, down: 0 },
+  errors: { up: 1, down: 0 },
+  availability: { up: 0, down: 1 },
+  traffic: { up: 0.2, down: 0.3 },
+  network: { up: 0.2, down: 0.3 },
+  disk: { up: 0.3, down: 0.4 },
+  host: { up: 0.2, down: 0 },
+  other: { up: 0.2, down: 0.2 },
+};
+
+/**
+ * Signs from metrics alone, one per service and kind (the strongest), so that ten copies of a percentile do not outvote the rest. Three
+ * readings of the graph: a service whose callees slowed more than proportionally is discounted; one whose every caller waits longer for its calls while it
+ * sees nothing itself is suspected of a slow network in front of it; a caller's waiting is never its own fault. After the USE method (Gregg, 2013)
+ * and CauseInfer (Chen et al., 2014).
+ */
+export function metricEvidence(shifts: readonly Shift[], graph: Walkable): Evidence[] {
+  const strongest = new Map<string, Shift>();
+  for (const shift of shifts) {
+    const key = `${shift.service}|${shift.kind}`;
+    if (worth(shift) > worth(strongest.get(key))) strongest.set(key, shift);
+  }
+  const of = (service: string, kind: MetricKind) => strongest.get(`${service}|${kind}`);
+  const slower = (service: string) => Math.max(0, worth(of(service, "latency")));
+  const evidence = [...strongest.values()].map((shift): Evidence => {
+    const inherited = shift.kind === "latency" ? Math.max(0, ...[...graph.callees(shift.service)].map(slower)) : 0;
+    const share = inherited === 0 ? 1 : Math.max(0.2, 1 - inherited / Math.max(worth(shift), 1e-9));
+    const slowedBy = inherited > 0 ? `; ${Math.round((1 - share) * 100)} % explained by slower callees` : "";
+    return {
+      service: shift.service,
+      weight: worth(shift) * share,
+      reason: `${shift.metric} went from ${say(shift.from)} to ${say(shift.to)} (${say(Math.abs(shift.z))} spreads)${slowedBy}`,
+    };
+  });
+  return [...evidence, ...waitedFor(of, slower, graph, new Set(shifts.map(({ service }) => service)))].filter(
+    ({ weight }) => weight > 0,
+  );
+}
+
+function waitedFor(
+  of: (service: string, kind: MetricKind) => Shift | undefined,
+  slower: (service: string) => number,
+  graph: Walkable,
+  services: ReadonlySet<string>,
+): Evidence[] {
+  const wait = (service: string) => {
+    const shift = of(service, "outgoing-latency");
+    return shift === undefined || shift.z <= 0 ? 0 : strength(shift.z);
+  };
+  return [...services].flatMap((service) => {
+    const callers = [...graph.callers(service)].filter((one) => of(one, "outgoing-latency") !== undefined);
+    if (callers.length === 0) return [];
+    const least = Math.min(...callers.map(wait));
+    if (least <= 0) return [];
+    const others = callers.flatMap((caller) => [...graph.callees(caller)]).filter((one) => one !== service);
+    const better = Math.max(0, ...others.map(slower));
+    const weight = 1.5 * Math.max(0, least - better) + 0.3 * least;
+    return [{ service, weight, reason: `all its callers (${callers.join(", ")}) wait longer for what they call` }];
+  });
+}
+
+function worth(shift: Shift | undefined): number {
+  if (shift === undefined) return 0;
+  const { up, down } = WEIGHTS[shift.kind];
+  return strength(shift.z) * (shift.z > 0 ? up : down);
+}
