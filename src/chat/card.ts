@@ -55,7 +55,7 @@ export interface EvidenceLine {
   readonly summary: string;
   /** The tool and its arguments, so that anyone can ask again. */
   readonly source: string;
-  /** An `http(s)` address or a path on Vigil's page; null otherwise. */
+  /** An `http(s)` address, or null. */
   readonly link: string | null;
   readonly suspicious: boolean;
 }
@@ -82,6 +82,8 @@ export type Button =
       readonly label: string;
       readonly confirm: { readonly title: string; readonly text: string };
       readonly tier: string;
+      /** Wall clock. */
+      readonly expiresAt: number;
     }
   | {
       readonly type: "deny";

@@ -29,10 +29,9 @@ export function evidenceLines(evidence: readonly Evidence[]): EvidenceLine[] {
   }));
 }
 
-/** Only web addresses and paths on Vigil's own page; never `javascript:`, `data:` or another host in disguise (`//host`). */
+/** Only web addresses: never `javascript:` or `data:`, nor paths that no page serves. */
 export function safeLink(link: string | null): string | null {
   if (!link || link.length > 2_000) return null;
-  if (/^\/(?![/\\])[\x21-\x7e]*$/.test(link)) return link;
   try {
     const url = new URL(link);
     return (url.protocol === "https:" || url.protocol === "http:") && !url.username && !url.password ? url.href : null;

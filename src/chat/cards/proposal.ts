@@ -93,8 +93,9 @@ function buttons(proposal: Proposal, nonce: string, title: string): Button[] {
       nonce,
       label: "Approve",
       tier: risk.tier,
+      expiresAt: proposal.expiresAt,
       confirm: {
-        title: "Run this in production?".replace("production", plain(proposal.environment, 40) || "production"),
+        title: `Run this in ${plain(proposal.environment, 40) || "an unnamed environment"}?`,
         text: `${title}. Vigil verifies the effect and undoes it when it does not help.`,
       },
     },

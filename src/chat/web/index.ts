@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import { z } from "zod";
@@ -9,6 +10,7 @@ import { answerCard, workingCard } from "../cards/answer.ts";
 import { pictureSvg } from "../picture.ts";
 import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
 import type { Surface } from "../surface.ts";
+import { pageMessage } from "./page-message.ts";
 
 /** What the page's header shows. */
 export interface PageState {
@@ -181,9 +183,14 @@ class WebChannel implements Surface {
   #guard(request: Request, response: Response, next: NextFunction): void {
     response.set({ "content-security-policy": CSP, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
     const named = (request.headers.host ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-    const own = ["127.0.0.1", "localhost", "::1", this.#options.host].includes(named) || this.#options.host === "0.0.0.0";
-    if (!own) return void response.status(421).json({ error: `This page does not answer to the name ${named.slice(0, 80)}.` });
-    if (request.method === "GET" || request.method === "HEAD") return next();
+    if (!answersTo(named, this.#options.host)) {
+      response.status(421).json({ error: `This page does not answer to the name ${named.slice(0, 80)}.` });
+      return;
+    }
+    if (request.method === "GET" || request.method === "HEAD") {
+      next();
+      return;
+    }
     const origin = request.headers.origin;
     if (origin !== undefined && origin !== `http://${request.headers.host}` && origin !== `https://${request.headers.host}`) {
       return void response.status(403).json({ error: "This request comes from another page." });
@@ -200,11 +207,12 @@ class WebChannel implements Surface {
     response.set({ "content-type": "text/event-stream", "cache-control": "no-store", connection: "keep-alive" });
     response.flushHeaders();
     const since = Number(request.headers["last-event-id"] ?? request.query.since ?? 0) || 0;
-    for (const message of await this.#options.store.messagesSince(since, BACKLOG)) sendMessage(response, message);
-    response.write(`event: state\ndata: ${JSON.stringify(await this.#options.state())}\n\n`);
-    response.write("event: caught-up\ndata: {}\n\n");
+    // Listening begins before the backlog is read, so that nothing falls between; the page drops what it has already.
     this.#listeners.add(response);
     request.on("close", () => this.#listeners.delete(response));
+    response.write(`event: state\ndata: ${JSON.stringify(await this.#options.state())}\n\n`);
+    for (const message of await this.#options.store.messagesSince(since, BACKLOG)) sendMessage(response, message);
+    response.write("event: caught-up\ndata: {}\n\n");
   }
 
   async #sendState(): Promise<void> {
@@ -282,6 +290,12 @@ class WebChannel implements Surface {
   }
 }
 
+/** Loopback and the configured host, and any address where it listens on all of them: rebinding needs a name. */
+function answersTo(named: string, host: string): boolean {
+  if (["127.0.0.1", "localhost", "::1", host].includes(named)) return true;
+  return (host === "0.0.0.0" || host === "::") && isIP(named) !== 0;
+}
+
 function sendMessage(response: Response, message: StoredMessage): void {
-  response.write(`id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(message)}\n\n`);
+  response.write(`id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(pageMessage(message))}\n\n`);
 }
