@@ -10,7 +10,7 @@ import type { Execution, StoredProposal } from "./store.ts";
 import { SMALLEST_BASELINE, startVerification, type VerificationReading, Verifier } from "./verification-statistics.ts";
 
 /** Steps before the action that make the baseline, at most. */
-const BASELINE_STEPS = 30;
+const BASELINE_STEPS = 45;
 /** Steps after the action that only partly show it. */
 const SETTLE_STEPS = 2;
 /** Steps without any data after which a sample counts as missing. */
@@ -268,7 +268,7 @@ export class Executor {
         to,
         step,
       });
-      return since(points, proposal).map(({ value }) => value);
+      return baselineOf(points, criterion.baselineFrom);
     } catch (error) {
       this.#context.log.warn({ err: error, proposal: proposal.id }, "no baseline could be taken");
       return [];
@@ -318,11 +318,26 @@ export class Executor {
   }
 }
 
-/** The newest stretch that is long enough: what the signal was before the trouble must not pass for the state before the action. */
-function since(points: readonly { at: EpochMs; value: number }[], proposal: Proposal): readonly { at: EpochMs; value: number }[] {
-  const from = proposal.criterion?.baselineFrom ?? null;
-  const recent = from === null ? points : points.filter(({ at }) => at >= from);
-  return recent.length >= SMALLEST_BASELINE ? recent : points.slice(-SMALLEST_BASELINE);
+/** Samples since the onset that make a baseline of their own. */
+const OWN_BASELINE = 15;
+const FEWEST_SINCE_ONSET = 3;
+
+/**
+ * The state before the action is what the signal did since it went off; what was normal before that must not pass for it. When the trouble is
+ * young, its level is taken from the few samples since the onset and its noise from the time before, scaled to that level.
+ */
+function baselineOf(points: readonly { at: EpochMs; value: number }[], onset: EpochMs | null): number[] {
+  const values = (some: readonly { value: number }[]) => some.map(({ value }) => value);
+  if (onset === null) return values(points);
+  // Onsets are estimates: the first sample after one is left out.
+  const since = values(points.filter(({ at }) => at >= onset).slice(1));
+  const before = values(points.filter(({ at }) => at < onset));
+  if (since.length >= OWN_BASELINE || before.length < SMALLEST_BASELINE)
+    return since.length >= SMALLEST_BASELINE ? since : values(points);
+  if (since.length < FEWEST_SINCE_ONSET) return [];
+  const mean = (some: readonly number[]) => some.reduce((sum, value) => sum + value, 0) / some.length;
+  const scale = mean(before) > 0 ? mean(since) / mean(before) : 0;
+  return scale > 0 ? before.map((value) => value * scale) : since;
 }
 
 function describe(proposal: Proposal, reading: VerificationReading): string {

@@ -70,6 +70,15 @@ export class Investigator {
     return interrupted.length;
   }
 
+  /** Looks again at a finished investigation, with what telemetry has brought since; the same message tells. */
+  async again(id: string): Promise<void> {
+    const known = await this.#deps.store.get(id);
+    if (!known || this.#running.has(id)) return;
+    const reopened: Investigation = { ...known, state: "running", finishedAt: null, steps: [] };
+    await this.#deps.store.save(reopened);
+    this.#start(reopened, "vigil");
+  }
+
   /** Adds anomalies of the same incident to a running or finished investigation and shows them. */
   async join(id: string, anomalies: readonly Anomaly[]): Promise<void> {
     const known = await this.#deps.store.get(id);

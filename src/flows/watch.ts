@@ -57,6 +57,9 @@ const CONFIRM_SPIKE_STEPS = 3;
 /** Steps at the end of a batch that count as now. */
 const CATCHING_UP_STEPS = 5;
 
+/** When an incident that still goes on is investigated again, counted from its opening. */
+const LOOK_AGAIN_AFTER_STEPS = [6, 20];
+
 const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
 /**
@@ -66,6 +69,8 @@ const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|$
 export class Watcher implements AnomalyScanner {
   readonly #deps: WatcherDependencies;
   readonly #series = new Map<string, Watched>();
+  /** How often each open incident was investigated. */
+  readonly #looks = new Map<string, number>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -123,7 +128,10 @@ export class Watcher implements AnomalyScanner {
     // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
     for (const anomaly of raised.sort((a, b) => b.score - a.score)) await this.#raise(anomaly);
-    if (observed) await this.#close(until);
+    if (observed) {
+      await this.#close(until);
+      await this.#lookAgain(until);
+    }
     if (this.#ticks % REMEMBER_EVERY_TICKS === 0) await this.#rememberAll();
   }
 
@@ -297,6 +305,23 @@ export class Watcher implements AnomalyScanner {
       question: null,
       requester: "vigil",
     });
+  }
+
+  /** A first look comes early and may see too little; while the trouble goes on without a cause or a way out, it is looked at again. */
+  async #lookAgain(now: EpochMs): Promise<void> {
+    const { store, investigator, log, options } = this.#deps;
+    for (const incident of await store.unresolvedIncidents()) {
+      const looks = this.#looks.get(incident.id) ?? 1;
+      if (looks > LOOK_AGAIN_AFTER_STEPS.length || incident.anomalies.every(({ endedAt }) => endedAt !== null)) continue;
+      if (now - incident.openedAt < (LOOK_AGAIN_AFTER_STEPS[looks - 1] ?? 0) * options.step) continue;
+      const investigation = await store.ofIncident(incident.id);
+      const report = investigation?.state === "done" ? investigation.report : null;
+      if (!investigation || !report) continue;
+      this.#looks.set(incident.id, looks + 1);
+      if (report.outcome === "cause_found" && report.proposals.length > 0) continue;
+      log.info({ investigation: investigation.id, looks: looks + 1 }, "still going on; looking again");
+      await investigator.again(investigation.id);
+    }
   }
 
   /** Resolves incidents all of whose anomalies have been over for a while. */
