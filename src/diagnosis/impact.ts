@@ -20,7 +20,7 @@ export function impactEvidence(shifts: readonly Shift[], graph: Walkable, sympto
   );
   const added = new Map<string, { shift: Shift; total: number }>();
   for (const shift of shifts) {
-    if (shift.kind !== kind) continue;
+    if (shift.kind !== kind || shift.z === 0) continue;
     const worse = kind === "availability" ? shift.from - shift.to : shift.to - shift.from;
     const calls = kind === "availability" || kind === "latency" ? (requests.get(shift.service) ?? 1) : 1;
     const total = worse * calls * sure(shift.z);

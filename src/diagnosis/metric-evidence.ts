@@ -2,11 +2,12 @@ import { type Evidence, say, strength } from "./evidence.ts";
 import type { Walkable } from "./graph.ts";
 import type { MetricKind } from "./metric-kind.ts";
 import type { Shift } from "./shift.ts";
+import { waitEvidence } from "./wait.ts";
 
 /** How far each kind of change speaks for a cause rather than for a consequence. */
 const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
   cpu: { up: 1.2, down: 0.2 },
-  memory: { up: 0.8, down: 0.2 },
+  memory: { up: 0.8, down: 0.05 },
   latency: { up: 1, down: 0.1 },
   "outgoing-latency": { up: 0.2, down: 0 },
   errors: { up: 1, down: 0 },
@@ -42,31 +43,7 @@ export function metricEvidence(shifts: readonly Shift[], graph: Walkable): Evide
       reason: `${shift.metric} went from ${say(shift.from)} to ${say(shift.to)} (${say(Math.abs(shift.z))} spreads)${slowedBy}`,
     };
   });
-  return [...evidence, ...waitedFor(of, slower, graph, new Set(shifts.map(({ service }) => service)))].filter(
-    ({ weight }) => weight > 0,
-  );
-}
-
-function waitedFor(
-  of: (service: string, kind: MetricKind) => Shift | undefined,
-  slower: (service: string) => number,
-  graph: Walkable,
-  services: ReadonlySet<string>,
-): Evidence[] {
-  const wait = (service: string) => {
-    const shift = of(service, "outgoing-latency");
-    return shift === undefined || shift.z <= 0 ? 0 : strength(shift.z);
-  };
-  return [...services].flatMap((service) => {
-    const callers = [...graph.callers(service)].filter((one) => of(one, "outgoing-latency") !== undefined);
-    if (callers.length === 0) return [];
-    const least = Math.min(...callers.map(wait));
-    if (least <= 0) return [];
-    const others = callers.flatMap((caller) => [...graph.callees(caller)]).filter((one) => one !== service);
-    const better = Math.max(0, ...others.map(slower));
-    const weight = 1.5 * Math.max(0, least - better) + 0.3 * least;
-    return [{ service, weight, reason: `all its callers (${callers.join(", ")}) wait longer for what they call` }];
-  });
+  return [...evidence, ...waitEvidence(shifts, slower, graph)].filter(({ weight }) => weight > 0);
 }
 
 function worth(shift: Shift | undefined): number {

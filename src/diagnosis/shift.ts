@@ -58,7 +58,8 @@ function shiftOf(
 ): Shift {
   const kind = metricKind(column.metric);
   const history = normal ?? new Float64Array();
-  const center = median(history);
+  const known = history.some(Number.isFinite);
+  const center = known ? median(history) : median(column.values);
   const floor = 0.02 * Math.abs(center) + 1e-9;
   // Counts and times spread with their size: compare them as logarithms, shares as they are.
   const logs = kind !== "availability" && !/%|percent|ratio/i.test(column.metric);
@@ -73,8 +74,11 @@ function shiftOf(
   const from = past.length > 0 ? median(past) : center;
   const vanished = present.length === 0 && past.length > 1;
   const base = { service: column.service, metric: column.metric, statistic: column.statistic, kind, from, vanished };
-  const scale = spread(Float64Array.from(history, transform), logs ? 0.05 : floor + (kind === "availability" ? 0.2 : 0));
-  if (present.length === 0 || !Number.isFinite(from) || history.length === 0) return { ...base, to: from, z: 0, onset: null };
+  const scale = spread(
+    Float64Array.from(history, transform),
+    kind === "availability" ? Math.max(1, Math.abs(center)) / 500 : logs ? (known ? 0.05 : 0.5) : floor,
+  );
+  if (present.length === 0 || !Number.isFinite(from)) return { ...base, to: from, z: 0, onset: null };
   const z = present.map(({ value }) => (transform(value) - transform(from)) / scale);
   const held = heldAt(z);
   const onset = present.find((_, index) => Math.abs(z[index] ?? 0) >= MOVED)?.time ?? null;

@@ -1,0 +1,63 @@
+import { type Evidence, strength } from "./evidence.ts";
+import type { Walkable } from "./graph.ts";
+import type { Shift } from "./shift.ts";
+
+/**
+ * Suspects services that their callers wait for although they see nothing wrong themselves: a slow network in front of them, or a lost
+ * reply. Every caller must wait longer. Which callee it is shows in the percentiles of the caller's waiting: a callee that takes the share
+ * s of its caller's calls can move only the percentiles above 1 - s (the quantiles of a mixture), and it does move those.
+ * Shares come from the callees' request rates; a callee slowed by its own doing is blamed elsewhere and takes the blame away from its siblings.
+ */
+export function waitEvidence(shifts: readonly Shift[], slower: (service: string) => number, graph: Walkable): Evidence[] {
+  const waits = new Map<string, Shift[]>();
+  const traffic = new Map<string, number>();
+  for (const shift of shifts) {
+    if (shift.kind === "outgoing-latency") waits.set(shift.service, [...(waits.get(shift.service) ?? []), shift]);
+    if (shift.kind === "traffic" && Number.isFinite(shift.from)) traffic.set(shift.service, shift.from);
+  }
+  const wait = (caller: string) => Math.max(0, ...(waits.get(caller) ?? []).map(({ z }) => (z > 0 ? strength(z) : 0)));
+  const fits = new Map([...waits].map(([caller, quantiles]) => [caller, fitOfCallees(caller, quantiles, traffic, graph)]));
+  const services = new Set([...waits.keys()].flatMap((caller) => [...graph.callees(caller)]).filter((one) => traffic.has(one)));
+  return [...services].flatMap((service) => {
+    const callers = [...graph.callers(service)].filter((one) => waits.has(one));
+    const least = Math.min(...callers.map(wait));
+    if (callers.length === 0 || least <= 0) return [];
+    const siblings = callers.flatMap((caller) => [...graph.callees(caller)]).filter((one) => one !== service);
+    const unexplained = Math.max(0, least - Math.max(0, ...siblings.map(slower)));
+    const fit = callers.reduce((product, caller) => product * (fits.get(caller)?.get(service) ?? 1), 1) ** (1 / callers.length);
+    const weight = (1.5 * unexplained + 0.3 * least) * fit;
+    const reason = `all its callers (${callers.join(", ")}) wait longer for what they call, and its share of their calls fits (${Math.round(fit * 100)} %)`;
+    return [{ service, weight, reason }];
+  });
+}
+
+/** How well each callee's share of the calls explains which percentiles moved, the best fit being 1. */
+function fitOfCallees(
+  caller: string,
+  quantiles: readonly Shift[],
+  traffic: ReadonlyMap<string, number>,
+  graph: Walkable,
+): Map<string, number> {
+  const callees = [...graph.callees(caller)].filter((one) => traffic.has(one));
+  const total = callees.reduce((sum, one) => sum + (traffic.get(one) ?? 0), 0);
+  const likelihoods = callees.map((callee): [string, number] => {
+    const share = Math.max(1e-4, (traffic.get(callee) ?? 0) / total);
+    let likelihood = 1;
+    for (const shift of quantiles) {
+      const beyond = tailOf(shift);
+      if (beyond === null) continue;
+      const expected = 1 / (1 + (beyond / share) ** 2);
+      const moved = Math.min(0.95, Math.max(0.05, strength(Math.max(0, shift.z)) / 2));
+      likelihood *= moved * expected + (1 - moved) * (1 - expected);
+    }
+    return [callee, likelihood];
+  });
+  const best = Math.max(1e-9, ...likelihoods.map(([, likelihood]) => likelihood));
+  return new Map(likelihoods.map(([callee, likelihood]) => [callee, Math.sqrt(likelihood / best)]));
+}
+
+/** The share beyond a percentile that its name tells ("p95" → 0.05); null for means. */
+function tailOf({ metric, statistic }: Shift): number | null {
+  const digits = /p(\d{2,3})/i.exec(statistic ?? metric)?.[1];
+  return digits === undefined ? null : 1 - Number(`0.${digits}`);
+}
