@@ -3,11 +3,13 @@ import { GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent } f
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import type { AnomalyPicture } from "../flows/ports.ts";
+import { clip, plain } from "./text.ts";
 
 echarts.use([CustomChart, LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, SVGRenderer]);
 
 const SIZE = { width: 720, height: 260 };
 const INK = "#8b98a9";
+const MARK = "#b07bd6";
 const FONT = "system-ui, 'DejaVu Sans', sans-serif";
 
 /** Scales values to what people read: seconds to milliseconds, shares to per cent. */
@@ -15,6 +17,29 @@ function readable(unit: string): { readonly factor: number; readonly label: stri
   if (unit === "s") return { factor: 1_000, label: "ms" };
   if (unit === "1") return { factor: 100, label: "%" };
   return { factor: 1, label: unit.replaceAll(/[{}]/g, "") };
+}
+
+/** A line at each change, its name above the plot; neighbours are written one above the other, names near the right edge to the left. */
+function marks({ changes, points, band }: AnomalyPicture) {
+  const from = band[0]?.at ?? points[0]?.at ?? 0;
+  const to = points.at(-1)?.at ?? from + 1;
+  return changes
+    .filter(({ at }) => at >= from && at <= to)
+    .sort((a, b) => a.at - b.at)
+    .slice(-4)
+    .map((change, index) => ({
+      xAxis: change.at,
+      label: {
+        formatter: () => clip(plain(`${change.subject}: ${change.before} → ${change.after}`, 60), 44),
+        position: "end",
+        rotate: 0,
+        align: (change.at - from) / (to - from) > 0.5 ? "right" : "left",
+        offset: [0, -12 * (index % 2)],
+        color: MARK,
+        fontSize: 10,
+        fontFamily: FONT,
+      },
+    }));
 }
 
 /** The anomaly as SVG: the expected band, the series, the time in which it is off, and a marker at each change. Legible on dark and light. */
@@ -33,7 +58,7 @@ export function pictureSvg(picture: AnomalyPicture): string {
       top: 4,
       textStyle: { fontSize: 13, fontWeight: 600, color: INK, fontFamily: FONT },
     },
-    grid: { left: 52, right: 16, top: 36, bottom: 28 },
+    grid: { left: 52, right: 16, top: 56, bottom: 28 },
     xAxis: {
       type: "time",
       axisLine: { lineStyle: { color: INK, opacity: 0.4 } },
@@ -81,20 +106,7 @@ export function pictureSvg(picture: AnomalyPicture): string {
           itemStyle: { color: "#f08c4b", opacity: 0.1 },
           data: [[{ xAxis: picture.anomalyFrom }, { xAxis: picture.anomalyTo ?? last }]],
         },
-        markLine: {
-          symbol: "none",
-          lineStyle: { color: "#c678dd", type: "solid", width: 1 },
-          label: {
-            color: "#c678dd",
-            fontSize: 10,
-            fontFamily: FONT,
-            position: "insideEndTop",
-            formatter: ({ name }: { name: string }) => name,
-          },
-          data: picture.changes
-            .slice(0, 4)
-            .map((change) => ({ xAxis: change.at, name: `${change.subject} ${change.after}`.slice(0, 28) })),
-        },
+        markLine: { symbol: "none", lineStyle: { color: MARK, type: "solid", width: 1 }, data: marks(picture) },
       },
     ],
   });

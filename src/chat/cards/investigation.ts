@@ -101,11 +101,13 @@ function anomalyFields(anomaly: Anomaly, count: number): { name: string; markdow
     },
     {
       name: "Since",
-      markdown: `${clock(anomaly.startedAt)} UTC, noticed ${span(Math.max(0, anomaly.detectedAt - anomaly.startedAt))} later`,
+      markdown: `${clock(anomaly.startedAt)} UTC, noticed ${delay(anomaly.detectedAt - anomaly.startedAt)}`,
     },
     ...(count > 1 ? [{ name: "Together with", markdown: `${count - 1} more anomal${count > 2 ? "ies" : "y"}` }] : []),
   ];
 }
+
+const delay = (milliseconds: number): string => (milliseconds < 60_000 ? "at once" : `${span(milliseconds)} later`);
 
 function leadFields({ anomalies }: Investigation, report: InvestigationReport): { name: string; markdown: string }[] {
   const [first] = anomalies;

@@ -68,7 +68,7 @@ function onMessage(message) {
   if (caughtUp) announce(message, known);
   refreshPending();
   $("empty").hidden = messages.size > 0;
-  if (atEnd && (!known || caughtUp)) toEnd();
+  if (caughtUp && atEnd) toNewest(message);
 }
 
 function draw(message, known) {
@@ -327,8 +327,20 @@ function toast(text, bad = false) {
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-const nearEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 160;
-const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
+/** True while the person reads the newest message rather than older ones. */
+function nearEnd() {
+  const last = [...$("timeline").children].findLast((child) => child.matches(".message"));
+  return !last || last.getBoundingClientRect().top < innerHeight;
+}
+
+/** Shows the end of the channel, but never scrolls past the beginning of its newest message: its first lines tell the story. */
+function toNewest(message) {
+  const roots = [...$("timeline").children].filter((child) => child.matches(".message"));
+  const newest = message?.thread ? shown.get(message.id) : roots.at(-1);
+  if (!newest) return;
+  const beginning = newest.getBoundingClientRect().top + scrollY - $("top").offsetHeight - 16;
+  scrollTo({ top: Math.min(beginning, document.documentElement.scrollHeight - innerHeight) });
+}
 
 $("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -384,7 +396,7 @@ follow({
     document.body.classList.remove("lost");
     if (!caughtUp) {
       caughtUp = true;
-      toEnd();
+      toNewest();
       if (location.hash) revealEvidence();
     }
   },
