@@ -241,6 +241,13 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
     reasons.push({ words: `its ${moved.name} went ${percent(moved.change)}`, weight: 2, evidence: evidence.id });
     break;
   }
+  const load = measured.flatMap(({ evidence, details }) =>
+    details.series.filter(({ signal }) => signal === "rate").map((rate) => ({ rate, id: evidence.id })),
+  )[0];
+  // Usage that rises with the requests is a consequence: whoever sends them is nearer to the cause (utilisation law, Denning and Buzen 1978).
+  if (load && matters(load.rate, 0.15) && load.rate.change > 0) {
+    reasons.push({ words: `its load rose by itself, requests ${percent(load.rate.change)}`, weight: -3, evidence: load.id });
+  }
   const touching = facts.changes.filter(
     ({ services, at }) => services.includes(mover.service) && at <= focus.onset + ONSET_SLACK,
   );
