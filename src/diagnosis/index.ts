@@ -1,6 +1,7 @@
 import type { Evidence } from "./evidence.ts";
 import { walkable } from "./graph.ts";
 import { impactEvidence } from "./impact.ts";
+import { logEvidence } from "./log-evidence.ts";
 import { metricEvidence } from "./metric-evidence.ts";
 import { shifts } from "./shift.ts";
 import type { DiagnosisInput, RootCause } from "./types.ts";
@@ -28,6 +29,7 @@ export function rankRootCauses(input: DiagnosisInput): RootCause[] {
     ...impact,
     ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : 1)),
   ];
+  if (input.logs) evidence.push(...logEvidence(input.logs, input.spans));
   const services = new Set([...input.during.columns.map(({ service }) => service), ...evidence.map(({ service }) => service)]);
   return [...services].map((service) => rootCause(service, evidence)).sort((a, b) => b.score - a.score);
 }

@@ -1,0 +1,88 @@
+import type { Evidence } from "./evidence.ts";
+import { mineTemplates, poissonZ } from "./log-templates.ts";
+import type { BeforeDuring, LogLine, Span } from "./types.ts";
+
+const ALARMING = /\b(error|fatal|panic|critical|severe|exception|traceback)\b/i;
+const MIN_Z = 2;
+
+interface Counted {
+  before: number;
+  during: number;
+}
+
+/**
+ * Signs from kinds of log lines that appear, vanish or change rate. What a service logs follows what it is asked to do, so every count is
+ * set against the operation of the same service that accompanies the line (same trace), not against the clock: a shifted mix of
+ * requests is then no sign. Where nothing accompanies it, the number of requests in all is the measure.
+ */
+export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Span> | undefined): Evidence[] {
+  const operations = operationsByTrace(spans);
+  const byService = new Map<string, { line: LogLine; during: boolean }[]>();
+  for (const [lines, during] of [
+    [logs.before, false],
+    [logs.during, true],
+  ] as const)
+    for (const line of lines) {
+      const known = byService.get(line.service) ?? [];
+      if (known.length === 0) byService.set(line.service, known);
+      known.push({ line, during });
+    }
+  const overall = Math.max(1, operations.traces.during) / Math.max(1, operations.traces.before);
+  const share = operations.traces.before === 0 ? logs.during.length / Math.max(1, logs.before.length) : overall;
+  return [...byService].flatMap(([service, lines]) =>
+    mineTemplates(lines.map(({ line }) => line.message)).flatMap(({ template, lines: members }): Evidence[] => {
+      const count: Counted = { before: 0, during: 0 };
+      const together = new Map<string, number>();
+      for (const member of members) {
+        const { line, during } = lines[member] as { line: LogLine; during: boolean };
+        if (during) count.during++;
+        else count.before++;
+        for (const operation of operations.of(service, line.trace)) together.set(operation, (together.get(operation) ?? 0) + 1);
+      }
+      const accompanied = [...together].filter(([, n]) => n >= 0.95 * members.length).map(([operation]) => operation);
+      const exposures = accompanied.map((operation) => operations.count(service, operation)).filter(({ before }) => before > 0);
+      const tightest = exposures.sort((a, b) => a.before + a.during - b.before - b.during)[0];
+      const exposure = tightest === undefined ? share : tightest.during / tightest.before;
+      const z = poissonZ(count.before, count.during, exposure);
+      const alarming = ALARMING.test(template);
+      const unusual = Math.abs(z) - MIN_Z;
+      if (unusual <= 0 || (tightest === undefined && !alarming)) return [];
+      const weight = (z > 0 && alarming ? 1.5 : z > 0 ? 0.4 : 0.8) * Math.log2(1 + unusual);
+      const expected = count.before * exposure;
+      return [
+        {
+          service,
+          weight,
+          reason: `log "${template.slice(0, 90)}" ${count.during} times where ${expected.toFixed(0)} were to be expected`,
+        },
+      ];
+    }),
+  );
+}
+
+/** Which operations of a service took part in a trace, and how many traces each took part in. */
+function operationsByTrace(spans: BeforeDuring<Span> | undefined) {
+  const inTrace = new Map<string, Set<string>>();
+  const counts = new Map<string, Counted>();
+  const traces: Counted = { before: 0, during: 0 };
+  for (const period of ["before", "during"] as const) {
+    const seen = new Set<string>();
+    for (const { trace, service, operation } of spans?.[period] ?? []) {
+      if (!seen.has(trace)) traces[period]++;
+      seen.add(trace);
+      const key = `${trace}|${service}`;
+      const known = inTrace.get(key) ?? new Set();
+      inTrace.set(key, known);
+      const counted = counts.get(`${service}|${operation}`) ?? { before: 0, during: 0 };
+      counts.set(`${service}|${operation}`, counted);
+      counted[period]++;
+      known.add(operation);
+    }
+  }
+  const nothing: ReadonlySet<string> = new Set();
+  return {
+    traces,
+    of: (service: string, trace: string | undefined) => inTrace.get(`${trace}|${service}`) ?? nothing,
+    count: (service: string, operation: string): Counted => counts.get(`${service}|${operation}`) ?? { before: 0, during: 0 },
+  };
+}
