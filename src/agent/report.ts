@@ -1,4 +1,5 @@
 import type { Cost, InvestigationReport, Mind } from "../domain/investigation.ts";
+import { flagState } from "./action-selector.ts";
 import { findingsOf } from "./findings.ts";
 import { ground } from "./grounding.ts";
 import type { ReportDraft } from "./report-schema.ts";
@@ -17,7 +18,13 @@ export function assemble(
     .map((one, index) => ({ ...one, id: `H${index + 1}` }));
   const confidence = hypotheses[0]?.confidence ?? 0;
   const unsure = grounded.outcome === "cause_found" && confidence < given.minimumConfidence;
-  const dependencies = findingsOf(session.findings, "dependencies")[0]?.details;
+  const [lead] = hypotheses;
+  const graphs = findingsOf(session.findings, "dependencies").map(({ details }) => details);
+  const dependencies = graphs.find(({ service }) => service === lead?.service) ?? graphs[0];
+  const blamed = findingsOf(session.findings, "changes")
+    .flatMap(({ details }) => details.changes)
+    .find(({ id }) => id === lead?.changeId);
+  const share = blamed?.kind === "flag" ? flagState(blamed.after)?.percent : undefined;
   return {
     headline: unsure ? `I do not know: ${grounded.headline}`.slice(0, 200) : grounded.headline.slice(0, 200),
     outcome: unsure ? "unknown" : grounded.outcome,
@@ -29,7 +36,11 @@ export function assemble(
     whatElseIsAnomalous: grounded.whatElseIsAnomalous,
     seenBefore: grounded.seenBefore,
     blastRadiusOfActing: grounded.blastRadiusOfActing,
-    blastRadius: { upstream: dependencies?.upstream ?? [], downstream: dependencies?.downstream ?? [], trafficShare: null },
+    blastRadius: {
+      upstream: dependencies?.upstream ?? [],
+      downstream: dependencies?.downstream ?? [],
+      trafficShare: share === undefined ? null : share / 100,
+    },
     causalTest: session.causalTest,
     proposals: session.proposals,
     nextChecks: grounded.nextChecks,

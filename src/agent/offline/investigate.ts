@@ -95,6 +95,9 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
       { name: "query_metrics", args: { service } },
       { name: "fetch_logs", args: { service } },
     ]),
+    ...(lead?.service && lead.service !== focus.service
+      ? [{ name: "service_dependencies", args: { service: lead.service } }]
+      : []),
     ...(lead && lead.cause !== "none"
       ? [
           { name: "search_past_incidents", args: { symptom: symptomWords(focus, [], lead) } },

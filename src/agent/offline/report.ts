@@ -112,7 +112,8 @@ function seenBefore(findings: readonly Finding[]): ReportDraft["seenBefore"] {
 }
 
 function blastRadius(findings: readonly Finding[], lead: Suspect | undefined): ReportDraft["blastRadiusOfActing"] {
-  const dependencies = findingsOf(findings, "dependencies")[0];
+  const graphs = findingsOf(findings, "dependencies");
+  const dependencies = graphs.find(({ details }) => details.service === lead?.service) ?? graphs[0];
   if (!dependencies) return { text: "The service graph could not be read.", evidence: [] };
   const { service, upstream, downstream } = dependencies.details;
   const names = (list: readonly string[]) => (list.length === 0 ? "nothing" : list.slice(0, 6).join(", "));
@@ -135,7 +136,8 @@ function nextChecks(
   const runbook = findingsOf(findings, "runbook").find(({ details }) => details.hit);
   if (runbook?.details.hit)
     checks.push(`Follow the runbook ${runbook.evidence.title.replace(/^Runbook: /, "")} (${runbook.details.hit.file}).`);
-  const dependencies = findingsOf(findings, "dependencies")[0];
+  const graphs = findingsOf(findings, "dependencies");
+  const dependencies = graphs.find(({ details }) => details.service === lead?.service) ?? graphs[0];
   if (outcome === "unknown") {
     const ruledOut = suspects.filter(({ score, cause }) => score <= -1.5 && cause !== "none").slice(0, 3);
     for (const one of ruledOut)

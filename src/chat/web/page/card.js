@@ -117,8 +117,8 @@ function drawHypotheses(items, scope) {
           el(
             "div",
             { class: "bearing" },
-            item.evidenceFor.length > 0 ? ["for ", item.evidenceFor.map((id) => citation(id, scope))] : null,
-            item.evidenceAgainst.length > 0 ? [" against ", item.evidenceAgainst.map((id) => citation(id, scope))] : null,
+            item.evidenceFor.length > 0 ? ["for ", ...item.evidenceFor.map((id) => citation(id, scope))] : null,
+            item.evidenceAgainst.length > 0 ? [" against ", ...item.evidenceAgainst.map((id) => citation(id, scope))] : null,
           ),
         ),
         el("span", { class: "confidence" }, percent(item.confidence), meter),
