@@ -1,9 +1,11 @@
 import type { Evidence } from "./evidence.ts";
+import { explainAway } from "./explain-away.ts";
 import { walkable } from "./graph.ts";
 import { impactEvidence } from "./impact.ts";
 import { logEvidence } from "./log-evidence.ts";
 import { metricEvidence } from "./metric-evidence.ts";
 import { shifts } from "./shift.ts";
+import { graphFromSpans, spanEvidence } from "./span-evidence.ts";
 import type { DiagnosisInput, RootCause } from "./types.ts";
 
 export type {
@@ -19,17 +21,23 @@ export type {
 } from "./types.ts";
 
 const MOST_REASONS = 6;
+/** How much of a caller's failures an equally strong failing callee accounts for. */
+const EXPLAINED = 0.8;
 
 /** Ranks every service of the incident, likeliest root cause first. Pure. */
 export function rankRootCauses(input: DiagnosisInput): RootCause[] {
   const moved = shifts(input);
-  const graph = walkable(input.graph);
+  const graph = walkable(input.graph ?? (input.spans ? graphFromSpans(input.spans) : null));
   const impact = impactEvidence(moved, graph, input.symptom);
   const evidence: Evidence[] = [
     ...impact,
     ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : 1)),
   ];
-  if (input.logs) evidence.push(...logEvidence(input.logs, input.spans));
+  const behaviour = [
+    ...(input.logs ? logEvidence(input.logs, input.spans) : []),
+    ...(input.spans && input.spans.before.length > 0 ? spanEvidence(input.spans) : []),
+  ];
+  evidence.push(...explainAway(behaviour, graph, EXPLAINED));
   const services = new Set([...input.during.columns.map(({ service }) => service), ...evidence.map(({ service }) => service)]);
   return [...services].map((service) => rootCause(service, evidence)).sort((a, b) => b.score - a.score);
 }

@@ -47,8 +47,9 @@ export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Spa
       const alarming = ALARMING.test(template);
       const unusual = Math.abs(z) - MIN_Z;
       if (unusual <= 0 || (tightest === undefined && !alarming)) return [];
-      const weight = (z > 0 && alarming ? 1.5 : z > 0 ? 0.4 : 0.8) * Math.log2(1 + unusual);
       const expected = count.before * exposure;
+      const missing = z < 0 ? (1 - count.during / expected) ** 2 : 0;
+      const weight = (z > 0 ? (alarming ? 1.5 : 0.05) : 1.5 * missing) * Math.log2(1 + unusual);
       return [
         {
           service,
