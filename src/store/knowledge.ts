@@ -1,4 +1,5 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import type { KnowledgeStore, StoredDocument, StoredVector } from "../knowledge/store.ts";
 
 export interface KnowledgeTables {
   documents: { key: string; collection: string; hash: string; body: string };
@@ -18,17 +19,8 @@ export const knowledgeMigrations: Readonly<Record<string, Migration>> = {
   },
 };
 
-export interface StoredDocument {
-  readonly key: string;
-  readonly collection: string;
-  /** Of the whole content. */
-  readonly hash: string;
-  /** JSON of the document. */
-  readonly body: string;
-}
-
 /** Documents and the vectors of their chunks by content hash: what does not change is never embedded again. */
-export class KnowledgeRepository {
+export class KnowledgeRepository implements KnowledgeStore {
   readonly #db: Kysely<KnowledgeTables>;
 
   constructor(db: Kysely<KnowledgeTables>) {
@@ -66,7 +58,7 @@ export class KnowledgeRepository {
     return found;
   }
 
-  async saveVectors(model: string, vectors: readonly { readonly hash: string; readonly vector: Float32Array }[]): Promise<void> {
+  async saveVectors(model: string, vectors: readonly StoredVector[]): Promise<void> {
     if (vectors.length === 0) return;
     await this.#db
       .insertInto("vectors")
@@ -79,5 +71,14 @@ export class KnowledgeRepository {
       )
       .onConflict((conflict) => conflict.doNothing())
       .execute();
+  }
+
+  async removeVectors(hashes: readonly string[]): Promise<void> {
+    for (let from = 0; from < hashes.length; from += 500) {
+      await this.#db
+        .deleteFrom("vectors")
+        .where("hash", "in", hashes.slice(from, from + 500))
+        .execute();
+    }
   }
 }
