@@ -9,7 +9,7 @@ export interface Evidence {
 
 /** Signs grow with the logarithm of their size, so that no series wins by its units or by having been still. */
 export function strength(z: number): number {
-  return Math.min(6, Math.log2(1 + Math.max(0, Math.abs(z) - 3) / 3));
+  return Math.min(6, Math.log2(1 + Math.max(0, Math.abs(z) - 2) / 2));
 }
 
 /** A number as a person would say it: three significant digits. */

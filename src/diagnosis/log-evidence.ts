@@ -2,7 +2,7 @@ import type { Evidence } from "./evidence.ts";
 import { mineTemplates, poissonZ } from "./log-templates.ts";
 import type { BeforeDuring, LogLine, Span } from "./types.ts";
 
-const ALARMING = /\b(error|fatal|panic|critical|severe|exception|traceback)\b/i;
+const ALARMING = /\b(error|fatal|panic|critical|severe|exception|traceback|warn|warning|fail|failed|failure)\b/i;
 const MIN_Z = 2;
 
 interface Counted {
@@ -46,7 +46,7 @@ export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Spa
       const z = poissonZ(count.before, count.during, exposure);
       const alarming = ALARMING.test(template);
       const unusual = Math.abs(z) - MIN_Z;
-      if (unusual <= 0 || (tightest === undefined && !alarming)) return [];
+      if (unusual <= 0 || (z < 0 && alarming) || (tightest === undefined && !alarming)) return [];
       const expected = count.before * exposure;
       const missing = z < 0 ? (1 - count.during / expected) ** 2 : 0;
       const weight = (z > 0 ? (alarming ? 1.5 : 0.05) : 1.5 * missing) * Math.log2(1 + unusual);
@@ -61,16 +61,18 @@ export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Spa
   );
 }
 
-/** Which operations of a service took part in a trace, and how many traces each took part in. */
+/** Which operations others asked a service for in each trace, and how often each was asked for. */
 function operationsByTrace(spans: BeforeDuring<Span> | undefined) {
   const inTrace = new Map<string, Set<string>>();
   const counts = new Map<string, Counted>();
   const traces: Counted = { before: 0, during: 0 };
   for (const period of ["before", "during"] as const) {
     const seen = new Set<string>();
-    for (const { trace, service, operation } of spans?.[period] ?? []) {
+    const owner = new Map(spans?.[period].map(({ id, service }) => [id, service]));
+    for (const { trace, parent, service, operation } of spans?.[period] ?? []) {
       if (!seen.has(trace)) traces[period]++;
       seen.add(trace);
+      if (parent !== null && owner.get(parent) === service) continue;
       const key = `${trace}|${service}`;
       const known = inTrace.get(key) ?? new Set();
       inTrace.set(key, known);

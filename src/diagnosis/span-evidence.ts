@@ -59,7 +59,7 @@ export function spanEvidence(spans: BeforeDuring<Span>): Evidence[] {
     const z = poissonZ(step.before, step.during, exposure);
     const unusual = Math.abs(z) - MIN_Z;
     const failing = FAILING.test(step.child);
-    if (unusual <= 0 || (z > 0 && !failing)) return [];
+    if (unusual <= 0 || z > 0 !== failing) return [];
     const share = z < 0 ? 1 - step.during / expected : 1;
     const [operation, next] = [step.parent, step.child].map((one) => one.slice(one.indexOf("|") + 1));
     return [
