@@ -1,45 +1,50 @@
+import { randomUUID } from "node:crypto";
 import type { Log } from "../flows/log.ts";
 import type { IncidentChannel, InvestigationView, ProposalView, ThreadRef } from "../flows/ports.ts";
 import type { Card } from "./card.ts";
+import { note } from "./cards/answer.ts";
 import { investigationCard } from "./cards/investigation.ts";
 import { proposalCard } from "./cards/proposal.ts";
-import type { ChatStore, MessageRef } from "./store.ts";
-import type { Surface } from "./surface.ts";
+import type { ChatStore, Delivery } from "./store.ts";
+import { DeliveryError, type Surface } from "./surface.ts";
 
-const TRIES = 6;
 const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 60_000;
 
 /**
- * Shows the same on every surface. What shows which subject is stored, so that a restart edits the same message. Each surface has its own
- * queue, in order, with retries: one that is slow or down holds up nobody else, and no flow waits for it.
+ * Shows the same on every surface. A card is stored before it is sent, and so is which message shows what: after a restart the same message
+ * is edited and nothing is lost. Each surface has its own worker; one that is slow or down holds up nobody else, and no flow waits for it.
  */
 export class Presenter implements IncidentChannel {
-  readonly #surfaces: readonly Surface[];
   readonly #store: ChatStore;
   readonly #log: Log;
-  readonly #queues = new Map<string, Promise<void>>();
-  /** The newest card of each subject and surface: an update that is still waiting is replaced by a newer one. */
-  readonly #newest = new Map<string, Card>();
-  #closing = false;
+  readonly #now: () => number;
+  readonly #workers: readonly Worker[];
 
-  constructor(options: { readonly surfaces: readonly Surface[]; readonly store: ChatStore; readonly log: Log }) {
-    this.#surfaces = options.surfaces;
+  constructor(options: {
+    readonly surfaces: readonly Surface[];
+    readonly store: ChatStore;
+    readonly log: Log;
+    readonly now?: () => number;
+  }) {
     this.#store = options.store;
     this.#log = options.log;
+    this.#now = options.now ?? Date.now;
+    this.#workers = options.surfaces.map((surface) => new Worker(surface, this.#store, this.#log, this.#now));
+    for (const worker of this.#workers) worker.wake();
   }
 
   async showInvestigation(view: InvestigationView): Promise<void> {
-    this.#show(investigationCard(view), null);
+    await this.#show(investigationCard(view), null);
   }
 
   async showProposal(view: ProposalView): Promise<void> {
-    this.#show(proposalCard(view), view.proposal.investigationId);
+    const { investigationId } = view.proposal;
+    await this.#show(proposalCard(view), investigationId && `investigation:${investigationId}`);
   }
 
   async tell(investigationId: string | null, text: string): Promise<void> {
-    for (const surface of this.#surfaces) {
-      this.#enqueue(surface, async () => surface.say(text, await this.#thread(surface, investigationId)));
-    }
+    await this.#show({ ...note(text), subject: `note:${randomUUID()}` }, investigationId && `investigation:${investigationId}`);
   }
 
   /** The investigation whose thread this is, or null. */
@@ -59,58 +64,115 @@ export class Presenter implements IncidentChannel {
     return ref?.channel === message.channel && ref.message === message.id;
   }
 
-  /** Waits until what was to be shown is shown, or has been tried often enough. */
+  /** Waits for what is on its way; the rest goes out at the next start. */
   async close(): Promise<void> {
-    this.#closing = true;
-    await Promise.all(this.#queues.values());
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  #show(card: Card, investigationId: string | null): void {
-    for (const surface of this.#surfaces) {
-      const key = `${surface.name}/${card.subject}`;
-      const queued = this.#newest.has(key);
-      this.#newest.set(key, card);
-      if (queued) continue;
-      const deliver = async () => {
-        const newest = this.#newest.get(key);
-        if (!newest) return;
-        const thread = await this.#thread(surface, investigationId);
-        const ref = await this.#store.ref(card.subject, surface.name);
-        if (ref) await surface.update(ref, newest, thread);
-        else await this.#store.saveRef(card.subject, surface.name, await surface.post(newest, thread));
-        const newer = this.#newest.get(key);
-        this.#newest.delete(key);
-        if (newer && newer !== newest) this.#show(newer, investigationId);
-      };
-      this.#enqueue(surface, deliver, () => this.#newest.delete(key));
+  async #show(card: Card, threadSubject: string | null): Promise<void> {
+    const at = this.#now();
+    for (const worker of this.#workers) {
+      if (await this.#store.want(card.subject, worker.name, threadSubject, card, at)) worker.wake();
     }
   }
+}
 
-  async #thread(surface: Surface, investigationId: string | null): Promise<MessageRef | null> {
-    return investigationId === null ? null : this.#store.ref(`investigation:${investigationId}`, surface.name);
+/** Sends what one surface has to show, one after the other, and tries again when it must. */
+class Worker {
+  readonly #surface: Surface;
+  readonly #store: ChatStore;
+  readonly #log: Log;
+  readonly #now: () => number;
+  #running: Promise<void> | null = null;
+  #woken = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(surface: Surface, store: ChatStore, log: Log, now: () => number) {
+    this.#surface = surface;
+    this.#store = store;
+    this.#log = log;
+    this.#now = now;
   }
 
-  #enqueue(surface: Surface, work: () => Promise<void>, gaveUp: () => void = () => {}): void {
-    const before = this.#queues.get(surface.name) ?? Promise.resolve();
-    this.#queues.set(
-      surface.name,
-      before.then(() => this.#retry(surface, work, gaveUp)),
-    );
+  get name(): string {
+    return this.#surface.name;
   }
 
-  async #retry(surface: Surface, work: () => Promise<void>, gaveUp: () => void): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (attempt >= TRIES || this.#closing) {
-          this.#log.error({ err: error, surface: surface.name }, "a message could not be delivered");
-          return gaveUp();
-        }
-        this.#log.warn({ err: error, surface: surface.name, attempt }, "a message was not delivered; trying again");
-        const asked = Number((error as { retryAfter?: unknown }).retryAfter) * 1_000;
-        await new Promise((resolve) => setTimeout(resolve, asked > 0 ? asked : FIRST_PAUSE * 2 ** (attempt - 1)));
+  wake(): void {
+    if (this.#closed) return;
+    this.#woken = true;
+    this.#running ??= this.#work().finally(() => {
+      this.#running = null;
+      if (this.#woken) this.wake();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#woken = false;
+    await this.#running;
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (!this.#closed) {
+        this.#woken = false;
+        const delivery = await this.#store.next(this.name, this.#now());
+        if (delivery) await this.#deliver(delivery);
+        else if (!this.#woken) break;
       }
+      await this.#sleepUntilDue();
+    } catch (error) {
+      this.#log.error({ err: error, surface: this.name }, "the outbox could not be read or written; trying again");
+      this.#sleep(FIRST_PAUSE);
     }
+  }
+
+  async #deliver(delivery: Delivery): Promise<void> {
+    const { subject, card, threadSubject } = delivery;
+    try {
+      const ref = await this.#store.ref(subject, this.name);
+      if (ref) await this.#surface.update(ref, card);
+      else {
+        const thread = threadSubject === null ? null : await this.#store.ref(threadSubject, this.name);
+        await this.#store.begin(delivery);
+        await this.#store.saveRef(subject, this.name, await this.#surface.post(card, thread, delivery.begun));
+      }
+      await this.#store.done(delivery);
+    } catch (error) {
+      await this.#failed(delivery, error);
+    }
+  }
+
+  async #failed(delivery: Delivery, error: unknown): Promise<void> {
+    const { subject, attempts } = delivery;
+    const kind = error instanceof DeliveryError ? error.kind : "later";
+    const reason = error instanceof Error ? error.message : String(error);
+    if (kind === "gone") {
+      // The message was deleted on the platform: a new one takes its place, and its old buttons are worth nothing.
+      await this.#store.forgetRef(subject, this.name);
+      await this.#store.failed({ ...delivery, begun: false }, this.#now(), reason);
+      return;
+    }
+    const asked = error instanceof DeliveryError ? error.retryAfter : null;
+    const pause = asked ?? Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempts);
+    await this.#store.failed(delivery, kind === "never" ? null : this.#now() + pause, reason);
+    const facts = { err: error, surface: this.name, subject, attempt: attempts + 1 };
+    if (kind === "never") this.#log.error(facts, `a message was given up: ${reason}`);
+    else this.#log.warn(facts, `a message was not delivered; trying again in ${Math.round(pause / 100) / 10} s`);
+  }
+
+  async #sleepUntilDue(): Promise<void> {
+    const at = this.#closed ? null : await this.#store.nextAt(this.name);
+    if (at !== null) this.#sleep(Math.max(50, at - this.#now()));
+  }
+
+  #sleep(pause: number): void {
+    if (this.#closed) return;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), Math.min(pause, LONGEST_PAUSE));
+    this.#timer.unref();
   }
 }

@@ -2,14 +2,33 @@ import type { ChatHandlers } from "../flows/ports.ts";
 import type { Card } from "./card.ts";
 import type { MessageRef } from "./store.ts";
 
-/** One chat platform. Renders cards its own way and calls the handlers when people do something. Methods reject when the platform cannot be reached. */
+/**
+ * One chat platform. Renders cards its own way and calls the handlers when people do something. `post` and `update` may be called before
+ * `start`; they reject with a `DeliveryError` when the platform does not take the message.
+ */
 export interface Surface {
   readonly name: string;
   start(handlers: ChatHandlers): Promise<void>;
   stop(): Promise<void>;
-  /** Posts in the channel, or in the thread of a message. */
-  post(card: Card, thread: MessageRef | null): Promise<MessageRef>;
-  update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void>;
-  /** A plain message that notifies. */
-  say(text: string, thread: MessageRef | null): Promise<void>;
+  /**
+   * Posts in the channel, or in the thread of a message. `again` is true when an earlier try may have reached the platform without
+   * an answer: the surface looks for that message before it posts another.
+   */
+  post(card: Card, thread: MessageRef | null, again: boolean): Promise<MessageRef>;
+  update(ref: MessageRef, card: Card): Promise<void>;
+}
+
+/** A platform did not take a message. The text says what an operator should do. */
+export class DeliveryError extends Error {
+  override readonly name = "DeliveryError";
+  /** Milliseconds to wait as the platform asked, or null. */
+  readonly retryAfter: number | null;
+  /** `later` is worth another try; `gone` means the message to edit is no more; `never` will not work until somebody repairs it. */
+  readonly kind: "later" | "gone" | "never";
+
+  constructor(message: string, kind: DeliveryError["kind"], options: { retryAfter?: number | null; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.retryAfter = options.retryAfter ?? null;
+  }
 }

@@ -1,5 +1,6 @@
 import { type Kysely, type Migration, sql } from "kysely";
-import type { ChatStore, MessageRef, StoredMessage } from "../chat/store.ts";
+import type { Card } from "../chat/card.ts";
+import type { ChatStore, Delivery, MessageRef, Reaction, StoredMessage } from "../chat/store.ts";
 
 export interface ConversationsTables {
   message_refs: { subject: string; surface: string; channel: string; message: string };
@@ -13,6 +14,21 @@ export interface ConversationsTables {
     body: string;
   };
   inbox: { source: string; event_id: string; at: number };
+  outbox: {
+    subject: string;
+    surface: string;
+    thread_subject: string | null;
+    card: string;
+    revision: number;
+    shown: number;
+    wanted_at: number;
+    begun: number;
+    attempts: number;
+    /** Null when it was given up. */
+    next_at: number | null;
+    reason: string | null;
+  };
+  reactions: { surface: string; channel: string; message: string; person: string; emoji: string; at: number };
 }
 
 export const conversationsMigrations: Readonly<Record<string, Migration>> = {
@@ -31,9 +47,19 @@ export const conversationsMigrations: Readonly<Record<string, Migration>> = {
       );
     },
   },
+  "051-outbox": {
+    async up(db: Kysely<unknown>) {
+      await sql`CREATE TABLE outbox (subject TEXT NOT NULL, surface TEXT NOT NULL, thread_subject TEXT, card TEXT NOT NULL, revision INTEGER NOT NULL, shown INTEGER NOT NULL, wanted_at BIGINT NOT NULL, begun INTEGER NOT NULL, attempts INTEGER NOT NULL, next_at BIGINT, reason TEXT, PRIMARY KEY (subject, surface))`.execute(
+        db,
+      );
+      await sql`CREATE TABLE reactions (surface TEXT NOT NULL, channel TEXT NOT NULL, message TEXT NOT NULL, person TEXT NOT NULL, emoji TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (surface, channel, message, person, emoji))`.execute(
+        db,
+      );
+    },
+  },
 };
 
-/** Which message shows what on which surface, the local channel's own messages, and the ids of events that were taken in. */
+/** Which message shows what on which surface, what is still to be shown, the local channel's own messages, and the events that were taken in. */
 export class ConversationRepository implements ChatStore {
   readonly #db: Kysely<ConversationsTables>;
 
@@ -59,6 +85,10 @@ export class ConversationRepository implements ChatStore {
         conflict.columns(["subject", "surface"]).doUpdateSet({ channel: ref.channel, message: ref.message }),
       )
       .execute();
+  }
+
+  async forgetRef(subject: string, surface: string): Promise<void> {
+    await this.#db.deleteFrom("message_refs").where("subject", "=", subject).where("surface", "=", surface).execute();
   }
 
   async subjectOf(surface: string, ref: MessageRef): Promise<string | null> {
@@ -102,6 +132,155 @@ export class ConversationRepository implements ChatStore {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+  }
+
+  async want(subject: string, surface: string, threadSubject: string | null, card: Card, at: number): Promise<boolean> {
+    const body = JSON.stringify(card);
+    const result = await this.#db
+      .insertInto("outbox")
+      .values({
+        subject,
+        surface,
+        thread_subject: threadSubject,
+        card: body,
+        revision: 1,
+        shown: 0,
+        wanted_at: at,
+        begun: 0,
+        attempts: 0,
+        next_at: at,
+        reason: null,
+      })
+      .onConflict((conflict) =>
+        conflict
+          .columns(["subject", "surface"])
+          .doUpdateSet((eb) => ({
+            card: body,
+            revision: eb("outbox.revision", "+", 1),
+            wanted_at: at,
+            attempts: 0,
+            next_at: eb.fn.coalesce("outbox.next_at", eb.val(at)),
+            reason: null,
+          }))
+          .where("outbox.card", "!=", body),
+      )
+      .executeTakeFirst();
+    return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+  }
+
+  async next(surface: string, at: number): Promise<Delivery | null> {
+    const row = await this.#db
+      .selectFrom("outbox")
+      .selectAll()
+      .where("surface", "=", surface)
+      .whereRef("shown", "<", "revision")
+      .where("next_at", "<=", at)
+      // A reply waits for its thread, unless that thread will never come.
+      .where((eb) =>
+        eb.or([
+          eb("thread_subject", "is", null),
+          eb.exists(
+            eb
+              .selectFrom("message_refs")
+              .select("message")
+              .whereRef("message_refs.subject", "=", "outbox.thread_subject")
+              .where("message_refs.surface", "=", surface),
+          ),
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom("outbox as root")
+                .select("root.subject")
+                .whereRef("root.subject", "=", "outbox.thread_subject")
+                .where("root.surface", "=", surface)
+                .where("root.next_at", "is not", null),
+            ),
+          ),
+        ]),
+      )
+      .orderBy((eb) => eb("shown", ">", 0))
+      .orderBy("wanted_at")
+      .orderBy("subject")
+      .limit(1)
+      .executeTakeFirst();
+    if (!row) return null;
+    return {
+      subject: row.subject,
+      surface: row.surface,
+      threadSubject: row.thread_subject,
+      card: JSON.parse(row.card) as Card,
+      revision: Number(row.revision),
+      begun: Number(row.begun) === 1,
+      attempts: Number(row.attempts),
+    };
+  }
+
+  async nextAt(surface: string): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom("outbox")
+      .select((eb) => eb.fn.min("next_at").as("at"))
+      .where("surface", "=", surface)
+      .whereRef("shown", "<", "revision")
+      .executeTakeFirst();
+    return row?.at == null ? null : Number(row.at);
+  }
+
+  async begin({ subject, surface }: Delivery): Promise<void> {
+    await this.#row(subject, surface).set({ begun: 1 }).execute();
+  }
+
+  async done({ subject, surface, revision }: Delivery): Promise<void> {
+    await this.#row(subject, surface).set({ shown: revision, begun: 0, attempts: 0, reason: null }).execute();
+  }
+
+  async failed({ subject, surface }: Delivery, at: number | null, reason: string): Promise<void> {
+    await this.#row(subject, surface)
+      .set((eb) => ({ attempts: eb("attempts", "+", 1), next_at: at, reason }))
+      .execute();
+  }
+
+  async card(subject: string, surface: string): Promise<Card | null> {
+    const row = await this.#db
+      .selectFrom("outbox")
+      .select("card")
+      .where("subject", "=", subject)
+      .where("surface", "=", surface)
+      .executeTakeFirst();
+    return row ? (JSON.parse(row.card) as Card) : null;
+  }
+
+  async react(surface: string, reaction: Reaction, present: boolean, at: number): Promise<string[]> {
+    const { channel, message, user: person, emoji } = reaction;
+    if (present) {
+      await this.#db
+        .insertInto("reactions")
+        .values({ surface, channel, message, person, emoji, at })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    } else {
+      await this.#db
+        .deleteFrom("reactions")
+        .where("surface", "=", surface)
+        .where("channel", "=", channel)
+        .where("message", "=", message)
+        .where("person", "=", person)
+        .where("emoji", "=", emoji)
+        .execute();
+    }
+    const rows = await this.#db
+      .selectFrom("reactions")
+      .select("emoji")
+      .where("surface", "=", surface)
+      .where("channel", "=", channel)
+      .where("message", "=", message)
+      .where("person", "=", person)
+      .orderBy("at")
+      .execute();
+    return rows.map((row) => row.emoji);
+  }
+
+  #row(subject: string, surface: string) {
+    return this.#db.updateTable("outbox").where("subject", "=", subject).where("surface", "=", surface);
   }
 }
 

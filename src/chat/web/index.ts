@@ -118,26 +118,9 @@ class WebChannel implements Surface {
     return { channel: CHANNEL, message: card.subject };
   }
 
-  async update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void> {
-    await this.#put({
-      id: ref.message,
-      thread: thread?.message ?? null,
-      at: this.#options.now(),
-      author: "vigil",
-      kind: "card",
-      body: card,
-    });
-  }
-
-  async say(text: string, thread: MessageRef | null): Promise<void> {
-    await this.#put({
-      id: randomUUID(),
-      thread: thread?.message ?? null,
-      at: this.#options.now(),
-      author: "vigil",
-      kind: "text",
-      body: text,
-    });
+  async update(ref: MessageRef, card: Card): Promise<void> {
+    // An edit keeps the place and the time of the message.
+    await this.#put({ id: ref.message, thread: null, at: this.#options.now(), author: "vigil", kind: "card", body: card });
   }
 
   router(): Router {
