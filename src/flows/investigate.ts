@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { SreAgent } from "../agent/types.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Investigation, InvestigationStep } from "../domain/investigation.ts";
@@ -122,6 +123,8 @@ export class Investigator {
 
   #start(investigation: Investigation, requester: string): void {
     const abort = new AbortController();
+    // Every tool call listens for the stop.
+    setMaxListeners(100, abort.signal);
     const done = this.#run(investigation, requester, abort.signal).finally(() => this.#running.delete(investigation.id));
     this.#running.set(investigation.id, { abort, done });
   }

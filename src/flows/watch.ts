@@ -3,7 +3,7 @@ import type { Observation, SeriesDetector } from "../detection/index.ts";
 import { createDetector, type DetectorState, groupAnomalies, restoreDetector, watchlist } from "../detection/index.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
-import type { ServiceGraph } from "../domain/service.ts";
+import { reachable, type ServiceGraph } from "../domain/service.ts";
 import type { ChangeSource, MetricSource, RedSignal, ServiceName } from "../domain/telemetry.ts";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
 import type { Investigator } from "./investigate.ts";
@@ -69,8 +69,6 @@ const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|$
 export class Watcher implements AnomalyScanner {
   readonly #deps: WatcherDependencies;
   readonly #series = new Map<string, Watched>();
-  /** How often each open incident was investigated. */
-  readonly #looks = new Map<string, number>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -127,7 +125,7 @@ export class Watcher implements AnomalyScanner {
     }
     // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
-    for (const anomaly of raised.sort((a, b) => b.score - a.score)) await this.#raise(anomaly);
+    for (const anomaly of this.#fromTheTop(raised)) await this.#raise(anomaly);
     if (observed) {
       await this.#close(until);
       await this.#lookAgain(until);
@@ -262,6 +260,13 @@ export class Watcher implements AnomalyScanner {
     return raised;
   }
 
+  /** Nearest to the users first: what calls most of the others tells the story best. */
+  #fromTheTop(anomalies: readonly Anomaly[]): Anomaly[] {
+    const names = new Set(anomalies.map(({ service }) => service));
+    const reach = (service: ServiceName) => reachable(this.#graph, service, "callees").filter((one) => names.has(one)).length;
+    return anomalies.toSorted((a, b) => reach(b.service) - reach(a.service) || b.score - a.score);
+  }
+
   #confirmAll(): Anomaly[] {
     return [...this.#series.values()].flatMap((watched) => {
       if (!watched.open || !watched.unconfirmed) return [];
@@ -309,15 +314,15 @@ export class Watcher implements AnomalyScanner {
 
   /** A first look comes early and may see too little; while the trouble goes on without a cause or a way out, it is looked at again. */
   async #lookAgain(now: EpochMs): Promise<void> {
-    const { store, investigator, log, options } = this.#deps;
+    const { store, memory, investigator, log, options } = this.#deps;
     for (const incident of await store.unresolvedIncidents()) {
-      const looks = this.#looks.get(incident.id) ?? 1;
+      const looks = (await memory.recall<number>(`looks/${incident.id}`)) ?? 1;
       if (looks > LOOK_AGAIN_AFTER_STEPS.length || incident.anomalies.every(({ endedAt }) => endedAt !== null)) continue;
       if (now - incident.openedAt < (LOOK_AGAIN_AFTER_STEPS[looks - 1] ?? 0) * options.step) continue;
       const investigation = await store.ofIncident(incident.id);
       const report = investigation?.state === "done" ? investigation.report : null;
       if (!investigation || !report) continue;
-      this.#looks.set(incident.id, looks + 1);
+      await memory.remember(`looks/${incident.id}`, looks + 1);
       if (report.outcome === "cause_found" && report.proposals.length > 0) continue;
       log.info({ investigation: investigation.id, looks: looks + 1 }, "still going on; looking again");
       await investigator.again(investigation.id);

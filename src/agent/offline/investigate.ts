@@ -1,5 +1,6 @@
 import type { Anomaly } from "../../domain/anomaly.ts";
 import type { ChangeEvent } from "../../domain/telemetry.ts";
+import { MINUTE } from "../../domain/time.ts";
 import { flagState } from "../action-selector.ts";
 import { type Finding, findingsOf } from "../findings.ts";
 import type { Focus, Session } from "../session.ts";
@@ -112,6 +113,8 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
 
 /** A flag less likely than this is not worth minutes of a test when something else leads. */
 const WORTH_A_TEST = 0.2;
+/** A flag that changed this close to the onset is always worth it: the test is cheap and settles it. */
+const FRESH = 15 * MINUTE;
 
 function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], testable: ReadonlySet<string>): PlannedCall | null {
   const tests = findingsOf(turn.findings, "causal");
@@ -122,7 +125,11 @@ function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], test
   if (suspects[0]?.cause === "none") return null;
   const best = untested.find(
     ({ cause, change, score, probability }, rank) =>
-      cause === "flag" && change && score > 0.5 && (rank === 0 || probability >= WORTH_A_TEST) && testable.has(change.subject),
+      cause === "flag" &&
+      change &&
+      testable.has(change.subject) &&
+      (rank === 0 || probability >= WORTH_A_TEST || Math.abs(focus.onset - change.at) <= FRESH) &&
+      (score > 0.5 || Math.abs(focus.onset - change.at) <= FRESH),
   );
   const flag = best?.change?.subject;
   if (!flag) return null;

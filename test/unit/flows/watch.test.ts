@@ -24,7 +24,7 @@ async function world(options: { seed?: number } = {}) {
   const agent: SreAgent = {
     investigate: async (request) => {
       asked.push(request);
-      return report();
+      return report({ proposals: ["PRO-1"] });
     },
     answer: () => Promise.reject(new Error("not asked")),
   };
