@@ -31,7 +31,7 @@ export function rankRootCauses(input: DiagnosisInput): RootCause[] {
   const impact = impactEvidence(moved, graph, input.symptom);
   const evidence: Evidence[] = [
     ...impact,
-    ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : input.logs || input.spans ? 0.5 : 1)),
+    ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : input.logs || input.spans ? 0.3 : 1)),
   ];
   const behaviour = [
     ...(input.logs ? logEvidence(input.logs, input.spans) : []),

@@ -17,10 +17,12 @@ const WILDCARD = "<*>";
 const SIMILAR = 0.5;
 const MOST_WORDS = 24;
 const VARIABLE = /\d/;
+/** `package.Class#123`, `file.go:123`: a statement in the code, hence constant. */
+const CODE_PLACE = /^(?=.*[A-Za-z])[\w.$/-]*[A-Za-z_][#:]\d{1,5}$/;
 
 /**
  * Mines the kinds of lines in a log. Drain (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017): words
- * with digits are variable; lines are bucketed by their number of words and their first two constant words; within a bucket a line joins the
+ * with digits are variable, except a place in the code; lines are bucketed by their number of words and their first two constant words; within a bucket a line joins the
  * template that agrees in the most words, at least half, and widens it where they differ. Assumes that a line's beginning is constant.
  */
 export function mineTemplates(lines: readonly string[]): LogTemplate[] {
@@ -65,12 +67,23 @@ export function poissonZ(before: number, during: number, exposure: number): numb
   return (2 * (Math.sqrt(during + 3 / 8) - Math.sqrt((before + 3 / 8) * scale))) / Math.sqrt(1 + scale);
 }
 
+/** What lines of one kind share: the statement that wrote them, or else their first constant words. */
+function placeOrStart(words: readonly string[]): string {
+  return (
+    words.find((word) => CODE_PLACE.test(word)) ??
+    words
+      .filter((word) => word !== WILDCARD)
+      .slice(0, 2)
+      .join(" ")
+  );
+}
+
 function wordsOf(line: string): string[] {
   return line
     .split(/[\s,;=()[\]{}"']+/)
     .filter((word) => word !== "")
     .slice(0, MOST_WORDS)
-    .map((word) => (VARIABLE.test(word) ? WILDCARD : word));
+    .map((word) => (VARIABLE.test(word) && !CODE_PLACE.test(word) ? WILDCARD : word));
 }
 
 function mostSimilar<T extends { readonly words: readonly string[] }>(

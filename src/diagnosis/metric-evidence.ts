@@ -1,8 +1,13 @@
 import { type Evidence, say, strength } from "./evidence.ts";
 import type { Walkable } from "./graph.ts";
 import type { MetricKind } from "./metric-kind.ts";
+import { quantile, sorted } from "./robust.ts";
 import type { Shift } from "./shift.ts";
 import { waitEvidence } from "./wait.ts";
+
+const BACKGROUND = 0.75;
+/** Fewer series than this do not tell what the system does as a whole. */
+const COHORT = 20;
 
 /** How far each kind of change speaks for a cause rather than for a consequence. */
 const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
@@ -25,7 +30,8 @@ const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
  * sees nothing itself is suspected of a slow network in front of it; a caller's waiting is never its own fault. After the USE method (Gregg, 2013)
  * and CauseInfer (Chen et al., 2014).
  */
-export function metricEvidence(shifts: readonly Shift[], graph: Walkable): Evidence[] {
+export function metricEvidence(all: readonly Shift[], graph: Walkable): Evidence[] {
+  const shifts = aboveBackground(all);
   const strongest = new Map<string, Shift>();
   for (const shift of shifts) {
     const key = `${shift.service}|${shift.kind}`;
@@ -44,6 +50,23 @@ export function metricEvidence(shifts: readonly Shift[], graph: Walkable): Evide
     };
   });
   return [...evidence, ...waitEvidence(shifts, slower, graph)].filter(({ weight }) => weight > 0);
+}
+
+/**
+ * Takes from every shift what the whole system does at that time: when load or a shared host moves most services, only what stands out
+ * from the others is a sign.
+ */
+function aboveBackground(shifts: readonly Shift[]): Shift[] {
+  const sizes = new Map<string, number[]>();
+  const seriesOf = ({ metric, statistic }: Shift) => `${metric}|${statistic}`;
+  for (const shift of shifts) sizes.set(seriesOf(shift), [...(sizes.get(seriesOf(shift)) ?? []), Math.abs(shift.z)]);
+  const background = new Map(
+    [...sizes].map(([series, all]) => [series, all.length < COHORT ? 0 : quantile(sorted(all), BACKGROUND)]),
+  );
+  return shifts.map((shift) => {
+    const z = Math.sign(shift.z) * Math.max(0, Math.abs(shift.z) - (background.get(seriesOf(shift)) ?? 0));
+    return { ...shift, z };
+  });
 }
 
 function worth(shift: Shift | undefined): number {

@@ -2,7 +2,7 @@ import type { Evidence } from "./evidence.ts";
 import { poissonZ } from "./log-templates.ts";
 import type { BeforeDuring, CallGraph, Span } from "./types.ts";
 
-const MIN_Z = 2;
+const MIN_Z = 3;
 const FAILING = /error|exception|fallback/i;
 
 interface Step {
