@@ -2,14 +2,17 @@ import MiniSearch from "minisearch";
 import { type KnowledgeDocument, leadOf } from "./document.ts";
 import { phrasesOf, termsOf } from "./words.ts";
 
-type Field = "title" | "titlePhrases" | "leadPhrases" | "body" | "bodyPhrases";
+type Field = "titlePhrases" | "leadPhrases" | "body" | "bodyPhrases";
 type Indexed = { readonly key: string } & Readonly<Record<Field, string>>;
 
-/** What a match is worth by where it is: phrases of the section that says what a page is about, and single words of its title, count most. */
-const WORTH: Readonly<Record<Field, number>> = { title: 1.6, titlePhrases: 0.2, leadPhrases: 0.6, body: 0.4, bodyPhrases: 0.15 };
+/**
+ * What a match is worth by where it is. The weights were set once, by hand, where the results hardly depend on them, on two sets that pull
+ * in different directions: alert texts with their runbooks (titles and phrases decide) and symptoms in other words (single words and meaning).
+ */
+const WORTH: Readonly<Record<Field, number>> = { titlePhrases: 0.3, leadPhrases: 0.4, body: 1.5, bodyPhrases: 0.2 };
 
 /** Worth of a title all of whose words are in the query, in the unit of the BM25 sum. */
-const TITLE_COVERAGE = 20;
+const TITLE_COVERAGE = 6;
 
 /** Terms travel through minisearch as one string: they are cut and stemmed here, for documents and queries alike. */
 const pack = (terms: readonly string[]): string => terms.join("\n");
@@ -18,6 +21,8 @@ const unpack = (packed: string): string[] => (packed === "" ? [] : packed.split(
 /** Search by words: Okapi BM25 (Robertson and Zaragoza 2009) in each field, over single words and phrases of two. */
 export class WordIndex {
   readonly #titles = new Map<string, ReadonlySet<string>>();
+  /** In how many titles a term occurs. */
+  readonly #titleCounts = new Map<string, number>();
   readonly #index = new MiniSearch<Indexed>({
     idField: "key",
     fields: Object.keys(WORTH),
@@ -30,11 +35,12 @@ export class WordIndex {
     this.remove(key);
     const title = termsOf(document.title);
     const names = new Set([title, ...document.aliases.map(termsOf)].flat());
-    const body = termsOf(`${document.title}\n${document.services.join(" ")}\n${document.text}`);
+    const { root_cause = "", resolution = "", tags = "" } = document.metadata;
+    const body = termsOf([document.title, document.services.join(" "), root_cause, resolution, tags, document.text].join("\n"));
     this.#titles.set(key, names);
+    for (const term of names) this.#titleCounts.set(term, (this.#titleCounts.get(term) ?? 0) + 1);
     this.#index.add({
       key,
-      title: pack([...names]),
       titlePhrases: pack(phrasesOf(title)),
       leadPhrases: pack([...phrasesOf(title), ...phrasesOf(termsOf(leadOf(document)))]),
       body: pack(body),
@@ -43,6 +49,11 @@ export class WordIndex {
   }
 
   remove(key: string): void {
+    for (const term of this.#titles.get(key) ?? []) {
+      const count = (this.#titleCounts.get(term) ?? 1) - 1;
+      if (count === 0) this.#titleCounts.delete(term);
+      else this.#titleCounts.set(term, count);
+    }
     this.#titles.delete(key);
     if (this.#index.has(key)) this.#index.discard(key);
   }
@@ -53,17 +64,28 @@ export class WordIndex {
     const asked = new Set(terms);
     const scores = new Map<string, number>();
     for (const { id, score, queryTerms } of this.#index.search(pack([...new Set([...terms, ...phrasesOf(terms)])]))) {
-      const title = this.#titles.get(String(id)) ?? new Set<string>();
-      const covered = [...title].filter((term) => asked.has(term)).length / Math.max(1, title.size);
       // minisearch multiplies the sum by the number of terms that matched; undone, so that long queries do not drown the meaning.
-      scores.set(String(id), score / Math.max(1, queryTerms.length) + TITLE_COVERAGE * covered);
+      scores.set(String(id), score / Math.max(1, queryTerms.length) + TITLE_COVERAGE * this.#titleCoverage(String(id), asked));
     }
     return scores;
+  }
+
+  /** Share of a title that the query names, 0 to 1; rare words weigh more (inverse document frequency over titles). */
+  #titleCoverage(key: string, asked: ReadonlySet<string>): number {
+    let covered = 0;
+    let all = 0;
+    for (const term of this.#titles.get(key) ?? []) {
+      const count = this.#titleCounts.get(term) ?? 0;
+      const weight = Math.log(1 + (this.#titles.size - count + 0.5) / (count + 0.5));
+      all += weight;
+      if (asked.has(term)) covered += weight;
+    }
+    return all === 0 ? 0 : covered / all;
   }
 }
 
 /** What a cosine similarity of one is worth, in the unit of the BM25 sum. */
-const MEANING = 14;
+const MEANING = 20;
 
 /**
  * Adds what words and meaning say. Both are absolute, so a query that shares few words with anything is decided by meaning, and one that
