@@ -33,10 +33,7 @@ export function mineTemplates(lines: readonly string[]): LogTemplate[] {
     const text = words.join(" ");
     let found = exact.get(text);
     if (found === undefined) {
-      const key = `${words.length} ${words
-        .filter((word) => word !== WILDCARD)
-        .slice(0, 2)
-        .join(" ")}`;
+      const key = `${words.length} ${placeOrStart(words)}`;
       const bucket = buckets.get(key) ?? [];
       buckets.set(key, bucket);
       found = mostSimilar(bucket, words);
