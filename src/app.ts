@@ -149,6 +149,7 @@ class RunningApp {
         await presenter.showProposal({ proposal, nonce: core.actions.nonceFor(proposal) });
         const verdict = verdictOf(proposal);
         if (verdict) await presenter.tell(proposal.investigationId, verdict);
+        if (proposal.state === "verified" && proposal.investigationId) await watcher.mitigated(proposal.investigationId);
       };
       show().catch((error) => this.#log.error({ err: error, proposal: proposal.id }, "a proposal could not be shown"));
     });

@@ -9,6 +9,8 @@ export interface Incident {
   readonly id: string;
   readonly state: IncidentState;
   readonly openedAt: EpochMs;
+  /** Telemetry time at which an action was verified to help; what starts later is another incident. */
+  readonly mitigatedAt?: EpochMs | null;
   readonly resolvedAt: EpochMs | null;
   readonly services: readonly ServiceName[];
   readonly anomalies: readonly Anomaly[];

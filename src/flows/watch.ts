@@ -267,6 +267,15 @@ export class Watcher implements AnomalyScanner {
     return anomalies.toSorted((a, b) => reach(b.service) - reach(a.service) || b.score - a.score);
   }
 
+  /** An action of this investigation was verified: its incident takes in nothing that starts from now on. */
+  async mitigated(investigationId: string): Promise<void> {
+    const { store, clock } = this.#deps;
+    const incidentId = (await store.get(investigationId))?.incidentId;
+    const incident = incidentId ? await store.incident(incidentId) : null;
+    if (incident?.state !== "open") return;
+    await store.saveIncident({ ...incident, state: "mitigated", mitigatedAt: clock.now() });
+  }
+
   #confirmAll(): Anomaly[] {
     return [...this.#series.values()].flatMap((watched) => {
       if (!watched.open || !watched.unconfirmed) return [];
@@ -278,7 +287,10 @@ export class Watcher implements AnomalyScanner {
   /** Opens an incident for a new anomaly or adds it to the one it belongs to; an ended one is noted where it is known. */
   async #raise(anomaly: Anomaly): Promise<void> {
     const { store, investigator, log } = this.#deps;
-    const open = await store.unresolvedIncidents();
+    const open = (await store.unresolvedIncidents()).filter(
+      ({ mitigatedAt, anomalies }) =>
+        !mitigatedAt || anomaly.startedAt < mitigatedAt || anomalies.some(({ id }) => id === anomaly.id),
+    );
     const grouping = groupAnomalies(open, anomaly, this.#graph);
     if (grouping.kind === "ignored") return;
     const incident: Incident =

@@ -34,12 +34,24 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startVigil(folder: string, env: Readonly<Record<string, string>> = {}, port?: number): Promise<RunningVigil> {
+export async function startVigil(
+  folder: string,
+  env: Readonly<Record<string, string>> = {},
+  port?: number,
+): Promise<RunningVigil> {
   const at = port ?? (await freePort());
   const url = `http://127.0.0.1:${at}`;
   const child = spawn(process.execPath, ["--import", "tsx", join(root, "src/cli.ts"), "start"], {
     cwd: root,
-    env: { ...process.env, VIGIL_DATA_DIR: folder, VIGIL_PORT: String(at), VIGIL_DEMO_SCENARIO: "none", OPENAI_API_KEY: "", SLACK_BOT_TOKEN: "", ...env },
+    env: {
+      ...process.env,
+      VIGIL_DATA_DIR: folder,
+      VIGIL_PORT: String(at),
+      VIGIL_DEMO_SCENARIO: "none",
+      OPENAI_API_KEY: "",
+      SLACK_BOT_TOKEN: "",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";

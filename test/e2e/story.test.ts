@@ -1,0 +1,145 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStateDatabase } from "../../src/store/state.ts";
+import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
+import { type RunningVigil, startVigil } from "./app.ts";
+import { installedChromium, openBrowser } from "./browser.ts";
+
+const chromium = installedChromium();
+const pictures = resolve(import.meta.dirname, "screenshots");
+const MINUTES = 60_000;
+
+/** The story as a newcomer sees it: the real command, the real page in a real browser, a real flag file and a real repository. */
+describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MINUTES, sequential: true }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "vigil-story-"));
+  const flagFile = join(folder, "demo/flags.json");
+  const repository = join(folder, "demo/deployments");
+  let vigil: RunningVigil;
+  let browser: Browser;
+  let page: Page;
+
+  const shareOfTheFlag = () => {
+    const { flags } = JSON.parse(readFileSync(flagFile, "utf8")) as {
+      flags: Record<string, { targeting: { fractional?: [string, number][] } }>;
+    };
+    return flags["catalog-cache-v2-keys"]?.targeting.fractional?.[0]?.[1];
+  };
+  const photograph = (name: string) => page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  const proposal = () => page.getByTestId("proposal-card").last();
+  const stateOfProposal = () => proposal().getByTestId("proposal-state");
+  const approve = async () => {
+    await proposal().getByTestId("approve").click();
+    await page.getByTestId("dialog-confirm").click();
+  };
+  const apiLatency = async (from: number, to: number) => {
+    const store = await openTelemetryStore(join(folder, "telemetry.db"));
+    const { points } = await store.red({ service: "api", signal: "latency", from, to, step: 60_000 });
+    store.close();
+    return points.reduce((sum, { value }) => sum + value, 0) / points.length;
+  };
+
+  beforeAll(async () => {
+    mkdirSync(pictures, { recursive: true });
+    // A few days of history teach the baselines enough for a test; the demo loads two weeks.
+    vigil = await startVigil(folder, { VIGIL_DEMO_HISTORY_DAYS: "8" });
+    browser = await openBrowser(chromium ?? "");
+    page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+    await page.goto(vigil.url);
+    await page.getByTestId("progress").waitFor({ timeout: 30_000 });
+    await photograph("1-loading");
+    await vigil.ready();
+  }, 4 * MINUTES);
+
+  afterAll(async () => {
+    await browser?.close();
+    await vigil?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }, MINUTES);
+
+  it("notices a raised flag unasked, tests it on test traffic, rolls it back when told, verifies, and takes the verdict", async () => {
+    const quietUntil = (await vigil.state()).telemetryTime;
+    expect(await page.getByTestId("investigation-card").count()).toBe(0);
+    await page.getByTestId("scenario-flag").click();
+
+    const card = page.getByTestId("investigation-card").last();
+    await card.waitFor({ timeout: 45_000 });
+    await photograph("2-posted");
+    await card.getByTestId("picture").waitFor({ timeout: 30_000 });
+    await proposal().waitFor({ timeout: 60_000 });
+    await photograph("3-proposed");
+    expect(await card.textContent()).toContain("catalog-cache-v2-keys");
+    expect(shareOfTheFlag()).toBeGreaterThan(20);
+    const raised = (await vigil.state()).telemetryTime;
+
+    await approve();
+    await expect.poll(shareOfTheFlag, { timeout: 20_000 }).toBeLessThanOrEqual(1);
+    await expect.poll(() => stateOfProposal().textContent(), { timeout: 60_000 }).toMatch(/verified/i);
+    await photograph("4-verified");
+    const verified = (await vigil.state()).telemetryTime;
+    const [before, during, after] = [
+      await apiLatency(quietUntil - 30 * MINUTES, quietUntil),
+      await apiLatency(raised - 10 * MINUTES, raised),
+      await apiLatency(verified - 2 * MINUTES, verified),
+    ];
+    expect(during / before).toBeGreaterThan(1.08);
+    expect(after / during).toBeLessThan(0.95);
+
+    await card.getByTestId("verdict-correct").click();
+    const state = await openStateDatabase(join(folder, "vigil.db"));
+    await expect
+      .poll(() => state.selectFrom("feedback").select(["verdict", "via"]).execute(), { timeout: 10_000 })
+      .toEqual([{ verdict: "correct", via: "button" }]);
+    await state.destroy();
+    await photograph("5-judged");
+  });
+
+  it("answers an engineer's question in the thread", async () => {
+    await page.getByTestId("composer-text").fill("what changed in the last hour?");
+    await page.getByTestId("composer-send").click();
+    await expect
+      .poll(() => page.getByTestId("answer-card").last().textContent(), { timeout: 20_000 })
+      .toContain("catalog-cache-v2-keys");
+    await photograph("6-answered");
+  });
+
+  it("reverts a bad deploy by a commit in the repository", async () => {
+    const before = await page.getByTestId("proposal-card").count();
+    await vigil.play("bad-deploy");
+    await expect.poll(() => page.getByTestId("proposal-card").count(), { timeout: 90_000 }).toBe(before + 1);
+    await approve();
+    await expect
+      .poll(() => execFileSync("git", ["-C", repository, "log", "-1", "--format=%an %s"], { encoding: "utf8" }), {
+        timeout: 20_000,
+      })
+      .toMatch(/^Vigil Revert checkout from 4\.8\.0/);
+    await expect.poll(() => stateOfProposal().textContent(), { timeout: 60_000 }).toMatch(/verified/i);
+    await photograph("7-reverted");
+  });
+
+  it("undoes by itself what does not help, goes on after kill -9, and does nothing twice", async () => {
+    await vigil.play("reset");
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    const before = await page.getByTestId("proposal-card").count();
+    await vigil.play("rollback-no-help");
+    await expect.poll(() => page.getByTestId("proposal-card").count(), { timeout: 120_000 }).toBe(before + 1);
+    await approve();
+    await expect.poll(shareOfTheFlag, { timeout: 20_000 }).toBeLessThanOrEqual(1);
+
+    await vigil.stop("SIGKILL");
+    vigil = await startVigil(folder, {}, Number(new URL(vigil.url).port));
+    await vigil.ready();
+    await page.goto(vigil.url);
+
+    await expect.poll(() => stateOfProposal().textContent(), { timeout: 90_000 }).toMatch(/rolled back/i);
+    expect(shareOfTheFlag()).toBeGreaterThan(20);
+    await photograph("8-undone");
+    const state = await openStateDatabase(join(folder, "vigil.db"));
+    const executions = await state.selectFrom("executions").select("proposal_id").execute();
+    expect(new Set(executions.map(({ proposal_id }) => proposal_id)).size).toBe(executions.length);
+    await state.destroy();
+  });
+});
