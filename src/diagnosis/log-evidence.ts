@@ -4,6 +4,8 @@ import type { BeforeDuring, LogLine, Span } from "./types.ts";
 
 const ALARMING = /\b(error|fatal|panic|critical|severe|exception|traceback|warn|warning|fail|failed|failure)\b/i;
 const MIN_Z = 2;
+/** Share of the lines that must come with an operation; the rest are cut off at the edges of the recording. */
+const ACCOMPANIED = 0.8;
 
 interface Counted {
   before: number;
@@ -39,14 +41,15 @@ export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Spa
         else count.before++;
         for (const operation of operations.of(service, line.trace)) together.set(operation, (together.get(operation) ?? 0) + 1);
       }
-      const accompanied = [...together].filter(([, n]) => n >= 0.95 * members.length).map(([operation]) => operation);
+      const accompanied = [...together].filter(([, n]) => n >= ACCOMPANIED * members.length).map(([operation]) => operation);
       const exposures = accompanied.map((operation) => operations.count(service, operation)).filter(({ before }) => before > 0);
-      const tightest = exposures.sort((a, b) => a.before + a.during - b.before - b.during)[0];
-      const exposure = tightest === undefined ? share : tightest.during / tightest.before;
-      const z = poissonZ(count.before, count.during, exposure);
+      // The operation that explains the count best takes it: only what none of them explains is a sign.
+      const { exposure, z } = exposures
+        .map((one) => ({ exposure: one.during / one.before, z: poissonZ(count.before, count.during, one.during / one.before) }))
+        .sort((a, b) => Math.abs(a.z) - Math.abs(b.z))[0] ?? { exposure: share, z: poissonZ(count.before, count.during, share) };
       const alarming = ALARMING.test(template);
       const unusual = Math.abs(z) - MIN_Z;
-      if (unusual <= 0 || (z < 0 && alarming) || (tightest === undefined && !alarming)) return [];
+      if (unusual <= 0 || (z < 0 && alarming) || (exposures.length === 0 && !alarming)) return [];
       const expected = count.before * exposure;
       const missing = z < 0 ? (1 - count.during / expected) ** 2 : 0;
       const weight = (z > 0 ? (alarming ? 1.5 : 0.05) : 1.5 * missing) * Math.log2(1 + unusual);
