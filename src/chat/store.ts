@@ -65,8 +65,11 @@ export interface ChatStore extends Outbox {
   subjectOf(surface: string, ref: MessageRef): Promise<string | null>;
   putMessage(message: Omit<StoredMessage, "seq">): Promise<StoredMessage>;
   messagesSince(seq: number, limit: number): Promise<StoredMessage[]>;
-  /** True for the first caller with this event; the others were delivered again. */
-  firstSeen(source: string, eventId: string, at: number): Promise<boolean>;
+  /** Stores an incoming event before it is acknowledged. `new` for the first delivery; `open` was taken in before but not finished. */
+  takeIn(source: string, eventId: string, body: unknown, at: number): Promise<"new" | "open" | "settled">;
+  settle(source: string, eventId: string): Promise<void>;
+  /** Events that were taken in since a time and never finished, oldest first: a crash came between. */
+  open(source: string, since: number): Promise<{ readonly eventId: string; readonly body: unknown }[]>;
   /** Adds or removes a reaction; returns what this person has on that message now, newest last. */
   react(surface: string, reaction: Reaction, present: boolean, at: number): Promise<string[]>;
 }

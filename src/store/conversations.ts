@@ -13,7 +13,7 @@ export interface ConversationsTables {
     kind: StoredMessage["kind"];
     body: string;
   };
-  inbox: { source: string; event_id: string; at: number };
+  inbox: { source: string; event_id: string; at: number; body: string | null; settled: number };
   outbox: {
     subject: string;
     surface: string;
@@ -55,6 +55,12 @@ export const conversationsMigrations: Readonly<Record<string, Migration>> = {
       await sql`CREATE TABLE reactions (surface TEXT NOT NULL, channel TEXT NOT NULL, message TEXT NOT NULL, person TEXT NOT NULL, emoji TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (surface, channel, message, person, emoji))`.execute(
         db,
       );
+    },
+  },
+  "052-inbox": {
+    async up(db: Kysely<unknown>) {
+      await sql`ALTER TABLE inbox ADD COLUMN body TEXT`.execute(db);
+      await sql`ALTER TABLE inbox ADD COLUMN settled INTEGER NOT NULL DEFAULT 0`.execute(db);
     },
   },
 };
@@ -124,14 +130,42 @@ export class ConversationRepository implements ChatStore {
     return rows.reverse().map(messageFrom);
   }
 
-  /** False when this event was taken in before. */
-  async firstSeen(source: string, eventId: string, at: number): Promise<boolean> {
+  async takeIn(source: string, eventId: string, body: unknown, at: number): Promise<"new" | "open" | "settled"> {
     const result = await this.#db
       .insertInto("inbox")
-      .values({ source, event_id: eventId, at })
+      .values({ source, event_id: eventId, at, body: JSON.stringify(body), settled: 0 })
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
-    return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+    if ((result.numInsertedOrUpdatedRows ?? 0n) > 0n) return "new";
+    const row = await this.#db
+      .selectFrom("inbox")
+      .select("settled")
+      .where("source", "=", source)
+      .where("event_id", "=", eventId)
+      .executeTakeFirst();
+    return Number(row?.settled) === 1 ? "settled" : "open";
+  }
+
+  async settle(source: string, eventId: string): Promise<void> {
+    await this.#db
+      .updateTable("inbox")
+      .set({ settled: 1, body: null })
+      .where("source", "=", source)
+      .where("event_id", "=", eventId)
+      .execute();
+  }
+
+  async open(source: string, since: number): Promise<{ eventId: string; body: unknown }[]> {
+    const rows = await this.#db
+      .selectFrom("inbox")
+      .select(["event_id", "body"])
+      .where("source", "=", source)
+      .where("settled", "=", 0)
+      .where("at", ">=", since)
+      .where("body", "is not", null)
+      .orderBy("at")
+      .execute();
+    return rows.map((row) => ({ eventId: row.event_id, body: JSON.parse(row.body ?? "null") }));
   }
 
   async want(subject: string, surface: string, threadSubject: string | null, card: Card, at: number): Promise<boolean> {

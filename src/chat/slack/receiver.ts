@@ -1,0 +1,93 @@
+import { App, HTTPReceiver, LogLevel, type ReceiverEvent } from "@slack/bolt";
+import type { WebClientOptions } from "@slack/web-api";
+import type { Log } from "../../flows/log.ts";
+import { CLIENT_OPTIONS } from "./client.ts";
+
+export type Connection =
+  | { readonly mode: "socket"; readonly appToken: string }
+  | { readonly mode: "http"; readonly signingSecret: string; readonly port: number };
+
+/** Bolt refuses requests older than this; we refuse those as far ahead of our clock, too. */
+const LONGEST_SKEW = 300;
+
+class FromTheFuture extends Error {
+  override readonly name = "FromTheFuture";
+}
+
+/** Where events wait until they are finished. */
+export interface Inbox {
+  takeIn(eventId: string, body: unknown): Promise<"new" | "open" | "settled">;
+  settle(eventId: string): Promise<void>;
+  open(): Promise<{ readonly eventId: string; readonly body: unknown }[]>;
+}
+
+/**
+ * Bolt's app, with two doors before it: an event is stored before it is acknowledged, and a signed request with a time ahead of ours
+ * is refused. `replay` takes up the events that a crash left unfinished.
+ */
+export function boltApp(options: {
+  readonly botToken: string;
+  readonly connection: Connection;
+  readonly clientOptions: WebClientOptions;
+  readonly inbox: Inbox;
+  readonly now: () => number;
+  readonly log: Log;
+}): { readonly app: App; readonly replay: () => Promise<number> } {
+  const { botToken, connection, clientOptions, inbox, now, log } = options;
+  const logger = boltLogger(log);
+  const common = {
+    token: botToken,
+    clientOptions: { ...CLIENT_OPTIONS, ...clientOptions },
+    logger,
+    tokenVerificationEnabled: false,
+  };
+  const app =
+    connection.mode === "socket"
+      ? new App({ ...common, socketMode: true, appToken: connection.appToken })
+      : new App({ ...common, receiver: httpReceiver(connection.signingSecret, connection.port) });
+  const process = app.processEvent.bind(app);
+  app.processEvent = async (event: ReceiverEvent) => {
+    const sentAt = Number(event.customProperties?.timestamp);
+    if (sentAt - now() / 1_000 > LONGEST_SKEW) throw new FromTheFuture("The request's time is ahead of this clock.");
+    const body = event.body as Record<string, unknown>;
+    const id = body.type === "event_callback" && typeof body.event_id === "string" ? body.event_id : null;
+    if (id === null) return process(event);
+    if ((await inbox.takeIn(id, body)) !== "new") return event.ack();
+    await process(event);
+    await inbox.settle(id);
+  };
+  const replay = async () => {
+    const events = await inbox.open();
+    for (const { eventId, body } of events) {
+      await process({ body: body as ReceiverEvent["body"], ack: async () => undefined });
+      await inbox.settle(eventId);
+    }
+    return events.length;
+  };
+  return { app, replay };
+}
+
+function httpReceiver(signingSecret: string, port: number): HTTPReceiver {
+  return new HTTPReceiver({
+    signingSecret,
+    port,
+    customPropertiesExtractor: (request) => ({ timestamp: Number(request.headers["x-slack-request-timestamp"]) }),
+    processEventErrorHandler: async ({ error, response }) => {
+      response.writeHead(error.name === "FromTheFuture" ? 401 : 500).end();
+      return true;
+    },
+  });
+}
+
+function boltLogger(log: Log) {
+  const words = (parts: unknown[]) => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(" ");
+  return {
+    debug: (...parts: unknown[]) => log.debug({}, words(parts)),
+    info: (...parts: unknown[]) => log.debug({}, words(parts)),
+    warn: (...parts: unknown[]) => log.warn({}, words(parts)),
+    error: (...parts: unknown[]) => log.error({}, words(parts)),
+    setLevel: () => {},
+    getLevel: () => LogLevel.INFO,
+    setName: () => {},
+  };
+}
