@@ -298,6 +298,11 @@ class RunningApp {
           },
           incoming,
         ),
+      cancel: async (at) => {
+        answerer.stop(at);
+        const id = await presenter.investigationAt(at);
+        if (id) investigator.cancel(id);
+      },
       command: (text, user) =>
         runCommand(
           {

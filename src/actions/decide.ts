@@ -72,10 +72,18 @@ export async function decide(context: ActionContext, request: DecisionRequest): 
     if (stopped) return refuse(`Nothing may run now: ${stopped}.`);
   }
 
+  // The deadline is judged by the clock at the commit, not by when the click arrived.
+  const committed = context.now();
   const decided = await store.decide(
     proposal.id,
     request.rev,
-    { user: request.actor, verdict: request.verdict, reason: request.reason?.slice(0, 500) ?? null, via: request.via, at },
+    {
+      user: request.actor,
+      verdict: request.verdict,
+      reason: request.reason?.slice(0, 500) ?? null,
+      via: request.via,
+      at: committed,
+    },
     {
       actor: request.actor,
       kind: request.verdict === "approve" ? "approved" : "denied",

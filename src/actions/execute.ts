@@ -9,6 +9,8 @@ import { StateMovedError, TargetError, type WriteContext } from "./ports.ts";
 import type { Execution, StoredProposal } from "./store.ts";
 import { SMALLEST_BASELINE, startVerification, type VerificationReading, Verifier } from "./verification-statistics.ts";
 
+/** An approval given in time may still begin to run this long after the deadline. */
+const RUN_GRACE = 30_000;
 /** Steps before the action that make the baseline, at most. */
 const BASELINE_STEPS = 45;
 /** Steps after the action that only partly show it. */
@@ -63,11 +65,20 @@ export class Executor {
   async advance(): Promise<void> {
     const active = await this.#context.store.list({ states: ["pending", "approved", "verifying", "rolling_back"] });
     for (const proposal of active) {
-      if (proposal.state === "pending" && this.#context.now() >= proposal.expiresAt) await this.#expire(proposal);
-      if (proposal.state === "approved") await this.run(proposal.id);
-      if (proposal.state === "verifying") await this.#alone(proposal.id, () => this.#verify(proposal.id));
-      if (proposal.state === "rolling_back") await this.#alone(proposal.id, () => this.#finishRollback(proposal.id));
+      await this.#step(proposal).catch((error) =>
+        this.#context.log.error(
+          { err: error, proposal: proposal.id },
+          "a proposal could not be taken further; it is tried again",
+        ),
+      );
     }
+  }
+
+  async #step(proposal: Proposal): Promise<void> {
+    if (proposal.state === "pending" && this.#context.now() >= proposal.expiresAt) await this.#expire(proposal);
+    if (proposal.state === "approved") await this.run(proposal.id);
+    if (proposal.state === "verifying") await this.#alone(proposal.id, () => this.#verify(proposal.id));
+    if (proposal.state === "rolling_back") await this.#alone(proposal.id, () => this.#finishRollback(proposal.id));
   }
 
   /** After a restart: an execution that was cut off is not sent again but read back. */
@@ -94,6 +105,7 @@ export class Executor {
     ) {
       return { to: "failed", why: "what is stored is not what was approved; nothing was run" };
     }
+    if (this.#context.now() >= expiresAt + RUN_GRACE) return { to: "expired", why: "approved, but it could not run in time" };
     const stopped = await stopReason(this.#context);
     if (stopped) return { to: "cancelled", why: stopped };
     const freeze = frozen(policy, this.#context.now());
@@ -170,9 +182,8 @@ export class Executor {
       nextSample: Math.floor(actedAt / step) * step,
     });
     if (!verifier) {
-      await this.#move(proposal, ["executing"], "verifying", "changed, and read back");
       const why = criterion ? "the signal had too little data before the action to judge by" : "no criterion was given";
-      return this.#end(proposal, ["verifying"], "unknown", `changed as approved, but not verified: ${why}; please look yourself`);
+      return this.#end(proposal, ["executing"], "unknown", `changed as approved, but not verified: ${why}; please look yourself`);
     }
     await this.#move(proposal, ["executing"], "verifying", "changed, and read back; watching whether it helps");
   }

@@ -1,4 +1,4 @@
-import type { Proposal, VerificationCriterion } from "../domain/proposal.ts";
+import type { Proposal, ProposalState, VerificationCriterion } from "../domain/proposal.ts";
 import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR } from "../domain/time.ts";
 import { type ActionContext, actionNamed, stopReason } from "./context.ts";
@@ -29,6 +29,8 @@ export type Filing = { readonly ok: true; readonly proposal: Proposal } | { read
 /** Relative change that counts as help: below it, an action was not worth its risk. */
 const MINIMUM_EFFECT = 0.04;
 const LONGEST_TEXT = 500;
+
+const BAD_ENDS: ReadonlySet<ProposalState> = new Set(["rolled_back", "rollback_failed", "unknown"]);
 
 const refuse = (refusal: string): Filing => ({ ok: false, refusal });
 
@@ -77,7 +79,7 @@ export async function fileProposal(context: ActionContext, request: FilingReques
     catalog: await context.catalog(),
     confidence: Number.isFinite(request.confidence) ? request.confidence : null,
     concurrent: active.length - pending.length,
-    production: policy.productionEnvironments.includes(plan.environment),
+    production: !policy.testEnvironments.includes(plan.environment),
   });
   const needed = approvalsFor(policy, risk.tier);
   if (needed === null) return refuse(`${action.name} on ${plan.target} is ${risk.tier}, which is never run from chat.`);
@@ -153,13 +155,12 @@ export async function limitReached(context: ActionContext, target: string): Prom
     return `${lately.length} actions ran on ${target} within an hour, the limit is ${limits.perTargetPerHour} (limits.perTargetPerHour).`;
   }
   const undone = lately.findLast((run) => run.state === "rolled_back");
-  const cooled = undone && undone.at + limits.cooldownMinutesAfterRollback * 60_000;
+  // A run is rolled back at the latest when its verification window is over; the rest counts from there.
+  const cooled = undone && undone.at + context.verificationWindow + limits.cooldownMinutesAfterRollback * 60_000;
   if (cooled && now < cooled)
     return `${target} was rolled back a moment ago; it rests until ${new Date(cooled).toISOString().slice(11, 16)} UTC.`;
   const failures = [...today].reverse().findIndex((run) => run.state === "verified");
-  const inARow = today
-    .slice(failures === -1 ? 0 : today.length - failures)
-    .filter((run) => run.state === "rollback_failed" || run.state === "unknown");
+  const inARow = today.slice(failures === -1 ? 0 : today.length - failures).filter((run) => BAD_ENDS.has(run.state));
   if (inARow.length >= limits.failedVerificationsUntilReadOnly) {
     return `${inARow.length} actions in a row ended badly; nothing more runs until people have looked (limits.failedVerificationsUntilReadOnly).`;
   }

@@ -117,6 +117,12 @@ export class Actions {
     this.#timer = setTimeout(loop, pause);
   }
 
+  /** Takes everything in flight as far as it goes now, and waits for it. */
+  async settle(): Promise<void> {
+    this.#background(() => this.#executor.advance());
+    await this.#working;
+  }
+
   /** Waits for what is being written; verifications go on at the next start. */
   async close(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);

@@ -11,12 +11,17 @@ const tier = z.strictObject({
 });
 
 const schema = z.strictObject({
-  productionEnvironments: z.array(z.string().min(1)).default(["production", "prod", "live"]),
+  testEnvironments: z
+    .array(z.string().min(1))
+    .default(["test", "testing", "dev", "development", "staging"])
+    .describe("every other environment counts as production"),
   tiers: z
     .strictObject({
       T1: tier.default({ approvals: 1, requesterMayApprove: true, emoji: true }),
       T2: tier.default({ approvals: 1, requesterMayApprove: false, emoji: true }),
-      T3: tier.default({ approvals: 2, requesterMayApprove: false, emoji: false }),
+      T3: tier
+        .extend({ approvals: z.number().int().min(2).max(5) })
+        .default({ approvals: 2, requesterMayApprove: false, emoji: false }),
     })
     .prefault({}),
   limits: z

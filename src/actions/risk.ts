@@ -44,7 +44,8 @@ export function assessRisk(input: RiskInput): Risk {
   );
   const tiers = plan.services.map((service) => catalog.find((entry) => entry.name === service)?.tier ?? null);
   const known = tiers.filter((tier) => tier !== null);
-  const critical = known.length > 0 ? Math.min(...known) : null;
+  // One unknown tier makes the whole unknown.
+  const critical = known.length > 0 && known.length === tiers.length ? Math.min(...known) : null;
   add(
     "criticality",
     critical === null ? "unknown" : `tier ${critical}`,

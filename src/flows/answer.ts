@@ -20,7 +20,7 @@ const LONGEST_QUESTION = 4_000;
 /** Answers an engineer's question in its thread, with evidence; a message that is delivered twice is answered once. */
 export class Answerer {
   readonly #deps: AnswerDependencies;
-  readonly #running = new Set<AbortController>();
+  readonly #running = new Map<AbortController, ThreadRef>();
 
   constructor(deps: AnswerDependencies) {
     this.#deps = deps;
@@ -37,7 +37,7 @@ export class Answerer {
     const isNew = await conversation.addTurn(question.at, { id: question.messageId, at: now(), from: "engineer", text });
     if (!isNew) return;
     const abort = new AbortController();
-    this.#running.add(abort);
+    this.#running.set(abort, question.at);
     try {
       const investigation = await this.#deps.investigationAt(question.at);
       const answer = await agent.answer(
@@ -73,8 +73,11 @@ export class Answerer {
     }
   }
 
-  /** Cancels every answer in progress. */
-  stop(): void {
-    for (const abort of this.#running) abort.abort(new Error("cancelled"));
+  /** Cancels the answers in progress: those of one thread, or all. */
+  stop(at: ThreadRef | null = null): void {
+    for (const [abort, place] of this.#running) {
+      const here = at === null || (place.surface === at.surface && place.channel === at.channel && place.thread === at.thread);
+      if (here) abort.abort(new Error("cancelled"));
+    }
   }
 }

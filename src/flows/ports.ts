@@ -107,8 +107,6 @@ export interface ChatHandlers {
   cancel?(at: ThreadRef): Promise<void>;
   decide(decision: IncomingDecision): Promise<DecisionReply>;
   feedback(feedback: IncomingFeedback): Promise<DecisionReply>;
-  /** Stops what I am doing in a thread: an answer or an investigation. */
-  cancel(at: ThreadRef): Promise<void>;
   /** `status`, `stop`, `resume`, `investigate SERVICE`, `report`, `help`; answers in Markdown and works when the model is down. */
   command(text: string, user: ChatUser, at: ThreadRef): Promise<string>;
 }
