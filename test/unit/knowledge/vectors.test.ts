@@ -1,0 +1,78 @@
+import { appendFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VectorIndex } from "../../../src/knowledge/vectors.ts";
+
+const point = (angle: number) => Float32Array.from([Math.cos(angle), Math.sin(angle), 0]);
+const points = Array.from({ length: 2_000 }, (_, index) => ({ hash: `p${index}`, vector: point((index / 2_000) * Math.PI) }));
+
+describe("the index of vectors", () => {
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "vigil-vectors-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("finds the nearest with their cosine similarity, grows beyond its first size, and forgets what is removed", async () => {
+    const index = new VectorIndex("m");
+    await index.add(points);
+    expect(index.size).toBe(2_000);
+    const [first] = index.nearest(points[700]?.vector as Float32Array, 3);
+    expect(first).toMatchObject({ hash: "p700" });
+    expect(first?.similarity).toBeCloseTo(1, 4);
+    expect(index.similarity(point(0), "p1000")).toBeCloseTo(0, 4);
+
+    index.remove("p700");
+    expect(index.nearest(points[700]?.vector as Float32Array, 2).map(({ hash }) => hash)).not.toContain("p700");
+    expect(index.has("p700")).toBe(false);
+  });
+
+  it("searches among some only", async () => {
+    const index = new VectorIndex("m");
+    await index.add(points);
+    expect(index.nearest(point(0), 2, (hash) => hash === "p1500" || hash === "p1900").map(({ hash }) => hash)).toEqual([
+      "p1500",
+      "p1900",
+    ]);
+  });
+
+  it("leaves vectors of another length alone and answers nothing while empty", async () => {
+    const index = new VectorIndex("m");
+    expect(index.nearest(point(0), 3)).toEqual([]);
+    await index.add([{ hash: "a", vector: point(0) }]);
+    await index.add([{ hash: "b", vector: new Float32Array(7) }]);
+    expect(index.size).toBe(1);
+    expect(index.nearest(new Float32Array(7), 1)).toEqual([]);
+  });
+
+  it("is read back from its file, deletions included, which only the owner can read", async () => {
+    const file = join(folder, "kept.hnsw");
+    const index = new VectorIndex("m");
+    await index.add(points);
+    index.remove("p3");
+    await index.save(file);
+    expect(statSync(file).mode & 0o077).toBe(0);
+
+    const again = new VectorIndex("m");
+    expect(await again.load(file)).toBe(true);
+    expect([again.size, again.has("p3"), again.has("p4")]).toEqual([1_999, false, true]);
+    expect(again.nearest(points[3]?.vector as Float32Array, 1)[0]?.hash).not.toBe("p3");
+  });
+
+  it("throws a file away that is damaged, torn, of another model, or not there", async () => {
+    const file = join(folder, "damaged.hnsw");
+    const index = new VectorIndex("m");
+    await index.add(points);
+    await index.save(file);
+    expect(await new VectorIndex("other").load(file)).toBe(false);
+    appendFileSync(file, "x");
+    const damaged = new VectorIndex("m");
+    expect(await damaged.load(file)).toBe(false);
+    expect(damaged.size).toBe(0);
+    writeFileSync(`${file}.json`, '{"model":"m","dimen');
+    expect(await new VectorIndex("m").load(file)).toBe(false);
+    expect(await new VectorIndex("m").load(join(folder, "none"))).toBe(false);
+    expect(existsSync(join(folder, "none"))).toBe(false);
+  });
+});
