@@ -103,8 +103,6 @@ export interface IncomingFeedback {
 /** What a chat surface calls when people do something. Each returns quickly after its decision is stored. */
 export interface ChatHandlers {
   ask(question: IncomingQuestion, reply: Reply): Promise<void>;
-  /** Ends the work on the question of this thread, when a person stops it on the platform itself. */
-  cancel?(at: ThreadRef): Promise<void>;
   decide(decision: IncomingDecision): Promise<DecisionReply>;
   feedback(feedback: IncomingFeedback): Promise<DecisionReply>;
   /** `status`, `stop`, `resume`, `investigate SERVICE`, `report`, `help`; answers in Markdown and works when the model is down. */

@@ -155,7 +155,7 @@ class Questions {
   /** Slack's own Stop button: Slack ends the stream, we end the work. */
   async stop(channel: string, thread: string): Promise<void> {
     const reply = this.#running.get(`${channel}:${thread}`);
-    await this.#context.handlers.cancel?.({ surface: "slack", channel, thread });
+    await this.#context.handlers.cancel({ surface: "slack", channel, thread });
     await reply?.stop();
     this.#session(channel, thread, "closed", null);
   }
