@@ -105,6 +105,8 @@ export interface ChatHandlers {
   ask(question: IncomingQuestion, reply: Reply): Promise<void>;
   decide(decision: IncomingDecision): Promise<DecisionReply>;
   feedback(feedback: IncomingFeedback): Promise<DecisionReply>;
+  /** Stops what is being done in a thread: an answer or an investigation. */
+  cancel(at: ThreadRef): Promise<void>;
   /** `status`, `stop`, `resume`, `investigate SERVICE`, `report`, `help`; answers in Markdown and works when the model is down. */
   command(text: string, user: ChatUser, at: ThreadRef): Promise<string>;
 }

@@ -102,6 +102,7 @@ export class FakeSlack {
 
   dropConnections(): void {
     for (const socket of this.#sockets) socket.terminate();
+    this.#sockets.clear();
   }
 
   /** Messages in a thread, or the roots of a channel. */
@@ -262,7 +263,8 @@ export class FakeSlack {
     const url = new URL(request.url ?? "/", this.origin);
     if (url.pathname.startsWith("/upload/")) {
       const upload = this.#uploads.get(url.pathname.slice("/upload/".length));
-      if (upload) upload.bytes = body;
+      // The client sends the file as one part of a form.
+      if (upload) upload.bytes = body.subarray(Math.max(0, body.indexOf("\r\n\r\n") + 4));
       return void response.end("OK");
     }
     if (!url.pathname.startsWith("/api/")) return void response.writeHead(404).end();

@@ -152,7 +152,7 @@ function buttonBlocks(card: Card, emoji: EmojiWords): KnownBlock[] {
           type: "button" as const,
           action_id: button.type === "approve" ? ACTIONS.approve : ACTIONS.deny,
           text: word(button.type === "deny" ? `${button.label}…` : button.label, LIMITS.button),
-          value: valueOf(button),
+          value: buttonValue(button),
           style: button.type === "approve" ? ("primary" as const) : ("danger" as const),
           ...(button.type === "approve"
             ? {
@@ -173,7 +173,7 @@ function buttonBlocks(card: Card, emoji: EmojiWords): KnownBlock[] {
 }
 
 /** What a button carries: which proposal, which revision, and the secret. Never arguments. */
-export const valueOf = ({ proposalId, rev, nonce }: Button): string => `${proposalId}.${rev}.${nonce}`;
+export const buttonValue = ({ proposalId, rev, nonce }: Button): string => `${proposalId}.${rev}.${nonce}`;
 
 export function readValue(value: string): { proposalId: string; rev: number; nonce: string } | null {
   const match = /^([A-Za-z0-9-]{1,40})\.(\d{1,9})\.([A-Za-z0-9_-]{1,60})$/.exec(value);

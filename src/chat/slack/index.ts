@@ -12,7 +12,7 @@ import { cardMessages, type EmojiWords, foldMessages, type SlackMessage } from "
 import { deliveryError, maybeDone, Pacer, patiently, slackClient } from "./client.ts";
 import { listen } from "./listeners.ts";
 import { People } from "./people.ts";
-import { boltApp, type Connection } from "./receiver.ts";
+import { boltApp, type Connection, slackLogger } from "./receiver.ts";
 import { SlackReply } from "./reply.ts";
 
 export interface SlackOptions {
@@ -100,7 +100,11 @@ class SlackSurface implements Surface {
         throw new Error(`The emoji ${name} cannot both decide and vote; change slack.emoji so that they differ.`);
     }
     this.#words = this.#emoji;
-    this.#clientOptions = { ...options.clientOptions, ...(apiUrl ? { slackApiUrl: apiUrl } : {}) };
+    this.#clientOptions = {
+      logger: slackLogger(options.log),
+      ...options.clientOptions,
+      ...(apiUrl ? { slackApiUrl: apiUrl } : {}),
+    };
     this.#client = slackClient(options.botToken, this.#clientOptions);
     this.#pacer = new Pacer(options.gap ?? 1_100);
     this.#now = options.now ?? Date.now;

@@ -34,7 +34,7 @@ export function boltApp(options: {
   readonly log: Log;
 }): { readonly app: App; readonly replay: () => Promise<number> } {
   const { botToken, connection, clientOptions, inbox, now, log } = options;
-  const logger = boltLogger(log);
+  const logger = slackLogger(log);
   const common = {
     token: botToken,
     clientOptions: { ...CLIENT_OPTIONS, ...clientOptions },
@@ -79,7 +79,8 @@ function httpReceiver(signingSecret: string, port: number): HTTPReceiver {
   });
 }
 
-function boltLogger(log: Log) {
+/** Slack's libraries write to our log. */
+export function slackLogger(log: Log) {
   const words = (parts: unknown[]) => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(" ");
   return {
     debug: (...parts: unknown[]) => log.debug({}, words(parts)),
