@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { InvestigationStep } from "../../domain/investigation.ts";
 import type { AnomalyPicture, ChatHandlers, ChatUser } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
-import { answerCard, workingCard } from "../cards/answer.ts";
+import { answerCard, note, workingCard } from "../cards/answer.ts";
 import { pictureSvg } from "../picture.ts";
 import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
 import type { Surface } from "../surface.ts";
@@ -71,6 +71,13 @@ const feedbackBody = z.object({
   user: person,
 });
 
+/** One open page. */
+interface Listener {
+  readonly response: Response;
+  /** Messages that wait until the backlog is sent; null from then on. */
+  held: StoredMessage[] | null;
+}
+
 /**
  * The incident channel in a browser, for trying Vigil and for teams without a chat platform. It has no login: whoever reaches it is the
  * operator, so it listens on loopback, checks Host and Origin (DNS rebinding, CSRF) and wants the page's token with every change.
@@ -84,7 +91,7 @@ class WebChannel implements Surface {
   readonly name = "web";
   readonly #options: WebOptions;
   readonly #token = randomBytes(24).toString("base64url");
-  readonly #listeners = new Set<Response>();
+  readonly #listeners = new Set<Listener>();
   #handlers: ChatHandlers | null = null;
   #timer: NodeJS.Timeout | null = null;
 
@@ -96,12 +103,27 @@ class WebChannel implements Surface {
 
   async start(handlers: ChatHandlers): Promise<void> {
     this.#handlers = handlers;
+    await this.#endInterrupted();
+  }
+
+  /** Answers that a restart cut off say so instead of looking busy for ever. */
+  async #endInterrupted(): Promise<void> {
+    for (const message of await this.#options.store.messagesSince(0, BACKLOG)) {
+      const card = message.kind === "card" ? (message.body as Card) : null;
+      if (card?.kind === "answer" && card.tone === "working") {
+        const { seq: _, ...rest } = message;
+        await this.#put({
+          ...rest,
+          body: { ...note("I was restarted while answering. Please ask again."), subject: card.subject },
+        });
+      }
+    }
   }
 
   async stop(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = null;
-    for (const listener of this.#listeners) listener.end();
+    for (const { response } of this.#listeners) response.end();
     this.#listeners.clear();
   }
 
@@ -190,23 +212,31 @@ class WebChannel implements Surface {
     response.set({ "content-type": "text/event-stream", "cache-control": "no-store", connection: "keep-alive" });
     response.flushHeaders();
     const since = Number(request.headers["last-event-id"] ?? request.query.since ?? 0) || 0;
-    // Listening begins before the backlog is read, so that nothing falls between; the page drops what it has already.
-    this.#listeners.add(response);
-    request.on("close", () => this.#listeners.delete(response));
+    // What happens while the backlog is read is held back, so that nothing is lost and the order stays.
+    const listener: Listener = { response, held: [] };
+    this.#listeners.add(listener);
+    request.on("close", () => this.#listeners.delete(listener));
     response.write(`event: state\ndata: ${JSON.stringify(await this.#options.state())}\n\n`);
-    for (const message of await this.#options.store.messagesSince(since, BACKLOG)) sendMessage(response, message);
+    const backlog = await this.#options.store.messagesSince(since, BACKLOG);
+    for (const message of backlog) sendMessage(response, message);
+    const last = backlog.at(-1)?.seq ?? since;
+    for (const message of listener.held ?? []) if (message.seq > last) sendMessage(response, message);
+    listener.held = null;
     response.write("event: caught-up\ndata: {}\n\n");
   }
 
   async #sendState(): Promise<void> {
     if (this.#listeners.size === 0) return;
     const state = JSON.stringify(await this.#options.state());
-    for (const listener of this.#listeners) listener.write(`event: state\ndata: ${state}\n\n`);
+    for (const { response } of this.#listeners) response.write(`event: state\ndata: ${state}\n\n`);
   }
 
   async #put(message: Omit<StoredMessage, "seq">): Promise<void> {
     const stored = await this.#options.store.putMessage(message);
-    for (const listener of this.#listeners) sendMessage(listener, stored);
+    for (const { response, held } of this.#listeners) {
+      if (held) held.push(stored);
+      else sendMessage(response, stored);
+    }
   }
 
   async #say(request: Request, response: Response): Promise<void> {
@@ -235,7 +265,7 @@ class WebChannel implements Surface {
           await reply("card", workingCard(id, [...steps.values()]));
         },
         answer: (answer) => reply("card", answerCard(id, answer)),
-        sorry: (sorry) => reply("text", sorry),
+        sorry: (sorry) => reply("card", note(sorry, "attention")),
       },
     );
   }

@@ -1,0 +1,50 @@
+import { Resvg } from "@resvg/resvg-js";
+import { describe, expect, it } from "vitest";
+import { picturePng, pictureSvg } from "../../../src/chat/picture.ts";
+import { HOSTILE, picture } from "../../support/chat-samples.ts";
+
+const ink = (svg: string, font: object) => {
+  const { pixels } = new Resvg(svg, { font }).render();
+  let drawn = 0;
+  for (let index = 3; index < pixels.length; index += 4) if (pixels[index]) drawn++;
+  return drawn;
+};
+
+describe("the picture of an anomaly", () => {
+  it("shows series, band, changes and hours, and names the changes", () => {
+    const svg = pictureSvg(picture());
+    expect(svg).toContain("storefront latency (ms)");
+    expect(svg).toContain("catalog-cache-v2-keys: 1% on → 28% on");
+    expect(svg).toContain("cart: 5.0.9 → 5.1.0");
+    expect(svg).toMatch(/02:\d\d/);
+  });
+
+  it("keeps hostile names as text", () => {
+    const [change] = picture().changes;
+    const svg = pictureSvg({ ...picture(), title: HOSTILE, changes: [{ ...change!, subject: HOSTILE }] });
+    expect(svg).not.toMatch(/<(?!\/?(?:svg|rect|path|text|g|defs|style|clipPath|polyline|polygon|line|circle)\b)[a-z]/i);
+  });
+
+  it("is a PNG of a phone's double width where no SVG is shown", async () => {
+    const png = await picturePng(picture());
+    expect(png.subarray(1, 4).toString()).toBe("PNG");
+    expect(png.readUInt32BE(16)).toBe(1_440);
+  });
+
+  it("keeps its lines where a machine has no font at all; only the words are missing", () => {
+    const svg = pictureSvg(picture());
+    const [bare, full] = [ink(svg, { loadSystemFonts: false }), ink(svg, { loadSystemFonts: true })];
+    expect(bare).toBeGreaterThan(10_000);
+    expect(full).toBeGreaterThanOrEqual(bare);
+  });
+
+  it("draws what it has: no changes, one point, an end", () => {
+    for (const odd of [
+      { changes: [] },
+      { points: picture().points.slice(0, 1) },
+      { anomalyTo: picture().anomalyFrom + 1 },
+      { points: [], band: [] },
+    ])
+      expect(pictureSvg({ ...picture(), ...odd })).toContain("</svg>");
+  });
+});
