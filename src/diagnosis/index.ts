@@ -5,6 +5,7 @@ import { impactEvidence } from "./impact.ts";
 import { logEvidence } from "./log-evidence.ts";
 import { metricEvidence } from "./metric-evidence.ts";
 import { shifts } from "./shift.ts";
+import { sinceSymptom } from "./since-symptom.ts";
 import { graphFromSpans, spanEvidence } from "./span-evidence.ts";
 import type { DiagnosisInput, RootCause } from "./types.ts";
 
@@ -33,10 +34,8 @@ export function rankRootCauses(input: DiagnosisInput): RootCause[] {
     ...impact,
     ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : input.logs || input.spans ? 0.3 : 1)),
   ];
-  const behaviour = [
-    ...(input.logs ? logEvidence(input.logs, input.spans) : []),
-    ...(input.spans && input.spans.before.length > 0 ? spanEvidence(input.spans) : []),
-  ];
+  const { logs, spans } = sinceSymptom(input);
+  const behaviour = [...(logs ? logEvidence(logs, spans) : []), ...(spans && spans.before.length > 0 ? spanEvidence(spans) : [])];
   evidence.push(...explainAway(behaviour, graph, EXPLAINED));
   const services = new Set([...input.during.columns.map(({ service }) => service), ...evidence.map(({ service }) => service)]);
   return [...services].map((service) => rootCause(service, evidence)).sort((a, b) => b.score - a.score);

@@ -22,8 +22,9 @@ const CODE_PLACE = /^(?=.*[A-Za-z])[\w.$/-]*[A-Za-z_][#:]\d{1,5}$/;
 
 /**
  * Mines the kinds of lines in a log. Drain (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017): words
- * with digits are variable, except a place in the code; lines are bucketed by their number of words and their first two constant words; within a bucket a line joins the
- * template that agrees in the most words, at least half, and widens it where they differ. Assumes that a line's beginning is constant.
+ * with digits are variable, except a place in the code; lines are bucketed by the place in the code that wrote them, or else by their number
+ * of words and their first two constant words; within a bucket a line joins the template that agrees in the most words, at least half, and
+ * widens it where they differ. Assumes that a line's beginning is constant.
  */
 export function mineTemplates(lines: readonly string[]): LogTemplate[] {
   const buckets = new Map<string, { words: string[]; lines: number[] }[]>();
@@ -33,14 +34,15 @@ export function mineTemplates(lines: readonly string[]): LogTemplate[] {
     const text = words.join(" ");
     let found = exact.get(text);
     if (found === undefined) {
-      const key = `${words.length} ${placeOrStart(words)}`;
+      const place = words.find((word) => CODE_PLACE.test(word));
+      const key = place ?? `${words.length} ${start(words)}`;
       const bucket = buckets.get(key) ?? [];
       buckets.set(key, bucket);
       found = mostSimilar(bucket, words);
       if (found === undefined) {
         found = { words, lines: [] };
         bucket.push(found);
-      } else found.words = found.words.map((word, at) => (word === words[at] ? word : WILDCARD));
+      } else found.words = widened(found.words, words);
       exact.set(text, found);
     }
     found.lines.push(index);
@@ -64,15 +66,17 @@ export function poissonZ(before: number, during: number, exposure: number): numb
   return (2 * (Math.sqrt(during + 3 / 8) - Math.sqrt((before + 3 / 8) * scale))) / Math.sqrt(1 + scale);
 }
 
-/** What lines of one kind share: the statement that wrote them, or else their first constant words. */
-function placeOrStart(words: readonly string[]): string {
-  return (
-    words.find((word) => CODE_PLACE.test(word)) ??
-    words
-      .filter((word) => word !== WILDCARD)
-      .slice(0, 2)
-      .join(" ")
-  );
+const start = (words: readonly string[]): string =>
+  words
+    .filter((word) => word !== WILDCARD)
+    .slice(0, 2)
+    .join(" ");
+
+/** The words on which both agree; where one goes on after the other's end, one wildcard stands for the rest. */
+function widened(template: readonly string[], words: readonly string[]): string[] {
+  const common = Math.min(template.length, words.length);
+  const agreed = template.slice(0, common).map((word, at) => (word === words[at] ? word : WILDCARD));
+  return template.length === words.length || agreed.at(-1) === WILDCARD ? agreed : [...agreed, WILDCARD];
 }
 
 function wordsOf(line: string): string[] {
@@ -90,9 +94,10 @@ function mostSimilar<T extends { readonly words: readonly string[] }>(
   let best: T | undefined;
   let most = SIMILAR;
   for (const one of bucket) {
+    const common = Math.min(one.words.length, words.length);
     let same = 0;
-    for (let at = 0; at < words.length; at++) if (one.words[at] === words[at]) same++;
-    const share = words.length === 0 ? 1 : same / words.length;
+    for (let at = 0; at < common; at++) if (one.words[at] === words[at]) same++;
+    const share = common === 0 ? 1 : same / common;
     if (share >= most) [best, most] = [one, share];
   }
   return best;

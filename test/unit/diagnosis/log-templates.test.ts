@@ -39,6 +39,16 @@ describe("log templates", () => {
     expect(templates.map(({ template }) => template)).toEqual(["<*> app.Orders#51 total <*>", "<*> app.Orders#77 total <*>"]);
   });
 
+  it("puts what one statement wrote under one template, however long its list is", () => {
+    const [one, ...others] = mineTemplates([
+      "app.Orders#51 stations asked for: rome",
+      "app.Orders#51 stations asked for: rome, bern, oslo",
+      "app.Orders#51 stations asked for: paris",
+    ]);
+    expect(one).toEqual({ template: "app.Orders#51 stations asked for: <*>", lines: [0, 1, 2] });
+    expect(others).toEqual([]);
+  });
+
   it("has nothing to say of no lines", () => {
     expect(mineTemplates([])).toEqual([]);
     expect(compareTemplates([], [])).toEqual([]);
