@@ -92,10 +92,11 @@ describe("the demo shop as a process", () => {
     expect(points).toHaveLength(30);
   }, 20_000);
 
-  it("back-fills two days, ingestion included, in under ten seconds", async () => {
-    const began = performance.now();
-    const { demo } = await start({ historyDays: 2 });
+  it("back-fills its whole history through the receiver before it goes live", async () => {
+    const { demo, receiver } = await start({ historyDays: 2 });
+    const begin = demo.clock.now();
     await demo.ready;
-    expect((performance.now() - began) / 1_000).toBeLessThan(10);
-  }, 30_000);
+    const red = { service: "api", signal: "rate", from: begin - 2 * 1_440 * MINUTE, to: begin, step: MINUTE } as const;
+    expect((await receiver.store.red(red)).points).toHaveLength(2 * 1_440);
+  }, 60_000);
 });
