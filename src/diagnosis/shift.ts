@@ -22,6 +22,8 @@ export interface Shift {
 
 const RECENT = 5;
 const MOVED = 3;
+/** Samples in a row beyond which a level's lasting adds nothing. */
+const LONGEST = 4;
 /** Normal steps looked at per series: enough for its 1 % tails' order of size, at a bounded cost. */
 const SAMPLED = 200;
 
@@ -87,15 +89,22 @@ function shiftOf(
   return { ...base, to: present[held.row]?.value ?? from, z: held.z, onset };
 }
 
-/** The furthest level that two samples in a row reached on the same side. */
+/**
+ * The furthest level that two or more samples in a row reached on the same side. Staying there counts as further: by the square root of the
+ * time, as for the mean of independent samples, up to four of them, as neighbours are not independent.
+ */
 function heldAt(z: readonly number[]): { row: number; z: number } {
   if (z.length === 1) return { row: 0, z: (z[0] ?? 0) / 2 };
   let best = { row: 0, z: 0 };
-  for (let row = 1; row < z.length; row++) {
-    const [a, b] = [z[row - 1] ?? 0, z[row] ?? 0];
-    if (Math.sign(a) !== Math.sign(b)) continue;
-    const lesser = Math.abs(a) <= Math.abs(b) ? row - 1 : row;
-    if (Math.abs(z[lesser] ?? 0) > Math.abs(best.z)) best = { row: lesser, z: z[lesser] ?? 0 };
+  for (let first = 0; first < z.length - 1; first++) {
+    let least = first;
+    for (let row = first + 1; row < Math.min(z.length, first + LONGEST); row++) {
+      const [a, b] = [z[least] ?? 0, z[row] ?? 0];
+      if (Math.sign(a) !== Math.sign(b)) break;
+      if (Math.abs(b) < Math.abs(a)) least = row;
+      const held = (z[least] ?? 0) * Math.sqrt((row - first + 1) / 2);
+      if (Math.abs(held) > Math.abs(best.z)) best = { row: least, z: held };
+    }
   }
   return best;
 }
