@@ -12,6 +12,9 @@ export function strength(z: number): number {
   return Math.min(6, Math.log2(1 + Math.max(0, Math.abs(z) - 2) / 2));
 }
 
+/** How far a shift of so many spreads is to be believed, from 0 (noise) to 1. */
+export const credence = (z: number): number => z ** 2 / (z ** 2 + 9);
+
 /** A number as a person would say it: three significant digits. */
 export function say(value: number): string {
   return Number(value.toPrecision(3)).toString();

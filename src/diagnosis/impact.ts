@@ -1,4 +1,4 @@
-import { type Evidence, say, strength } from "./evidence.ts";
+import { credence, type Evidence, say, strength } from "./evidence.ts";
 import { reachableFrom, type Walkable } from "./graph.ts";
 import { metricKind } from "./metric-kind.ts";
 import type { Shift } from "./shift.ts";
@@ -23,7 +23,7 @@ export function impactEvidence(shifts: readonly Shift[], graph: Walkable, sympto
     if (shift.kind !== kind || shift.z === 0) continue;
     const worse = kind === "availability" ? shift.from - shift.to : shift.to - shift.from;
     const calls = kind === "availability" || kind === "latency" ? (requests.get(shift.service) ?? 1) : 1;
-    const total = worse * calls * sure(shift.z);
+    const total = worse * calls * credence(shift.z);
     const known = added.get(shift.service);
     if (known && MEAN.test(known.shift.statistic ?? "")) continue;
     if (!known || MEAN.test(shift.statistic ?? "") || total > known.total) added.set(shift.service, { shift, total });
@@ -42,6 +42,3 @@ export function impactEvidence(shifts: readonly Shift[], graph: Walkable, sympto
     reason: `${shift.metric} went from ${say(shift.from)} to ${say(shift.to)} (${say(Math.abs(shift.z))} spreads); ${Math.round(share * 100)} % of it is its own, not its callees'`,
   }));
 }
-
-/** How far a shift is to be believed, from 0 (noise) to 1. */
-const sure = (z: number) => z ** 2 / (z ** 2 + 9);

@@ -1,3 +1,4 @@
+import { callsPerRequest } from "./call-rates.ts";
 import type { Evidence } from "./evidence.ts";
 import { explainAway } from "./explain-away.ts";
 import { walkable } from "./graph.ts";
@@ -32,7 +33,9 @@ export function rankRootCauses(input: DiagnosisInput): RootCause[] {
   const impact = impactEvidence(moved, graph, input.symptom);
   const evidence: Evidence[] = [
     ...impact,
-    ...metricEvidence(moved, graph).map((one) => damped(one, impact.length > 0 ? 0.02 : input.logs || input.spans ? 0.3 : 1)),
+    ...metricEvidence(moved, graph, callsPerRequest(input.before, graph)).map((one) =>
+      damped(one, impact.length > 0 ? 0.02 : input.logs || input.spans ? 0.3 : 1),
+    ),
   ];
   const { logs, spans } = sinceSymptom(input);
   const behaviour = [...(logs ? logEvidence(logs, spans) : []), ...(spans && spans.before.length > 0 ? spanEvidence(spans) : [])];

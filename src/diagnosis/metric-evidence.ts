@@ -1,3 +1,4 @@
+import type { CallsPerRequest } from "./call-rates.ts";
 import { type Evidence, say, strength } from "./evidence.ts";
 import type { Walkable } from "./graph.ts";
 import type { MetricKind } from "./metric-kind.ts";
@@ -30,7 +31,7 @@ const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
  * sees nothing itself is suspected of a slow network in front of it; a caller's waiting is never its own fault. After the USE method (Gregg, 2013)
  * and CauseInfer (Chen et al., 2014).
  */
-export function metricEvidence(all: readonly Shift[], graph: Walkable): Evidence[] {
+export function metricEvidence(all: readonly Shift[], graph: Walkable, calls: CallsPerRequest): Evidence[] {
   const shifts = aboveBackground(all);
   const strongest = new Map<string, Shift>();
   for (const shift of shifts) {
@@ -49,7 +50,7 @@ export function metricEvidence(all: readonly Shift[], graph: Walkable): Evidence
       reason: `${shift.metric} went from ${say(shift.from)} to ${say(shift.to)} (${say(Math.abs(shift.z))} spreads)${slowedBy}`,
     };
   });
-  return [...evidence, ...waitEvidence(shifts, slower, graph)].filter(({ weight }) => weight > 0);
+  return [...evidence, ...waitEvidence(shifts, slower, graph, calls)].filter(({ weight }) => weight > 0);
 }
 
 /**
