@@ -186,7 +186,6 @@ class RunningApp {
   /** Everything that takes a while: history, knowledge, learning the baselines; then the watch begins. */
   async #prepare(core: Core, watcher: Watcher, investigator: Investigator, places: TargetPlaces): Promise<void> {
     const fresh = (await this.#stores.investigations.recall("story-played")) === null;
-    const ingested = this.#ingest(core);
     await this.demo?.ready;
     this.#progress = { what: "learning what is normal", done: 0, total: 1 };
     const watchers = this.#watchChanges(places);
@@ -204,8 +203,10 @@ class RunningApp {
     await core.actions.start();
     await investigator.resume();
     this.#keepHouse();
+    // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
+    this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
+    await this.#ingest(core);
     this.#progress = null;
-    await ingested;
     const { scenario } = this.#config.demo;
     if (this.demo && fresh && scenario !== "none") {
       await this.#stores.investigations.remember("story-played", scenario);
@@ -215,7 +216,12 @@ class RunningApp {
 
   async #ingest(core: Core): Promise<void> {
     for (const folder of this.#config.knowledge.folders) {
-      await core.knowledge.ingestFolder(resolve(folder), { collection: folder });
+      await core.knowledge.ingestFolder(resolve(folder), {
+        collection: folder,
+        onProgress: (done, total) => {
+          this.#progress = { what: "reading past incidents and runbooks", done, total };
+        },
+      });
     }
   }
 

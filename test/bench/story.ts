@@ -12,6 +12,7 @@ const page = Date.now() - started;
 let peak = 0;
 const memory = setInterval(() => {
   const status = readFileSync(`/proc/${vigil.process.pid}/status`, "utf8");
+  if (process.env.TRACE) console.error(Date.now() - started, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024);
   peak = Math.max(peak, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024);
 }, 500);
 await vigil.ready();
