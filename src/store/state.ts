@@ -1,6 +1,8 @@
 import type { Kysely } from "kysely";
+import { type AlertsTables, alertsMigrations } from "./alerts.ts";
 import { type ConversationsTables, conversationsMigrations } from "./conversations.ts";
 import { openDatabase } from "./database.ts";
+import { type DeliveriesTables, deliveriesMigrations } from "./deliveries.ts";
 import { type FeedbackTables, feedbackMigrations } from "./feedback.ts";
 import { type InvestigationsTables, investigationsMigrations } from "./investigations.ts";
 import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
@@ -8,7 +10,9 @@ import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
 
 /** Everything Vigil must never lose, in one file; telemetry has its own. Each concept brings its tables and migrations. */
 export interface StateTables
-  extends ConversationsTables,
+  extends AlertsTables,
+    ConversationsTables,
+    DeliveriesTables,
     FeedbackTables,
     InvestigationsTables,
     KnowledgeTables,
@@ -26,6 +30,8 @@ export function openStateDatabase(file: string): Promise<StateDatabase> {
       ...knowledgeMigrations,
       ...feedbackMigrations,
       ...conversationsMigrations,
+      ...deliveriesMigrations,
+      ...alertsMigrations,
     },
     "full",
   );

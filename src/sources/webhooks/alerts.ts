@@ -105,7 +105,8 @@ export const pagerDutyReader: Reader = (body): Delivery => {
   const { data } = event;
   if (!state || !data) return { id: event.id, ignored: `${line(event.event_type, 80)} is not an alert` };
   const title = line(data.title ?? `PagerDuty incident ${data.number ?? data.id}`);
-  const reopened = event.event_type === "incident.reopened";
+  // An incident keeps its beginning through all its episodes; an episode is told by when it was triggered, reopened or resolved.
+  const triggered = event.event_type === "incident.triggered";
   return {
     id: event.id,
     alerts: [
@@ -118,7 +119,7 @@ export const pagerDutyReader: Reader = (body): Delivery => {
         service: line(data.service?.summary, 100) || null,
         severity: data.urgency === "low" ? "warning" : "critical",
         labels: data.priority?.summary ? { priority: line(data.priority.summary, 40) } : {},
-        startsAt: reopened ? event.occurred_at : (data.created_at ?? event.occurred_at),
+        startsAt: triggered ? (data.created_at ?? event.occurred_at) : event.occurred_at,
         endsAt: state === "resolved" ? event.occurred_at : null,
         link: webLink(data.html_url),
       },
