@@ -62,6 +62,17 @@ program
   .action(async (folder, options) => (await import("./commands/ingest.ts")).ingest(folder, options));
 
 program
+  .command("eval")
+  .argument("<dir>", "folder of scenarios, one scenario, or a suite of recorded cases with answers.json")
+  .description("run scenarios with known answers through the agent and print how it did")
+  .option("--mind <names...>", "offline, or models at the configured endpoint; each runs every scenario", ["offline"])
+  .option("--prompts <dir>", "another folder of prompts, to compare versions")
+  .option("--only <text>", "only scenarios with this in their name")
+  .option("--transcripts <dir>", "where the transcripts go; default: the state folder")
+  .option("--json", "machine-readable output")
+  .action(async (folder, options) => (await import("./commands/eval.ts")).evaluate(folder, options));
+
+program
   .command("report")
   .description("what Vigil found, cost and saved")
   .option("--json", "machine-readable output")

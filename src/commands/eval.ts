@@ -1,0 +1,193 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { AgentOptions } from "../agent/index.ts";
+import { type Config, loadConfig } from "../config.ts";
+import { SECOND } from "../domain/time.ts";
+import {
+  type EvalPlaces,
+  type EvalRun,
+  fromRecording,
+  generate,
+  parseScenario,
+  type Recorded,
+  runScenario,
+  type Scenario,
+  ScenarioError,
+  signalOf,
+  summarise,
+  table,
+  transcript,
+} from "../flows/eval/index.ts";
+import { type Embedder, LocalEmbedder, openKnowledge } from "../knowledge/index.ts";
+import { KnowledgeRepository } from "../store/knowledge.ts";
+import { openStateDatabase } from "../store/state.ts";
+import { openTelemetryStore } from "../store/telemetry/index.ts";
+import { readCaseFolder } from "./case-folder.ts";
+import { OperatorError, type OutputOptions, print } from "./output.ts";
+
+export interface EvalOptions extends OutputOptions {
+  /** `offline`, or names of models at the configured endpoint; each runs every scenario. */
+  readonly mind?: readonly string[];
+  /** Another folder of prompts, to compare versions. */
+  readonly prompts?: string;
+  /** Only scenarios whose name holds this. */
+  readonly only?: string;
+  /** Where transcripts go. */
+  readonly transcripts?: string;
+}
+
+/** Runs the scenarios of a folder (or one scenario) through the agent and prints how it did. */
+export async function evaluate(folder: string, options: EvalOptions): Promise<void> {
+  const config = loadConfig();
+  const scenarios = scenariosIn(resolve(folder)).filter(({ name }) => !options.only || name.includes(options.only));
+  if (scenarios.length === 0)
+    throw new OperatorError(
+      `${folder} holds no scenario${options.only ? ` with "${options.only}" in its name` : ""}; a scenario is a folder with scenario.yaml, or a suite with cases and answers.json.`,
+    );
+  const embedder = new LocalEmbedder();
+  const places = inMemory(embedder);
+  const transcripts = resolve(
+    options.transcripts ?? join(config.dataDir, "eval", new Date().toISOString().slice(0, 19).replaceAll(":", "-")),
+  );
+  const results: { readonly runs: readonly EvalRun[]; readonly summary: ReturnType<typeof summarise> }[] = [];
+  try {
+    for (const mind of options.mind?.length ? options.mind : ["offline"]) {
+      const runs: EvalRun[] = [];
+      for (const one of scenarios) {
+        const { scenario, recorded } = await one.load();
+        const run = await runScenario(scenario, recorded, places, optionsFor(mind, config, options));
+        runs.push(run);
+        const place = join(transcripts, mind.replaceAll(/[^\w.-]/g, "_"));
+        await mkdir(place, { recursive: true, mode: 0o700 });
+        await writeFile(join(place, `${scenario.id}.md`), transcript(run), { mode: 0o600 });
+        await writeFile(join(place, `${scenario.id}.json`), JSON.stringify(run.report, null, 1), { mode: 0o600 });
+      }
+      results.push({ runs, summary: summarise(mind === "offline" ? "offline reasoner" : mind, runs) });
+    }
+  } finally {
+    await embedder.close();
+  }
+  const shown = results.map(({ runs, summary }) => ({
+    ...summary,
+    runs: runs.map(({ scenario, score, report }) => ({
+      scenario: scenario.id,
+      ...score,
+      outcome: report.outcome,
+      headline: report.headline,
+      cost: report.cost,
+    })),
+  }));
+  print(options, { transcripts, minds: shown }, () =>
+    [...results.map(({ runs, summary }) => table(runs, summary)), `Transcripts: ${transcripts}`].join("\n\n"),
+  );
+}
+
+/** A store and knowledge of their own for each run, gone afterwards. */
+function inMemory(shared: Embedder): EvalPlaces {
+  const embedder: Embedder = { model: shared.model, embed: (texts) => shared.embed(texts), close: async () => {} };
+  return {
+    openStore: () => openTelemetryStore(":memory:"),
+    async openKnowledge(documents) {
+      const state = await openStateDatabase(":memory:");
+      const knowledge = await openKnowledge({ store: new KnowledgeRepository(state), embedder });
+      for (const one of documents) await knowledge.add(one);
+      return {
+        search: (query) => knowledge.search(query),
+        document: (id) => knowledge.document(id),
+        close: async () => {
+          await knowledge.close();
+          await state.destroy();
+        },
+      };
+    },
+  };
+}
+
+function optionsFor(mind: string, config: Config, options: EvalOptions): AgentOptions {
+  const prompts = resolve(options.prompts ?? join(import.meta.dirname, "../../prompts"));
+  if (mind === "offline") return { prompts };
+  const { apiKey, baseUrl, timeoutSeconds, maxDollarsPerInvestigation } = config.model;
+  if (!apiKey && !baseUrl)
+    throw new OperatorError(
+      `The mind ${mind} needs a model endpoint: set OPENAI_API_KEY or OPENAI_BASE_URL, or use --mind offline.`,
+    );
+  return {
+    prompts,
+    model: { name: mind, timeout: timeoutSeconds * SECOND, ...(apiKey ? { apiKey } : {}), ...(baseUrl ? { baseUrl } : {}) },
+    budget: { dollars: maxDollarsPerInvestigation },
+  };
+}
+
+interface Found {
+  readonly name: string;
+  load(): Promise<{ readonly scenario: Scenario; readonly recorded: Recorded }>;
+}
+
+/** One scenario, a folder of them, or a suite of recorded cases with `answers.json`. */
+function scenariosIn(folder: string): Found[] {
+  if (!existsSync(folder)) throw new OperatorError(`There is no folder ${folder}.`);
+  if (existsSync(join(folder, "scenario.yaml"))) return [written(folder)];
+  if (existsSync(join(folder, "answers.json"))) return suite(folder);
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort()
+    .flatMap((name) => {
+      const inner = join(folder, name);
+      return existsSync(join(inner, "scenario.yaml"))
+        ? [written(inner)]
+        : existsSync(join(inner, "answers.json"))
+          ? suite(inner)
+          : [];
+    });
+}
+
+function written(folder: string): Found {
+  const file = join(folder, "scenario.yaml");
+  return {
+    name: basename(folder),
+    async load() {
+      try {
+        const scenario = parseScenario(basename(folder), file, readFileSync(file, "utf8"));
+        if (scenario.world) return { scenario, recorded: generate(scenario, scenario.world) };
+        const input = await readCaseFolder(join(folder, scenario.recording ?? "."));
+        return { scenario, recorded: fromRecording(scenario, input) };
+      } catch (error) {
+        throw error instanceof ScenarioError ? new OperatorError(error.message) : error;
+      }
+    },
+  };
+}
+
+/** Recorded cases whose answers are only the service at fault. */
+function suite(folder: string): Found[] {
+  const answers = JSON.parse(readFileSync(join(folder, "answers.json"), "utf8")) as Record<string, string | { service: string }>;
+  return Object.entries(answers).map(([name, answer]) => ({
+    name: `${basename(folder)}-${name}`,
+    async load() {
+      const input = await readCaseFolder(join(folder, "cases", name));
+      const { service, metric, at } = input.symptom;
+      const last = input.during.times.at(-1) ?? at;
+      const cause = typeof answer === "string" ? answer : answer.service;
+      const about = service
+        ? {
+            alert: {
+              service,
+              signal: signalOf(metric),
+              change: 0.5,
+              from: `-${Math.max(1, Math.round((last + 60 - at) / 60))}m`,
+            },
+          }
+        : { question: "What is wrong?" };
+      const text = JSON.stringify({
+        title: `${basename(dirname(folder))} ${name}`,
+        recording: ".",
+        ...about,
+        expect: { outcome: "cause_found", services: [cause] },
+      });
+      const scenario = parseScenario(`${basename(folder)}-${name}`, join(folder, name), text);
+      return { scenario, recorded: fromRecording(scenario, input) };
+    },
+  }));
+}

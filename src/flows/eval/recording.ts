@@ -1,0 +1,133 @@
+import type { DiagnosisInput, LogLine, MetricColumn, MetricTable, Span as RecordedSpan } from "../../diagnosis/index.ts";
+import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
+import type { LogRecord, RedSignal, ServiceName, Severity, Span } from "../../domain/telemetry.ts";
+import type { MetricRecord } from "../../domain/telemetry-sink.ts";
+import { MINUTE, SECOND } from "../../domain/time.ts";
+import { changesOf, type Recorded } from "./generate.ts";
+import type { Scenario } from "./scenario.ts";
+
+const REQUEST = "http.server.request.duration";
+const SEVERITY: readonly (readonly [Severity, RegExp])[] = [
+  ["ERROR", /\b(?:error|exception|fatal|panic|failed)\b/i],
+  ["WARN", /\b(?:warn(?:ing)?|timeout|retry)\b/i],
+];
+
+/** Turns a recorded incident (tables, log lines, spans; times in seconds) into telemetry as sources deliver it. */
+export function fromRecording(scenario: Scenario, input: DiagnosisInput): Recorded {
+  const last = input.during.times.at(-1) ?? input.symptom.at;
+  const now = (last + 60) * SECOND;
+  const edges = input.graph?.edges ?? [];
+  const names = new Set([...input.during.columns.map(({ service }) => service), ...edges.flat()]);
+  return {
+    now,
+    metrics: [...(input.before ? tableRecords(input.before) : []), ...tableRecords(input.during)],
+    logs: [...(input.logs?.before ?? []), ...(input.logs?.during ?? [])].map(logOf),
+    spans: [...(input.spans?.before ?? []), ...(input.spans?.during ?? [])].map(spanOf),
+    changes: changesOf(scenario, now),
+    catalog: [...names].sort().map((name) => ({
+      name,
+      description: "",
+      owner: "unknown",
+      tier: null,
+      dependsOn: edges.filter(([caller, callee]) => caller === name && callee !== name).map(([, callee]) => callee),
+    })),
+  };
+}
+
+/** The RED signal that a recorded symptom's metric is about; latency where it does not say. */
+export function signalOf(metric: string | null): RedSignal {
+  const kind = metric === null ? "latency" : metricKind(metric);
+  return kind === "availability" || kind === "errors" ? "errors" : kind === "traffic" ? "rate" : "latency";
+}
+
+/** Every column as a gauge under its own name, and one histogram for each service that has a latency, for the RED signals. */
+function tableRecords({ times, columns }: MetricTable): MetricRecord[] {
+  const records: MetricRecord[] = [];
+  for (const column of columns) {
+    const metric = column.statistic === null ? column.metric : `${column.metric}.${column.statistic}`;
+    times.forEach((time, row) => {
+      const value = column.values[row] ?? Number.NaN;
+      if (Number.isFinite(value))
+        records.push({ kind: "gauge", metric, service: column.service, unit: "", labels: {}, at: time * SECOND, value });
+    });
+  }
+  for (const service of new Set(columns.map((one) => one.service)))
+    records.push(
+      ...requests(
+        service,
+        times,
+        columns.filter((one) => one.service === service),
+      ),
+    );
+  return records;
+}
+
+function requests(service: ServiceName, times: Float64Array, own: readonly MetricColumn[]): MetricRecord[] {
+  const of = (kind: MetricKind) => {
+    const all = own.filter(({ metric }) => metricKind(metric) === kind);
+    return (
+      all.find(({ statistic, metric }) => /^(?:average|mean|avg)$/i.test(statistic ?? "") || /mean|average|avg/i.test(metric)) ??
+      all[0]
+    );
+  };
+  const [latency, traffic, availability, errors] = [of("latency"), of("traffic"), of("availability"), of("errors")];
+  if (!latency) return [];
+  const unit = /ms|milli/i.test(latency.metric) ? 0.001 : 1;
+  return Array.from(times).flatMap((time, row): MetricRecord[] => {
+    const mean = (latency.values[row] ?? Number.NaN) * unit;
+    if (!Number.isFinite(mean)) return [];
+    const count = Math.max(1, Math.round(finite(traffic?.values[row], 100)));
+    const well = finite(availability?.values[row], 100);
+    const failed = Math.min(
+      count,
+      Math.round(availability ? count * (1 - (well > 1 ? well / 100 : well)) : finite(errors?.values[row], 0)),
+    );
+    const at = time * SECOND;
+    const common = {
+      kind: "histogram",
+      temporality: "delta",
+      metric: REQUEST,
+      service,
+      unit: "s",
+      at,
+      start: at - MINUTE,
+      bounds: [mean],
+      buckets: [],
+    } as const;
+    return [
+      {
+        ...common,
+        labels: { "http.response.status_code": "200" },
+        count: count - failed,
+        sum: mean * (count - failed),
+        buckets: [count - failed, 0],
+      },
+      ...(failed > 0
+        ? [{ ...common, labels: { "http.response.status_code": "500" }, count: failed, sum: mean * failed, buckets: [failed, 0] }]
+        : []),
+    ];
+  });
+}
+
+const finite = (value: number | undefined, otherwise: number): number =>
+  value !== undefined && Number.isFinite(value) ? value : otherwise;
+
+function logOf({ at, service, message, trace }: LogLine): LogRecord {
+  const severity = SEVERITY.find(([, pattern]) => pattern.test(message))?.[0] ?? "INFO";
+  return { at: Math.round(at * SECOND), service, severity, body: message, attributes: {}, traceId: trace ?? null };
+}
+
+function spanOf(one: RecordedSpan): Span {
+  return {
+    traceId: one.trace,
+    spanId: one.id,
+    parentId: one.parent,
+    service: one.service,
+    operation: one.operation,
+    kind: "server",
+    start: Math.round(one.start * SECOND),
+    duration: one.duration * SECOND,
+    error: false,
+    attributes: {},
+  };
+}
