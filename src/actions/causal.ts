@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { CausalTestResult } from "../domain/investigation.ts";
-import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
+import type { MetricPoint, RedSignal, ServiceName } from "../domain/telemetry.ts";
 import { type ActionContext, stopReason } from "./context.ts";
 import type { Cohort, WriteContext } from "./ports.ts";
 import type { Experiment } from "./store.ts";
@@ -27,6 +27,8 @@ const COHORT_LABEL = "traffic.cohort";
 /** The first steps after the switch show it only partly. */
 const SETTLE_STEPS = 1;
 const BEFORE_STEPS = 20;
+/** How far back the time before is looked for, when earlier tests of the flag took the last of it. */
+const BEFORE_REACH = 3 * BEFORE_STEPS;
 /** Requests a second below which a cohort's mean tells nothing. */
 const SMALLEST_RATE = 0.1;
 
@@ -50,8 +52,8 @@ export async function runCausalTest(
     return { ok: false, refusal: `${flag.key} is off already; there is nothing to switch off.` };
   if (flag.pinnedOff.length > 0) return { ok: false, refusal: `${flag.key} is in another test.` };
   if ((await store.openExperiments()).length > 0) return { ok: false, refusal: "Another causal test is running; one at a time." };
-  const rate = await cohortMeans(context, request.service, "rate", "test", clock.now() - 10 * step, clock.now());
-  const traffic = rate.length === 0 ? 0 : rate.reduce((sum, value) => sum + value, 0) / rate.length;
+  const rate = await cohortPoints(context, request.service, "rate", "test", clock.now() - 10 * step, clock.now());
+  const traffic = rate.length === 0 ? 0 : rate.reduce((sum, { value }) => sum + value, 0) / rate.length;
   if (traffic < SMALLEST_RATE) {
     return {
       ok: false,
@@ -59,7 +61,14 @@ export async function runCausalTest(
     };
   }
 
-  const experiment: Experiment = { id: randomUUID(), flag: flag.key, snapshot: await flags.snapshot(flag.key), state: "pinning" };
+  const experiment: Experiment = {
+    id: randomUUID(),
+    flag: flag.key,
+    snapshot: await flags.snapshot(flag.key),
+    state: "pinning",
+    startedAt: clock.now(),
+    endedAt: null,
+  };
   const entry = (kind: string, data: object = {}) => ({
     actor: "vigil",
     kind,
@@ -81,10 +90,18 @@ export async function runCausalTest(
   }
   if (signal.aborted) return { ok: false, refusal: "The test was stopped; the flag is as it was." };
 
-  const before = begun - (SETTLE_STEPS + 1 + BEFORE_STEPS) * step;
+  const before = begun - (SETTLE_STEPS + 1) * step;
+  const reach = before - BEFORE_REACH * step;
+  // While an earlier test ran, the cohorts were not treated alike: such steps tell nothing of how they differ anyway.
+  const earlier = (await store.experimentsOf(flag.key, reach)).filter(({ id }) => id !== experiment.id);
+  const alike = ({ at }: MetricPoint) =>
+    earlier.every((one) => at + step <= one.startedAt || at >= (one.endedAt ?? Number.POSITIVE_INFINITY) + SETTLE_STEPS * step);
+  const values = (points: readonly MetricPoint[]) => points.map(({ value }) => value);
   const samples = async (cohort: Cohort) => ({
-    before: await cohortMeans(context, request.service, request.signal, cohort, before, before + BEFORE_STEPS * step),
-    during: await cohortMeans(context, request.service, request.signal, cohort, begun, ended),
+    before: values(
+      (await cohortPoints(context, request.service, request.signal, cohort, reach, before)).filter(alike).slice(-BEFORE_STEPS),
+    ),
+    during: values(await cohortPoints(context, request.service, request.signal, cohort, begun, ended)),
   });
   const [test, control] = await Promise.all([samples("test"), samples("live")]);
   if (test.during.length < 3 || control.during.length < 3) {
@@ -123,7 +140,7 @@ export async function restoreExperiment(context: ActionContext, experiment: Expe
     const clean = after === null || !after.pinnedOff.includes("test");
     if (clean) {
       await store.saveExperiment(
-        { ...experiment, state: "restored" },
+        { ...experiment, state: "restored", endedAt: context.clock.now() },
         { actor: "vigil", kind: "causal_test_restored", subject: `flag:${experiment.flag}`, data: {} },
       );
     }
@@ -141,18 +158,18 @@ const write = (id: string, what: string, expected: string | null): WriteContext 
   expected,
 });
 
-async function cohortMeans(
+async function cohortPoints(
   context: ActionContext,
   service: ServiceName,
   signal: RedSignal,
   cohort: Cohort,
   from: number,
   to: number,
-): Promise<number[]> {
+): Promise<readonly MetricPoint[]> {
   const { step } = context;
   const range = { from: Math.floor(from / step) * step, to: Math.floor(to / step) * step };
   const { points } = await context.metrics.red({ service, signal, step, labels: { [COHORT_LABEL]: cohort }, ...range });
-  return points.map(({ value }) => value);
+  return points;
 }
 
 /** Waits until a telemetry time, or until aborted. */

@@ -46,6 +46,9 @@ export interface Experiment {
   readonly flag: string;
   readonly snapshot: string;
   readonly state: "pinning" | "running" | "restored";
+  /** Telemetry time of the switch for test traffic, and of putting it back; null until then. */
+  readonly startedAt: EpochMs;
+  readonly endedAt: EpochMs | null;
 }
 
 /**
@@ -86,5 +89,7 @@ export interface ProposalStore {
 
   saveExperiment(experiment: Experiment, audit: AuditEntry): Promise<void>;
   openExperiments(): Promise<readonly Experiment[]>;
+  /** Tests of a flag that were running at or after `since`. */
+  experimentsOf(flag: string, since: EpochMs): Promise<readonly Experiment[]>;
   audit(entry: AuditEntry): Promise<void>;
 }

@@ -81,6 +81,9 @@ export function causalEffect(input: CausalTestInput, options: CausalTestOptions 
   if (least < fewest) return unknown(`${least} steps of a cohort are too few: ${fewest} are needed`, fewest);
   const during = logRatio(test.during, control.during);
   if (!during) return unknown("a cohort's mean is zero, so that no ratio can be told", null);
+  if (samples.test === samples.control && test.during.every((value, step) => value === control.during[step])) {
+    return unknown("both cohorts show exactly the same values, so they are not measured apart", null);
+  }
   const comparable = Math.min(test.before.length, control.before.length) >= SMALLEST_BEFORE;
   const before = comparable ? logRatio(test.before, control.before) : null;
 

@@ -38,13 +38,28 @@ interface ExecutionTable {
   body: string;
 }
 
+interface ExperimentTable {
+  id: string;
+  flag: string;
+  snapshot: string;
+  state: Experiment["state"];
+  started_at: number;
+  ended_at: number | null;
+}
+
+const experimentFrom = ({ started_at, ended_at, ...rest }: ExperimentTable): Experiment => ({
+  ...rest,
+  startedAt: started_at,
+  endedAt: ended_at,
+});
+
 export interface ProposalsTables {
   proposals: ProposalTable;
   decisions: DecisionTable;
   executions: ExecutionTable;
   locks: { target: string; proposal_id: string };
   switches: { name: string; by: string; reason: string; at: number };
-  experiments: { id: string; flag: string; snapshot: string; state: Experiment["state"] };
+  experiments: ExperimentTable;
   audit: AuditTable;
   proposal_ids: { id: number };
 }
@@ -71,6 +86,13 @@ export const proposalsMigrations: Readonly<Record<string, Migration>> = {
         sql`CREATE TABLE proposal_ids (id INTEGER PRIMARY KEY)`,
       ];
       for (const statement of statements) await statement.execute(db);
+    },
+  },
+  "022-experiment-times": {
+    async up(db: Kysely<unknown>) {
+      await sql`ALTER TABLE experiments ADD COLUMN started_at BIGINT NOT NULL DEFAULT 0`.execute(db);
+      await sql`ALTER TABLE experiments ADD COLUMN ended_at BIGINT`.execute(db);
+      await sql`UPDATE experiments SET ended_at = 0 WHERE state = 'restored'`.execute(db);
     },
   },
 };
@@ -293,11 +315,13 @@ export class ProposalRepository implements ProposalStore {
   }
 
   async saveExperiment(experiment: Experiment, audit: AuditEntry): Promise<void> {
-    const { id: _, ...changed } = experiment;
+    const { startedAt, endedAt, ...rest } = experiment;
+    const row = { ...rest, started_at: startedAt, ended_at: endedAt };
+    const { id: _, ...changed } = row;
     await this.#transaction(async (work) => {
       await work
         .insertInto("experiments")
-        .values(experiment)
+        .values(row)
         .onConflict((conflict) => conflict.column("id").doUpdateSet(changed))
         .execute();
       await appendAudit(work, audit, this.#now());
@@ -305,7 +329,17 @@ export class ProposalRepository implements ProposalStore {
   }
 
   async openExperiments(): Promise<readonly Experiment[]> {
-    return this.#db.selectFrom("experiments").selectAll().where("state", "!=", "restored").execute();
+    return (await this.#db.selectFrom("experiments").selectAll().where("state", "!=", "restored").execute()).map(experimentFrom);
+  }
+
+  async experimentsOf(flag: string, since: EpochMs): Promise<readonly Experiment[]> {
+    const rows = await this.#db
+      .selectFrom("experiments")
+      .selectAll()
+      .where("flag", "=", flag)
+      .where((is) => is.or([is("ended_at", "is", null), is("ended_at", ">=", since)]))
+      .execute();
+    return rows.map(experimentFrom);
   }
 
   async audit(entry: AuditEntry): Promise<void> {

@@ -59,24 +59,39 @@ function triage(focus: Focus, anomalies: readonly Anomaly[]): PlannedCall[] {
     { name: "service_dependencies", args: { service } },
     { name: "fetch_traces", args: { service } },
     { name: "fetch_logs", args: { service } },
-    { name: "search_past_incidents", args: { symptom: symptomWords(focus, anomalies, null) } },
+    searchIncidents(focus, anomalies, null),
   ];
 }
 
-/** What the search should find: the symptom, and once there is a lead, its mechanism. */
+/**
+ * What past incidents are searched by: which signals of which services moved, and once there is a lead, its mechanism in the words of those who
+ * made the change. Without figures and names of flags, since another time will have had others.
+ */
+function searchIncidents(focus: Focus, anomalies: readonly Anomaly[], lead: Suspect | null): PlannedCall {
+  const services = [...new Set([...(focus.service ? [focus.service] : []), ...anomalies.map(({ service }) => service)])];
+  return {
+    name: "search_past_incidents",
+    args: { symptom: symptomWords(focus, anomalies, lead), services: services.slice(0, 12) },
+  };
+}
+
 export function symptomWords(focus: Focus, anomalies: readonly Anomaly[], lead: Suspect | null): string {
-  const seen = anomalies
-    .slice(0, 3)
-    .map(({ service, signal, direction }) => `${service} ${signal.replace("_", " ")} ${direction}`);
-  const mechanism =
-    lead?.cause === "flag"
-      ? `after a feature flag rollout, ${lead.change?.summary ?? ""}`
-      : lead?.cause === "deploy"
-        ? "after a deploy of a new version"
-        : lead?.cause === "dependency" || lead?.cause === "resource"
-          ? "a dependency became slow, resource exhausted"
-          : "";
-  return `${seen.join(", ") || `${focus.service ?? "service"} slow`} ${mechanism}`.trim().slice(0, 480);
+  const moved = new Map<string, Set<string>>();
+  for (const { service, signal, direction } of anomalies) {
+    const words = `${signal.replace("_", " ")} ${direction}`;
+    moved.set(words, (moved.get(words) ?? new Set()).add(service));
+  }
+  const seen = [...moved].map(([words, services]) => `${words} in ${[...services].slice(0, 6).join(", ")}`);
+  const told = lead?.change?.summary ? `: ${lead.change.summary}` : "";
+  const mechanism: Partial<Record<Suspect["cause"], string>> = {
+    flag: `after a feature flag was rolled out to more requests${told}`,
+    deploy: `after a deploy of a new version of ${lead?.service ?? "a service"}${told}`,
+    dependency: `${lead?.service ?? "a dependency"} became slow and others wait for it, a resource is exhausted`,
+    resource: `${lead?.service ?? "a service"} runs out of a resource`,
+    traffic: "more traffic than usual",
+  };
+  const symptom = seen.join("; ") || `${focus.service ?? "service"} slow`;
+  return [symptom, lead ? mechanism[lead.cause] : undefined].filter(Boolean).join("; ").slice(0, 480);
 }
 
 function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): PlannedCall[] {
@@ -90,6 +105,7 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
     ]),
   ].filter((one) => one !== focus.service);
   const lead = suspects[0] ?? null;
+  const anomalies = findingsOf(turn.findings, "anomalies").flatMap(({ details }) => details.anomalies);
   return [
     ...services.slice(0, 3).flatMap((service) => [
       { name: "fetch_traces", args: { service } },
@@ -101,10 +117,10 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
       : []),
     ...(lead && lead.cause !== "none"
       ? [
-          { name: "search_past_incidents", args: { symptom: symptomWords(focus, [], lead) } },
+          searchIncidents(focus, anomalies, lead),
           {
             name: "get_runbook",
-            args: { ...(lead.service ? { service: lead.service } : {}), symptom: symptomWords(focus, [], lead) },
+            args: { ...(lead.service ? { service: lead.service } : {}), symptom: symptomWords(focus, anomalies, lead) },
           },
         ]
       : []),
@@ -134,7 +150,19 @@ function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], test
   const flag = best?.change?.subject;
   if (!flag) return null;
   const signal = focus.signal === null || focus.signal === "rate" ? "latency" : focus.signal;
-  return { name: "run_causal_test", args: { flag, service: focus.service, signal } };
+  return { name: "run_causal_test", args: { flag, service: feltAt(focus, best.change, turn.findings), signal } };
+}
+
+/**
+ * Where switching a flag off for some requests can be told from the rest: in a service that reads the flag or calls one that does. What they
+ * call serves both cohorts alike, a database for instance.
+ */
+function feltAt(focus: Focus, change: ChangeEvent | null, findings: readonly Finding[]): string | null {
+  const readers = change?.services ?? [];
+  if (focus.service === null || readers.length === 0 || readers.includes(focus.service)) return focus.service;
+  const known = findingsOf(findings, "dependencies").find(({ details }) => details.service === focus.service);
+  if (!known || readers.some((one) => known.details.downstream.includes(one))) return focus.service;
+  return readers[0] ?? focus.service;
 }
 
 /** Only a supported change with measured backing is acted upon, and a flag goes back to where it was. */

@@ -9,7 +9,13 @@ export const runCausalTest = defineTool({
     "Switches one suspected flag off for test traffic only, compares that cohort with the rest, and always restores the flag. Takes minutes; use it on the best flag suspect, once.",
   schema: z.object({
     flag: z.string().min(1).max(200).describe("key of the suspected flag, as list_changes gives it"),
-    service: z.string().min(1).max(200).describe("service whose signal should get better"),
+    service: z
+      .string()
+      .min(1)
+      .max(200)
+      .describe(
+        "service whose signal should get better: one that reads the flag or calls one that does, never something they only call",
+      ),
     signal: z.enum(RED_SIGNALS).default("latency"),
   }),
   timeout: null,

@@ -84,7 +84,7 @@ function event(
     actor: typeof metadata?.updatedBy === "string" ? metadata.updatedBy : owner,
     before: describe(before),
     after: describe(after),
-    summary: typeof metadata?.reason === "string" ? metadata.reason : (state?.description ?? ""),
+    summary: [metadata?.reason, state?.description].filter((text) => typeof text === "string" && text !== "").join(" · "),
     reference: options.file.split("/").at(-1) ?? options.file,
     source: "flagd",
   };

@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import type { Card } from "../../src/chat/card.ts";
+import type { Investigation } from "../../src/domain/investigation.ts";
+import type { Proposal } from "../../src/domain/proposal.ts";
+import type { RunningVigil } from "./app.ts";
+
+/** The channel without a browser: what a running Vigil stored and posted, and its buttons over the page's own requests. */
+export class Channel {
+  readonly #vigil: RunningVigil;
+
+  constructor(vigil: RunningVigil) {
+    this.#vigil = vigil;
+  }
+
+  investigations(): Investigation[] {
+    return this.#rows<Investigation>("SELECT body FROM investigations ORDER BY started_at");
+  }
+
+  proposals(): Proposal[] {
+    return this.#rows<Proposal>(
+      "SELECT json_set(body, '$.state', state, '$.outcome', outcome) AS body FROM proposals ORDER BY created_at",
+    );
+  }
+
+  /** Newest card of a subject, for instance `proposal:PRO-1`. */
+  card(subject: string): Card | null {
+    return this.#rows<Card>("SELECT body FROM channel_messages WHERE id = ?", subject)[0] ?? null;
+  }
+
+  async approve(proposalId: string): Promise<void> {
+    const button = this.card(`proposal:${proposalId}`)?.buttons.find(({ type }) => type === "approve");
+    if (!button) throw new Error(`${proposalId} has no Approve button`);
+    const { rev, nonce } = button;
+    await this.#post("/api/decisions", { proposalId, rev, nonce, verdict: "approve", message: `proposal:${proposalId}` });
+  }
+
+  judge = (investigationId: string, verdict: string): Promise<void> => this.#post("/api/feedback", { investigationId, verdict });
+
+  async #post(path: string, body: object): Promise<void> {
+    const { url } = this.#vigil;
+    const { token } = (await (await fetch(`${url}/api/session`)).json()) as { token: string };
+    const response = await fetch(`${url}${path}`, {
+      method: "POST",
+      headers: { origin: url, "x-vigil-token": token, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  }
+
+  #rows<T>(query: string, ...values: string[]): T[] {
+    const db = new Database(join(this.#vigil.folder, "vigil.db"), { readonly: true });
+    try {
+      return (db.prepare(query).all(...values) as { body: string }[]).map(({ body }) => JSON.parse(body) as T);
+    } finally {
+      db.close();
+    }
+  }
+}
