@@ -38,7 +38,7 @@ export function argocdReader(servicesOf: ServicesOf): Reader {
     const { name } = app.metadata;
     const at = operation.finishedAt ?? operation.startedAt;
     const id = `argocd:${app.metadata.namespace ?? ""}/${name}:${at}`;
-    if (operation.phase !== "Succeeded") return { id, ignored: `a sync that is ${line(operation.phase, 40)} is no change` };
+    if (operation.phase !== "Succeeded") return { id: null, ignored: `a sync that is ${line(operation.phase, 40)} is no change` };
     const revision = operation.syncResult?.revision ?? history.at(-1)?.revision ?? "";
     // A sync that deploys adds itself to the history, so that the revision before it stands one earlier.
     const earlier = history.findLast((entry) => entry.revision !== undefined && entry.revision !== revision);

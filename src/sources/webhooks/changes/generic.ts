@@ -25,7 +25,7 @@ export const genericChangeReader: Reader = (raw, _headers, now) => {
     id: null,
     changes: [
       {
-        id: `change:${change.id ?? content}`,
+        id: `webhook:${change.id ?? content}`,
         at: change.at ?? now,
         kind: change.kind,
         subject: line(change.subject),
