@@ -165,10 +165,6 @@ export class AlertTriage implements AlertIntake {
     const placed: AlertRecord[] = [];
     for (const record of fromTheTop(records, graph)) {
       const asked = running.find((one) => one.incidentId === null && concerns(one, record.service));
-      if (asked) {
-        placed.push({ ...record, incidentId: null, anomalyId: null, investigationId: asked.id });
-        continue;
-      }
       const anomaly = await meter.anomaly(`alert:${record.source}:${record.fingerprint}:${record.startsAt}`, {
         service: record.service ?? NO_SERVICE,
         words: `${record.title} ${record.summary}`,
@@ -178,12 +174,12 @@ export class AlertTriage implements AlertIntake {
       const before = await this.#flapping(record, anomaly);
       if (before) again.add(before.id);
       const place = before ? board.reopen(before, anomaly) : await board.place(anomaly, record.title);
-      placed.push({ ...record, ...place });
+      placed.push({ ...record, ...place, investigationId: asked?.id ?? null });
     }
     for (const incident of board.changed) await this.#save(incident);
     const linked: AlertRecord[] = [];
-    for (const group of groupBy(placed, ({ incidentId, investigationId }) => incidentId ?? `${investigationId}`)) {
-      const investigationId = await this.#investigate(group, again.has(group[0]?.incidentId ?? ""));
+    for (const group of groupBy(placed, ({ incidentId }) => `${incidentId}`)) {
+      const investigationId = await this.#investigate(group, again.has(`${group[0]?.incidentId}`));
       linked.push(...group.map((record) => ({ ...record, investigationId })));
     }
     await alerts.settle(linked);
@@ -191,13 +187,15 @@ export class AlertTriage implements AlertIntake {
     if (linked.length >= DIGEST_FROM) await channel.tell(null, digestLine(linked));
   }
 
-  /** Opens the investigation of one group of alerts, or tells the one that there is. @returns its id */
+  /** Opens the investigation of one incident's alerts, or tells the one that there is. @returns its id */
   async #investigate(group: readonly AlertRecord[], again: boolean): Promise<string | null> {
-    const { store, investigator, channel } = this.#deps;
+    const { alerts, store, investigator, channel } = this.#deps;
     const incident = group[0]?.incidentId ? await store.incident(group[0].incidentId) : null;
-    const known = incident ? await store.ofIncident(incident.id) : null;
-    const id = known?.id ?? group[0]?.investigationId ?? null;
-    if (incident && !known) {
+    if (!incident) return null;
+    const known = await store.ofIncident(incident.id);
+    const asked = [...group, ...(await alerts.firing()).filter(({ incidentId }) => incidentId === incident.id)];
+    const id = known?.id ?? asked.find(({ investigationId }) => investigationId !== null)?.investigationId ?? null;
+    if (id === null) {
       const opened = await investigator.open({
         trigger: "alert",
         incidentId: incident.id,
@@ -207,10 +205,10 @@ export class AlertTriage implements AlertIntake {
       });
       return opened.id;
     }
-    if (incident && known) await investigator.join(known.id, incident.anomalies.filter(isMeasured));
+    await investigator.join(id, incident.anomalies.filter(isMeasured));
     await channel.tell(id, joinedLine(group, again));
     // More has gone wrong since somebody looked and found nothing; an alert that merely flaps is no reason.
-    if (known?.state === "done" && known.report?.outcome !== "cause_found" && !again) await investigator.again(known.id);
+    if (known?.state === "done" && known.report?.outcome !== "cause_found" && !again) await investigator.again(id);
     return id;
   }
 
@@ -218,16 +216,17 @@ export class AlertTriage implements AlertIntake {
     const { alerts, store, investigator, channel } = this.#deps;
     const firing = await alerts.firing();
     // What came and went before anybody was told is no news.
-    const told = records.filter(({ incidentId, investigationId }) => incidentId !== null || investigationId !== null);
-    for (const group of groupBy(told, ({ incidentId, investigationId }) => incidentId ?? `${investigationId}`)) {
+    const told = records.filter(({ incidentId }) => incidentId !== null);
+    for (const group of groupBy(told, ({ incidentId }) => `${incidentId}`)) {
       const [first] = group;
       const incident = first?.incidentId ? await store.incident(first.incidentId) : null;
-      const left = firing.filter(({ incidentId }) => incident !== null && incidentId === incident.id);
-      const after = incident && this.#ended(incident, group, left);
-      if (after) await this.#save(after);
+      if (!incident) continue;
+      const left = firing.filter(({ incidentId }) => incidentId === incident.id);
+      const after = this.#ended(incident, group, left);
+      await this.#save(after);
       const investigationId = first?.investigationId ?? null;
-      if (after && investigationId) await investigator.join(investigationId, after.anomalies.filter(isMeasured));
-      const closed = after?.state === "resolved" && incident?.state !== "resolved";
+      if (investigationId) await investigator.join(investigationId, after.anomalies.filter(isMeasured));
+      const closed = after.state === "resolved" && incident.state !== "resolved";
       await channel.tell(investigationId, resolvedLine(group, closed ? after : null));
     }
     await alerts.settle(records);

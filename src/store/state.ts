@@ -3,6 +3,7 @@ import { type AlertsTables, alertsMigrations } from "./alerts.ts";
 import { type ConversationsTables, conversationsMigrations } from "./conversations.ts";
 import { openDatabase } from "./database.ts";
 import { type DeliveriesTables, deliveriesMigrations } from "./deliveries.ts";
+import { type EscalationsTables, escalationsMigrations } from "./escalations.ts";
 import { type FeedbackTables, feedbackMigrations } from "./feedback.ts";
 import { type InvestigationsTables, investigationsMigrations } from "./investigations.ts";
 import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
@@ -13,6 +14,7 @@ export interface StateTables
   extends AlertsTables,
     ConversationsTables,
     DeliveriesTables,
+    EscalationsTables,
     FeedbackTables,
     InvestigationsTables,
     KnowledgeTables,
@@ -32,6 +34,7 @@ export function openStateDatabase(file: string): Promise<StateDatabase> {
       ...conversationsMigrations,
       ...deliveriesMigrations,
       ...alertsMigrations,
+      ...escalationsMigrations,
     },
     "full",
   );

@@ -214,8 +214,13 @@ describe("alerts", () => {
     });
     await send(alert());
     expect(asked).toHaveLength(1);
-    expect(await store.incidents()).toEqual([]);
     expect(channel.told).toEqual([{ investigationId: opened.id, text: "This alert fires too: HighLatency on cart." }]);
+    const errors = alert({ title: "ErrorRate" });
+    await send(errors);
+    await send({ ...errors, state: "resolved", endsAt: errors.startsAt + MINUTE });
+    expect(asked).toHaveLength(1);
+    expect(channel.told.map(({ investigationId }) => investigationId)).toEqual([opened.id, opened.id, opened.id]);
+    expect(await store.unresolvedIncidents()).toHaveLength(1);
     finish();
     await investigator.finished(opened.id);
   });
