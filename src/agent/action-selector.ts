@@ -19,10 +19,12 @@ const MEASURED: ReadonlySet<string> = new Set(["metrics", "traces", "causal", "c
 export function selectAction({ action, args, evidence }: Selection, findings: readonly Finding[]): Selected {
   const values = Object.values(args).filter((value): value is string => typeof value === "string");
   const changes = findingsOf(findings, "changes").flatMap(({ details }) => details.changes);
-  const change = changes
-    .filter(({ kind }) => kind === "flag" || kind === "deploy")
-    .sort((a, b) => b.at - a.at)
-    .find(({ subject }) => values.includes(subject));
+  const found = changes
+    .filter(({ kind, subject }) => (kind === "flag" || kind === "deploy") && values.includes(subject))
+    .filter(movesTraffic)
+    .sort((a, b) => b.at - a.at);
+  const wanted = args.percent ?? args.percentage;
+  const change = found.find(({ kind, before }) => kind === "flag" && flagState(before)?.percent === wanted) ?? found[0];
   if (!change) {
     return refuse(
       `${action} does not undo any change seen in this investigation; call list_changes and act only on what it reports.`,
@@ -39,7 +41,6 @@ export function selectAction({ action, args, evidence }: Selection, findings: re
   );
   if (cleared) return refuse(`The causal test ${cleared.evidence.id} cleared ${change.subject}; acting on it would not help.`);
   if (change.kind === "flag") {
-    const wanted = args.percent ?? args.percentage;
     const was = flagState(change.before);
     if (typeof wanted === "number" && was !== null && wanted !== was.percent && wanted !== 0) {
       return refuse(`${change.subject} was at ${was.percent} % before the change; propose that or 0 %, not ${wanted} %.`);
@@ -50,8 +51,16 @@ export function selectAction({ action, args, evidence }: Selection, findings: re
 
 const refuse = (refusal: string): Selected => ({ ok: false, refusal });
 
-/** Reads a flag's short state text: `25% on`, `on`, `off`, `disabled`, `0%`, `enabled at 50 %`. Null when it says neither. */
-export function flagState(text: string): { readonly enabled: boolean; readonly percent: number } | null {
+/** False for a change that left the real traffic as it was, such as a causal test's on test traffic. */
+export function movesTraffic({ kind, before, after }: ChangeEvent): boolean {
+  if (kind !== "flag") return before !== after;
+  const [was, is] = [flagState(before), flagState(after)];
+  return was === null || is === null || was.percent !== is.percent;
+}
+
+/** Reads a flag's short state text: `25% on`, `on`, `off`, `disabled`, `0%`, `enabled at 50 %`, `28% on, off for test traffic`. Null when it says neither. */
+export function flagState(state: string): { readonly enabled: boolean; readonly percent: number } | null {
+  const text = state.replace(/,\s*off for .*$/i, "");
   const share = /(\d+(?:\.\d+)?)\s*%/.exec(text);
   const off = /\b(?:off|disabled|false|absent|none|archived)\b/i.test(text);
   if (share) {

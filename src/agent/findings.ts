@@ -53,7 +53,7 @@ export type Details =
       readonly contrasts: readonly AttributeContrast[];
     }
   | { readonly kind: "changes"; readonly changes: readonly ChangeEvent[] }
-  | { readonly kind: "incidents"; readonly hits: readonly SearchHit[] }
+  | { readonly kind: "incidents"; readonly symptom: string; readonly hits: readonly SearchHit[] }
   | { readonly kind: "runbook"; readonly hit: SearchHit | null; readonly text: string }
   | {
       readonly kind: "dependencies";
@@ -63,7 +63,7 @@ export type Details =
       readonly downstream: readonly ServiceName[];
       readonly entry: CatalogEntry | null;
     }
-  | { readonly kind: "causes"; readonly service: ServiceName; readonly ranked: readonly CauseRank[] }
+  | { readonly kind: "causes"; readonly service: ServiceName | null; readonly ranked: readonly CauseRank[] }
   | { readonly kind: "anomalies"; readonly scanned: readonly ServiceName[]; readonly anomalies: readonly Anomaly[] }
   | { readonly kind: "causal"; readonly flag: string; readonly result: CausalTestResult | null; readonly refusal: string | null }
   | { readonly kind: "proposal"; readonly proposal: Proposal | null; readonly refusal: string | null };

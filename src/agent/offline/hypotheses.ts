@@ -1,6 +1,7 @@
 import type { CauseKind, EvidenceId, Hypothesis } from "../../domain/investigation.ts";
 import type { ChangeEvent, ServiceName } from "../../domain/telemetry.ts";
 import { HOUR, MINUTE } from "../../domain/time.ts";
+import { movesTraffic } from "../action-selector.ts";
 import { type Finding, findingsOf, type SeriesFinding } from "../findings.ts";
 import type { Focus } from "../session.ts";
 import { flagContrast, isClearing, isTelling, versionContrast } from "../statistics/contrast.ts";
@@ -38,7 +39,7 @@ const MOST_CERTAIN = 0.97;
 export function weigh(focus: Focus, findings: readonly Finding[]): Suspect[] {
   const facts = gather(focus, findings);
   const suspects = [
-    ...facts.changes.map((change) => suspectChange(change, focus, facts)),
+    ...bestOfEach(facts.changes.map((change) => suspectChange(change, focus, facts))),
     ...suspectMovers(focus, facts),
     suspectTraffic(focus, facts),
     suspectNothing(focus, facts),
@@ -51,6 +52,16 @@ export function weigh(focus: Focus, findings: readonly Finding[]): Suspect[] {
   return suspects
     .map((one) => ({ ...one, probability: Math.min(MOST_CERTAIN, Math.exp(one.score - highest) / total) }))
     .sort((a, b) => b.score - a.score);
+}
+
+/** A flag or a service that was changed several times is one suspect: through the change that explains most. */
+function bestOfEach(suspects: readonly Suspect[]): Suspect[] {
+  const best = new Map<string, Suspect>();
+  for (const one of suspects) {
+    const subject = `${one.change?.kind} ${one.change?.subject}`;
+    if ((best.get(subject)?.score ?? Number.NEGATIVE_INFINITY) < one.score) best.set(subject, one);
+  }
+  return [...best.values()];
 }
 
 interface Facts {
@@ -72,7 +83,9 @@ function gather(focus: Focus, findings: readonly Finding[]): Facts {
   const ranking = findingsOf(findings, "causes").find(({ details }) => details.service === focus.service);
   const first = ranking?.details.ranked[0];
   return {
-    changes: [...seen.values()].filter(({ kind }) => kind === "flag" || kind === "deploy" || kind === "config"),
+    changes: [...seen.values()].filter(
+      (change) => (change.kind === "flag" || change.kind === "deploy" || change.kind === "config") && movesTraffic(change),
+    ),
     changesId: listed[0]?.evidence.id ?? null,
     related: dependencies
       ? {
@@ -125,8 +138,10 @@ function timing(change: ChangeEvent, focus: Focus, facts: Facts): Reason {
   const words = lead >= 0 ? `came ${span(lead)} before the trouble began` : "came with the beginning of the trouble";
   if (lead <= 20 * MINUTE) return { words, weight: 2, evidence };
   if (lead <= 2 * HOUR) return { words, weight: 0.8, evidence };
-  if (lead <= 8 * HOUR) return { words, weight: 0.2, evidence };
-  return { words, weight: -0.7, evidence };
+  // A new version shows at once what it does; a flag or a setting may wait for the requests that meet it.
+  const patient = change.kind !== "deploy";
+  if (lead <= 8 * HOUR) return { words, weight: patient ? 0.2 : -0.7, evidence };
+  return { words, weight: patient ? -0.7 : -2.5, evidence };
 }
 
 function relation(change: ChangeEvent, focus: Focus, facts: Facts): Reason[] {
@@ -231,23 +246,22 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
     { words: `${mover.service} moved first: ${mover.why}`, weight: away ? 2.5 : 0.5, evidence: mover.id },
   ];
   const measured = findingsOf(facts.findings, "metrics").filter(({ details }) => details.service === mover.service);
+  const load = measured.flatMap(({ evidence, details }) =>
+    details.series.filter(({ signal }) => signal === "rate").map((rate) => ({ rate, id: evidence.id })),
+  )[0];
+  const loaded = load !== undefined && matters(load.rate, 0.15) && load.rate.change > 0 ? load.rate.change : 0;
   let gauge: SeriesFinding | null = null;
   for (const { evidence, details } of measured) {
     const moved = details.series
-      .filter((one) => one.kind === "gauge" && matters(one, 0.15))
+      .filter((one) => one.kind === "gauge" && matters(one, 0.15) && !followsLoad(one.change, loaded))
       .sort((a, b) => Math.abs(b.z) - Math.abs(a.z))[0];
     if (!moved) continue;
     gauge = moved;
     reasons.push({ words: `its ${moved.name} went ${percent(moved.change)}`, weight: 2, evidence: evidence.id });
     break;
   }
-  const load = measured.flatMap(({ evidence, details }) =>
-    details.series.filter(({ signal }) => signal === "rate").map((rate) => ({ rate, id: evidence.id })),
-  )[0];
   // Usage that rises with the requests is a consequence: whoever sends them is nearer to the cause (utilisation law, Denning and Buzen 1978).
-  if (load && matters(load.rate, 0.15) && load.rate.change > 0) {
-    reasons.push({ words: `its load rose by itself, requests ${percent(load.rate.change)}`, weight: -3, evidence: load.id });
-  }
+  if (load && loaded > 0) reasons.push({ words: `its load rose, requests ${percent(loaded)}`, weight: -3, evidence: load.id });
   const touching = facts.changes.filter(
     ({ services, at }) => services.includes(mover.service) && at <= focus.onset + ONSET_SLACK,
   );
@@ -266,6 +280,9 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
   return [suspect(statement, gauge && !away ? "resource" : away ? "dependency" : "resource", mover.service, null, reasons)];
 }
 
+/** True when the requests explain the rise: a gauge in proportion to its load, give or take fifteen per cent. */
+const followsLoad = (change: number, load: number): boolean => load > 0 && change > 0 && (1 + change) / (1 + load) < 1.15;
+
 function suspectTraffic(focus: Focus, facts: Facts): Suspect {
   const own = findingsOf(facts.findings, "metrics").find(({ details }) => details.service === focus.service);
   const rate = own?.details.series.find(({ signal }) => signal === "rate");
@@ -275,17 +292,24 @@ function suspectTraffic(focus: Focus, facts: Facts): Suspect {
       { words: "traffic was not measured", weight: -1, evidence: null },
     ]);
   const moved = matters(rate, 0.2) && rate.change > 0;
+  if (!moved)
+    return suspect(statement, "traffic", focus.service, null, [
+      { words: `request rate is ordinary (${percent(rate.change)})`, weight: -2.5, evidence: own.evidence.id },
+    ]);
+  // The focus is the service nearest to the users among those that are off, so what it gets more of comes from outside.
+  const much = rate.change >= 0.5;
   return suspect(statement, "traffic", focus.service, null, [
-    moved
-      ? { words: `requests went ${percent(rate.change)}`, weight: 2, evidence: own.evidence.id }
-      : { words: `request rate is ordinary (${percent(rate.change)})`, weight: -2.5, evidence: own.evidence.id },
+    { words: `requests went ${percent(rate.change)}`, weight: much ? 3.5 : 2, evidence: own.evidence.id },
   ]);
 }
 
 function suspectNothing(focus: Focus, facts: Facts): Suspect {
   const reasons: Reason[] = [];
   const scan = findingsOf(facts.findings, "anomalies")[0];
-  if (scan) {
+  const own = findingsOf(facts.findings, "metrics").find(({ details }) => details.service === focus.service);
+  const blind = own !== undefined && !own.details.series.some(({ signal, during }) => signal !== null && during.count > 0);
+  if (blind) reasons.push({ words: `${focus.service} sends nothing that could show it`, weight: -1, evidence: own.evidence.id });
+  else if (scan) {
     reasons.push(
       scan.details.anomalies.length === 0
         ? { words: "every signal is within its seasonal baseline", weight: 3, evidence: scan.evidence.id }
@@ -296,9 +320,8 @@ function suspectNothing(focus: Focus, facts: Facts): Suspect {
           },
     );
   }
-  const own = findingsOf(facts.findings, "metrics").find(({ details }) => details.service === focus.service);
   const moved = own?.details.series.find(({ signal, ...rest }) => signal !== null && signal !== "rate" && matters({ ...rest }));
-  if (own) {
+  if (own && !blind) {
     reasons.push(
       moved
         ? { words: `${moved.name} moved ${percent(moved.change)}`, weight: -2, evidence: own.evidence.id }

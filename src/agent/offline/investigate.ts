@@ -37,6 +37,8 @@ export function investigatePolicy(
     if (drill.length > 0) return { calls: drill };
     const test = causalTest(focus, turn, suspects, testable);
     if (test) return { calls: [test] };
+    const search = searchForLead(focus, turn, suspects);
+    if (search) return { calls: [search] };
     const proposal = settings.propose === false ? null : propose(session, turn, suspects, settings);
     if (proposal) return { calls: [proposal] };
     if (turn.called.has(SUBMIT_REPORT)) return { text: "The report is handed in." };
@@ -50,6 +52,7 @@ function triage(focus: Focus, anomalies: readonly Anomaly[]): PlannedCall[] {
     return [
       { name: "check_anomalies", args: {} },
       { name: "list_changes", args: {} },
+      { name: "rank_root_causes", args: {} },
     ];
   return [
     { name: "query_metrics", args: { service } },
@@ -73,6 +76,17 @@ function searchIncidents(focus: Focus, anomalies: readonly Anomaly[], lead: Susp
     name: "search_past_incidents",
     args: { symptom: symptomWords(focus, anomalies, lead), services: services.slice(0, 12) },
   };
+}
+
+/** What was tested may have another lead than what was searched for. */
+function searchForLead(focus: Focus, turn: Turn, suspects: readonly Suspect[]): PlannedCall | null {
+  const [lead] = suspects;
+  if (!lead || lead.cause === "none" || lead.cause === "unknown" || !turn.tools.has("search_past_incidents")) return null;
+  const anomalies = findingsOf(turn.findings, "anomalies").flatMap(({ details }) => details.anomalies);
+  const search = searchIncidents(focus, anomalies, lead);
+  const done = findingsOf(turn.findings, "incidents").some(({ details }) => details.symptom === search.args.symptom);
+  const failed = turn.failures.some(({ tool }) => tool === search.name);
+  return done || failed ? null : search;
 }
 
 export function symptomWords(focus: Focus, anomalies: readonly Anomaly[], lead: Suspect | null): string {

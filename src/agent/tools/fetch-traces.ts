@@ -1,14 +1,12 @@
 import { z } from "zod";
-import type { Span, TimeRange } from "../../domain/telemetry.ts";
-import { MINUTE } from "../../domain/time.ts";
+import type { Span } from "../../domain/telemetry.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
-import type { Session } from "../session.ts";
 import { type AttributeContrast, contrast, isTelling } from "../statistics/contrast.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
 import { defineTool, knownService, range } from "./kit.ts";
+import { sampleSpans } from "./sample-spans.ts";
 
-const SLICES = 6;
 const PER_SLICE = 1_000;
 
 export const fetchTraces = defineTool({
@@ -24,7 +22,7 @@ export const fetchTraces = defineTool({
   async run({ service: name, from, to }, session, signal) {
     const service = await knownService(name, session);
     const window = range({ from, to }, session, session.during);
-    const spans = await sample(service, window, session, signal);
+    const spans = await sampleSpans(session.deps.traces, service, window, PER_SLICE, signal);
     const contrasts = contrast(spans);
     const telling = contrasts.filter(isTelling);
     const flags = contrasts.filter(({ key }) => key.startsWith("feature_flag:"));
@@ -64,23 +62,6 @@ export const fetchTraces = defineTool({
     };
   },
 });
-
-/** The source returns the slowest first, so a cut answer would mislead: each slice is shortened until it comes whole. */
-async function sample(service: string, window: TimeRange, session: Session, signal: AbortSignal): Promise<Span[]> {
-  const length = (window.to - window.from) / SLICES;
-  const slices = await Promise.all(
-    Array.from({ length: SLICES }, async (_, index) => {
-      const to = window.from + (index + 1) * length;
-      let take = length;
-      for (;;) {
-        const spans = await session.deps.traces.spans({ service, from: to - take, to, limit: PER_SLICE }, signal);
-        if (spans.length < PER_SLICE || take < MINUTE / 6) return spans;
-        take /= 4;
-      }
-    }),
-  );
-  return slices.flat();
-}
 
 function describe(one: AttributeContrast): string {
   const what = one.key.startsWith("feature_flag:")

@@ -1,21 +1,23 @@
 import { z } from "zod";
-import { reachable, type ServiceGraph } from "../../domain/service.ts";
+import { type RootCause, rankRootCauses } from "../../diagnosis/index.ts";
+import { reachable } from "../../domain/service.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
-import { MINUTE } from "../../domain/time.ts";
 import type { CauseRank } from "../findings.ts";
 import type { Session } from "../session.ts";
 import { type Comparison, compare, matters } from "../statistics/series.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
+import { diagnosisInput } from "./diagnosis-input.ts";
 import { defineTool, knownService } from "./kit.ts";
 import { serviceGraph } from "./service-dependencies.ts";
 
-const MOST_SERVICES = 25;
+const MOST_SERVICES = 60;
 const SIGNALS = ["latency", "errors"] as const;
+/** Ranking scores are sums of logarithms of how unusual each sign is: below this, no service stands out from noise. */
+const STANDS_OUT = 1.5;
 
-/** How one service moved: seconds added to its mean latency, failed share added, and when. */
-export interface Movement {
-  readonly service: ServiceName;
+/** How one service moved: its mean latency and its failed share before and during the incident. */
+interface Movement {
   readonly latency: Comparison;
   readonly errors: Comparison;
 }
@@ -23,38 +25,55 @@ export interface Movement {
 export const rankRootCausesTool = defineTool({
   name: "rank_root_causes",
   description:
-    "Compares a service with everything it calls and everything that calls it, before and during the incident, and ranks where the trouble starts (the first mover: anomalous itself, with no anomalous dependency that explains it).",
-  schema: z.object({ service: z.string().min(1).max(200).describe("exact name of the service with the symptom") }),
-  title: ({ service }) => `Where does the trouble of ${service} start?`,
+    "Ranks services by how likely the trouble starts there, from requests, resource metrics, log lines and traces before and during the incident, along the calls. With a service: that one, all it calls and all that call it. Without: every service.",
+  schema: z.object({
+    service: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe("exact name of the service with the symptom; leave out when it is not known"),
+  }),
+  title: ({ service }) => `Where does the trouble${service ? ` of ${service}` : ""} start?`,
   async run({ service: name }, session, signal) {
-    const service = await knownService(name, session);
+    const service = name ? await knownService(name, session) : null;
     const graph = await serviceGraph(session, signal);
-    const around = [service, ...reachable(graph, service, "callees"), ...reachable(graph, service, "callers")];
-    const services = [...new Set(around)].slice(0, MOST_SERVICES);
-    const moved = await movements(services, session, signal);
-    const ranked = rankMovers(moved, graph, service);
+    const around = service
+      ? [service, ...reachable(graph, service, "callees"), ...reachable(graph, service, "callers")]
+      : await session.services();
+    const related = [...new Set(around)];
+    const services = related.slice(0, MOST_SERVICES);
+    const [input, moved] = await Promise.all([
+      diagnosisInput(services, graph, session, signal),
+      movements(services, session, signal),
+    ]);
+    const ranking = rankRootCauses({ ...input, symptom: { ...input.symptom, service: service ?? input.symptom.service } });
+    const ranked = explain(
+      ranking.filter((one) => services.includes(one.service)),
+      moved,
+    );
     const [first] = ranked;
-    const facts: Record<string, string | number> = {
-      services: services.length,
-      anomalous: ranked.filter((one) => one.anomalous).length,
-    };
-    for (const one of moved.filter((each) => isAnomalous(each)).slice(0, 12)) {
-      facts[`${one.service}.latency_change_percent`] = Number((one.latency.change * 100).toFixed(1));
-      facts[`${one.service}.errors_percent`] = Number((one.errors.during.mean * 100).toFixed(2));
+    const anomalous = ranked.filter((one) => one.anomalous);
+    const facts: Record<string, string | number> = { services: services.length, anomalous: anomalous.length };
+    for (const { service: one } of anomalous.slice(0, 12)) {
+      const movement = moved.get(one);
+      if (!movement) continue;
+      facts[`${one}.latency_change_percent`] = Number((movement.latency.change * 100).toFixed(1));
+      facts[`${one}.errors_percent`] = Number((movement.errors.during.mean * 100).toFixed(2));
     }
     return {
       evidence: {
-        title: `Where the trouble of ${service} starts`,
+        title: `Where the trouble${service ? ` of ${service}` : ""} starts`,
         summary: [
           first?.anomalous
             ? `First mover: ${first.service} (${first.why}).`
             : `None of ${services.length} related services moved beyond its noise.`,
           ...ranked.slice(0, 6).map((one) => `- ${one.service}: blame ${number(one.score)}, ${one.why}`),
-          ...(around.length > services.length ? [`${around.length - services.length} further services were left out.`] : []),
+          ...(related.length > services.length ? [`${related.length - services.length} further services were left out.`] : []),
         ].join("\n"),
         facts,
         services: ranked.slice(0, 6).map((one) => one.service),
-        link: `/services/${encodeURIComponent(service)}`,
+        link: service ? `/services/${encodeURIComponent(service)}` : null,
         suspicious: false,
       },
       details: { kind: "causes", service, ranked },
@@ -62,7 +81,11 @@ export const rankRootCausesTool = defineTool({
   },
 });
 
-async function movements(services: readonly ServiceName[], session: Session, signal: AbortSignal): Promise<Movement[]> {
+async function movements(
+  services: readonly ServiceName[],
+  session: Session,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<ServiceName, Movement>> {
   const { before, during, step } = session;
   const results = await Promise.allSettled(
     services.map(async (service) => {
@@ -74,68 +97,32 @@ async function movements(services: readonly ServiceName[], session: Session, sig
           return compare(was?.points ?? [], is?.points ?? []);
         }),
       );
-      return { service, latency: latency as Comparison, errors: errors as Comparison };
+      return [service, { latency, errors } as Movement] as const;
     }),
   );
-  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-}
-
-export function isAnomalous({ latency, errors }: Movement): boolean {
-  return slowed(latency) || failed(errors);
+  return new Map(results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
 }
 
 const slowed = (one: Comparison) => matters(one) && one.change > 0;
 const failed = (one: Comparison) => one.z >= 4 && one.during.mean - one.before.mean >= 0.005;
 
-/**
- * Blames, among anomalous services, those whose own movement is not explained by an anomalous callee. Callers wait for callees, so
- * latency and failures travel against the calls; what a callee does not account for is the service's own (Chen et al., CauseInfer, 2014;
- * Kim et al., MonitorRank, 2013, walk the same graph).
- */
-export function rankMovers(moved: readonly Movement[], graph: ServiceGraph, focus: ServiceName): CauseRank[] {
-  const byName = new Map(moved.map((one) => [one.service, one]));
-  const near = new Set([focus, ...reachable(graph, focus, "callees")]);
-  const raw = moved.map((one) => {
-    const anomalous = isAnomalous(one);
-    const gained = one.latency.during.mean - one.latency.before.mean;
-    const callees = graph.edges
-      .filter(({ caller }) => caller === one.service)
-      .flatMap(({ callee }) => byName.get(callee) ?? [])
-      .filter(isAnomalous);
-    const inherited = callees.reduce(
-      (sum, callee) => sum + Math.max(0, callee.latency.during.mean - callee.latency.before.mean),
-      0,
-    );
-    const ownShare = gained > 0 ? Math.max(0.05, 1 - inherited / gained) : callees.length > 0 ? 0.1 : 1;
-    const failuresExplained = callees.some((callee) => failed(callee.errors));
-    const strength =
-      (slowed(one.latency) ? Math.min(3, Math.abs(one.latency.change) * 5) * ownShare : 0) +
-      (failed(one.errors)
-        ? Math.min(3, (one.errors.during.mean - one.errors.before.mean) * 20) * (failuresExplained ? 0.1 : 1)
-        : 0);
-    const blame = anomalous ? (strength + 0.05) * (near.has(one.service) ? 1 : 0.2) : 0;
-    const onset = slowed(one.latency) ? one.latency.movedAt : failed(one.errors) ? one.errors.movedAt : null;
-    return { one, anomalous, blame, onset, callees, ownShare };
+/** Scores as shares of blame, in the words that people use: how far the service's own signals moved, then what the ranking saw. */
+function explain(ranking: readonly RootCause[], moved: ReadonlyMap<ServiceName, Movement>): CauseRank[] {
+  const total = ranking.reduce((sum, { score }) => sum + Math.max(0, score), 0);
+  return ranking.map(({ service, score, reasons }) => {
+    const movement = moved.get(service);
+    const slow = movement !== undefined && slowed(movement.latency);
+    const failing = movement !== undefined && failed(movement.errors);
+    const onset = slow ? movement.latency.movedAt : failing ? movement.errors.movedAt : null;
+    const anomalous = slow || failing || score >= STANDS_OUT;
+    const why = [
+      ...(slow ? [`latency ${percent(movement.latency.change)}`] : []),
+      ...(failing
+        ? [`failures ${number(movement.errors.during.mean * 100)} % after ${number(movement.errors.before.mean * 100)} %`]
+        : []),
+      ...(onset === null ? [] : [`since about ${utcClock(onset)}`]),
+      ...(anomalous ? reasons.slice(0, 3) : ["within its noise"]),
+    ];
+    return { service, score: total === 0 ? 0 : Math.max(0, score) / total, onset, anomalous, why: why.join("; ") };
   });
-  const total = raw.reduce((sum, { blame }) => sum + blame, 0);
-  return raw
-    .map(({ one, anomalous, blame, onset, callees, ownShare }) => ({
-      service: one.service,
-      score: total === 0 ? 0 : blame / total,
-      onset,
-      anomalous,
-      why: anomalous
-        ? [
-            ...(slowed(one.latency) ? [`latency ${percent(one.latency.change)}`] : []),
-            ...(failed(one.errors)
-              ? [`failures ${number(one.errors.during.mean * 100)} % after ${number(one.errors.before.mean * 100)} %`]
-              : []),
-            ...(onset === null ? [] : [`since about ${utcClock(onset)}`]),
-            callees.length > 0
-              ? `${Math.round((1 - ownShare) * 100)} % of it explained by ${callees.map(({ service }) => service).join(", ")}`
-              : "no anomalous dependency explains it",
-          ].join(", ")
-        : `latency ${percent(one.latency.change)}, within its noise`,
-    }))
-    .sort((a, b) => b.score - a.score || (a.onset ?? Number.POSITIVE_INFINITY) - (b.onset ?? Number.POSITIVE_INFINITY) - MINUTE);
 }

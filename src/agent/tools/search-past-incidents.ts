@@ -39,7 +39,7 @@ export const searchPastIncidents = defineTool({
         link: best ? `/documents/${encodeURIComponent(best.documentId)}` : null,
         suspicious,
       },
-      details: { kind: "incidents", hits },
+      details: { kind: "incidents", symptom, hits },
     };
   },
 });

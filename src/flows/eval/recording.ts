@@ -1,5 +1,6 @@
 import type { DiagnosisInput, LogLine, MetricColumn, MetricTable, Span as RecordedSpan } from "../../diagnosis/index.ts";
 import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
+import { median } from "../../diagnosis/robust.ts";
 import type { LogRecord, RedSignal, ServiceName, Severity, Span } from "../../domain/telemetry.ts";
 import type { MetricRecord } from "../../domain/telemetry-sink.ts";
 import { MINUTE, SECOND } from "../../domain/time.ts";
@@ -12,17 +13,36 @@ const SEVERITY: readonly (readonly [Severity, RegExp])[] = [
   ["WARN", /\b(?:warn(?:ing)?|timeout|retry)\b/i],
 ];
 
-/** Turns a recorded incident (tables, log lines, spans; times in seconds) into telemetry as sources deliver it. */
+/** Seconds between the end of the normal time and the begin of the incident's recording. */
+const GAP = 20 * 60;
+
+/**
+ * Turns a recorded incident (tables, log lines, spans; times in seconds) into telemetry as sources deliver it. Normal operation may have been
+ * recorded on another day; it is placed right before the incident, as a past that an agent can ask for.
+ */
 export function fromRecording(scenario: Scenario, input: DiagnosisInput): Recorded {
   const last = input.during.times.at(-1) ?? input.symptom.at;
   const now = (last + 60) * SECOND;
   const edges = input.graph?.edges ?? [];
+  const end = (input.during.times[0] ?? input.symptom.at) - GAP;
+  const logs = placed(
+    input.logs?.before ?? [],
+    ({ at }) => at,
+    (one, by) => ({ ...one, at: one.at + by }),
+    end,
+  );
+  const spans = placed(
+    input.spans?.before ?? [],
+    ({ start }) => start,
+    (one, by) => ({ ...one, start: one.start + by }),
+    end,
+  );
   const names = new Set([...input.during.columns.map(({ service }) => service), ...edges.flat()]);
   return {
     now,
-    metrics: [...(input.before ? tableRecords(input.before) : []), ...tableRecords(input.during)],
-    logs: [...(input.logs?.before ?? []), ...(input.logs?.during ?? [])].map(logOf),
-    spans: [...(input.spans?.before ?? []), ...(input.spans?.during ?? [])].map(spanOf),
+    metrics: [...(input.before ? tableRecords(endingAt(input.before, end)) : []), ...tableRecords(input.during)],
+    logs: [...logs, ...(input.logs?.during ?? [])].map(logOf),
+    spans: [...spans, ...(input.spans?.during ?? [])].map(spanOf),
     changes: changesOf(scenario, now),
     catalog: [...names].sort().map((name) => ({
       name,
@@ -32,6 +52,18 @@ export function fromRecording(scenario: Scenario, input: DiagnosisInput): Record
       dependsOn: edges.filter(([caller, callee]) => caller === name && callee !== name).map(([, callee]) => callee),
     })),
   };
+}
+
+/** A table's rows one step apart, the last at `end`. */
+function endingAt({ times, columns }: MetricTable, end: number): MetricTable {
+  const step = median(times.slice(1).map((time, row) => time - (times[row] ?? time))) || 60;
+  return { times: times.map((_, row) => end - (times.length - 1 - row) * step), columns };
+}
+
+/** The same records, moved so that the last is at `end`. */
+function placed<T>(records: readonly T[], timeOf: (one: T) => number, moved: (one: T, by: number) => T, end: number): T[] {
+  const last = records.reduce((latest, one) => Math.max(latest, timeOf(one)), Number.NEGATIVE_INFINITY);
+  return records.map((one) => moved(one, end - last));
 }
 
 /** The RED signal that a recorded symptom's metric is about; latency where it does not say. */
