@@ -1,5 +1,5 @@
 import { type MetricKind, metricKind } from "./metric-kind.ts";
-import { median, quantile, sorted } from "./robust.ts";
+import { median, movingMedian, quantile, sorted } from "./robust.ts";
 import type { DiagnosisInput, MetricColumn } from "./types.ts";
 
 /** How one series left its normal behaviour in the incident. */
@@ -113,11 +113,8 @@ function heldAt(z: readonly number[]): { row: number; z: number } {
 function spread(values: Float64Array, floor: number): number {
   const steps: number[] = [];
   const stride = Math.max(1, Math.floor(values.length / SAMPLED));
-  for (let row = RECENT; row < values.length; row += stride) {
-    const recent = median(values.subarray(row - RECENT, row));
-    const step = (values[row] ?? Number.NaN) - recent;
-    if (Number.isFinite(step)) steps.push(step);
-  }
+  const recent = movingMedian(values, RECENT);
+  for (let row = RECENT; row < values.length; row += stride) steps.push((values[row] ?? Number.NaN) - recent(row));
   const ordered = sorted(steps);
   const range = (share: number) => quantile(ordered, 1 - share) - quantile(ordered, share);
   return Math.max(floor, ...[range(0.25) / 1.35, range(0.01) / 4.65].filter(Number.isFinite));

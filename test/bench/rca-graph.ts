@@ -47,7 +47,7 @@ export function syntheticCase(size: number, seed: number): SyntheticCase {
   // How often each service ends up asking the faulty one, per request of its own.
   const reach = summedUp(services, order, (index) => (index === cause ? 1 : 0));
   const entry = entries.reduce((most, one) => ((reach[one] ?? 0) > (reach[most] ?? 0) ? one : most), entries[0] ?? 0);
-  const delay = fault === "errors" ? 0 : (0.5 * (latency[entry] ?? 0)) / Math.max(0.05, reach[entry] ?? 0);
+  const delay = fault === "errors" ? 0 : (0.2 * (latency[entry] ?? 0)) / Math.max(0.05, reach[entry] ?? 0);
   const slowed = latencies(services, order, (index) => (index === cause ? delay : 0));
   const failing = summedUp(services, order, (index) => (index === cause && fault === "errors" ? 0.4 : 0), 0.5);
   const gaussian = normal(random);
