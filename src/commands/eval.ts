@@ -179,7 +179,7 @@ function suite(folder: string): Found[] {
               from: `-${Math.max(1, Math.round((last + 60 - at) / 60))}m`,
             },
           }
-        : { question: "What is wrong?" };
+        : { question: `What is wrong since ${new Date(at * SECOND).toISOString().slice(0, 19)}Z?` };
       const text = JSON.stringify({
         title: `${basename(dirname(folder))} ${name}`,
         recording: ".",

@@ -1,3 +1,4 @@
+import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
 import type { CauseKind, EvidenceId, Hypothesis } from "../../domain/investigation.ts";
 import type { ChangeEvent, ServiceName } from "../../domain/telemetry.ts";
 import { HOUR, MINUTE } from "../../domain/time.ts";
@@ -253,7 +254,7 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
   let gauge: SeriesFinding | null = null;
   for (const { evidence, details } of measured) {
     const moved = details.series
-      .filter((one) => one.kind === "gauge" && matters(one, 0.15) && !followsLoad(one.change, loaded))
+      .filter((one) => isResource(one) && matters(one, 0.15) && !followsLoad(one.change, loaded))
       .sort((a, b) => Math.abs(b.z) - Math.abs(a.z))[0];
     if (!moved) continue;
     gauge = moved;
@@ -276,9 +277,14 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
     reasons.push({ words: "no resource of it moved", weight: -1, evidence: null });
   const statement = gauge
     ? `${mover.service} runs into a limit (${gauge.name} ${percent(gauge.change)})${away ? ` and slows ${focus.service ?? "its callers"}` : ""}`
-    : `${mover.service} itself became slow or failing${away ? `, and ${focus.service ?? "its callers"} waits for it` : ""}`;
+    : `${mover.service} itself became slow or failing${away ? `, and ${focus.service ? `${focus.service} waits` : "its callers wait"} for it` : ""}`;
   return [suspect(statement, gauge && !away ? "resource" : away ? "dependency" : "resource", mover.service, null, reasons)];
 }
+
+const SYMPTOMS: ReadonlySet<MetricKind> = new Set(["latency", "outgoing-latency", "errors", "availability", "traffic"]);
+
+/** A gauge of something that can run out; latencies and counts that a backend hands over as gauges are symptoms. */
+const isResource = ({ kind, name }: SeriesFinding): boolean => kind === "gauge" && !SYMPTOMS.has(metricKind(name));
 
 /** True when the requests explain the rise: a gauge in proportion to its load, give or take fifteen per cent. */
 const followsLoad = (change: number, load: number): boolean => load > 0 && change > 0 && (1 + change) / (1 + load) < 1.15;

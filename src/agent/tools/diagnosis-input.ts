@@ -123,7 +123,8 @@ function table(measured: readonly Measured[], { from, to }: TimeRange, step: num
       const row = Math.floor(at / step) - first;
       if (row >= 0 && row < rows) values[row] = value;
     }
-    return { service, metric, statistic: null, values };
+    // The mean outweighs percentiles that a service also reports: means add up along the calls.
+    return { service, metric, statistic: metric === "latency" ? "mean" : null, values };
   });
   return { times: Float64Array.from({ length: rows }, (_, row) => ((first + row) * step) / SECOND), columns };
 }
