@@ -2,6 +2,7 @@ import type { AnomalyScanner } from "../agent/types.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { Investigation } from "../domain/investigation.ts";
+import type { AlertSeverity } from "../domain/oncall.ts";
 import { reachable, type ServiceGraph } from "../domain/service.ts";
 import type { Labels, MetricSource, ServiceName } from "../domain/telemetry.ts";
 import { type Clock, type EpochMs, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
@@ -24,7 +25,7 @@ export interface IncomingAlert {
   readonly summary: string;
   /** Null when the alert does not say. */
   readonly service: ServiceName | null;
-  readonly severity: "critical" | "warning" | "info";
+  readonly severity: AlertSeverity;
   readonly labels: Labels;
   readonly startsAt: EpochMs;
   readonly endsAt: EpochMs | null;
@@ -302,7 +303,7 @@ function concerns({ anomalies, question }: Investigation, service: ServiceName |
   return anomalies.some((one) => one.service === service) || words.includes(service.toLowerCase());
 }
 
-const SEVERITIES: readonly IncomingAlert["severity"][] = ["critical", "warning", "info"];
+const SEVERITIES: readonly AlertSeverity[] = ["critical", "warning", "info"];
 
 /** Nearest to the users first: what calls most of the others tells the story best, and the rest belongs to it. Then the most severe. */
 function fromTheTop(records: readonly AlertRecord[], graph: ServiceGraph): AlertRecord[] {

@@ -1,34 +1,11 @@
 import type { Incident } from "../domain/incident.ts";
+import type { OnCallPerson, OnCallSource, Page, Pager } from "../domain/oncall.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import type { AlertRecord, AlertStore } from "./alerts.ts";
 import type { Log } from "./log.ts";
-import type { OnCallPerson, OnCallSource } from "./oncall.ts";
 import type { IncidentChannel } from "./ports.ts";
 import type { InvestigationStore } from "./stores.ts";
-
-/** What a person is woken for. Texts come from alerts: cleaned, and still untrusted. */
-export interface Page {
-  /** The same for everything about one incident, so that a page sent twice rings once. */
-  readonly key: string;
-  readonly incidentId: string;
-  readonly investigationId: string | null;
-  readonly summary: string;
-  readonly reason: string;
-  readonly severity: AlertRecord["severity"];
-  readonly service: ServiceName | null;
-  readonly details: Readonly<Record<string, string>>;
-  readonly at: EpochMs;
-}
-
-/** A way to reach people beyond the incident channel. */
-export interface Pager {
-  readonly name: string;
-  /** @returns what the system calls it, for the record @throws when it cannot be told that it was sent */
-  page(page: Page, people: readonly OnCallPerson[]): Promise<string>;
-  /** It is over; a pager that has nothing to close does nothing. */
-  resolve(page: Pick<Page, "key" | "incidentId" | "investigationId">): Promise<void>;
-}
 
 export type EscalationState = "sending" | "sent" | "failed" | "withheld" | "closed";
 

@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { DateTime, IANAZone } from "luxon";
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import type { OnCallPerson, OnCallSource } from "../../domain/oncall.ts";
 import { SourceError } from "../../domain/telemetry.ts";
 import type { EpochMs } from "../../domain/time.ts";
-import type { OnCallPerson, OnCallSource } from "../../flows/oncall.ts";
 
 const zone = z.string().refine(IANAZone.isValidZone, "must be an IANA time zone, for instance Europe/Berlin");
 /** A wall-clock time of the rota's zone; an offset of its own would contradict it. */
