@@ -14,6 +14,23 @@ const flag = z
   .transform((value) => (typeof value === "boolean" ? value : ["true", "on", "1", "yes"].includes(value)));
 const positive = z.coerce.number().positive();
 
+const webAddress = z.url({ protocol: /^https?$/ });
+const sharedSecret = z.string().min(8, "must have at least 8 characters");
+const bearer = z.strictObject({ token: sharedSecret.optional() }).prefault({});
+/** HMAC-SHA256 of the body in a header, or a bearer token. */
+const signedOrBearer = z.strictObject({
+  token: sharedSecret.optional(),
+  secret: sharedSecret.optional(),
+  signatureHeader: z.string().min(1).default("X-Signature-256"),
+  signaturePrefix: z.string().default("sha256="),
+  signatureEncoding: z.enum(["hex", "base64"]).default("hex"),
+  timestampHeader: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("header with Unix seconds that are signed before the body, with a colon between"),
+});
+
 /** Every setting with its default. Units are in the names. */
 const schema = z.strictObject({
   dataDir: z.string().min(1).default(".vigil").describe("folder of all state, created for its owner only"),
@@ -90,6 +107,63 @@ const schema = z.strictObject({
       approvers: z.array(z.string().min(1)).default([]).describe("user ids that may approve; empty means nobody"),
     })
     .prefault({}),
+  webhooks: z
+    .strictObject({
+      maxBodyMegabytes: positive.max(64).default(1),
+      serviceLabels: z
+        .array(z.string().min(1))
+        .optional()
+        .describe("labels of an alert that may name its service, most telling first"),
+      services: z
+        .record(z.string(), z.array(z.string().min(1)))
+        .default({})
+        .describe("services that a repository, project, application or flag belongs to; its last part is tried without"),
+      alertmanager: bearer,
+      grafana: z
+        .strictObject({
+          token: sharedSecret.optional(),
+          secret: sharedSecret.optional(),
+          timestampHeader: z.string().min(1).optional(),
+        })
+        .prefault({}),
+      pagerduty: z.strictObject({ token: sharedSecret.optional(), secret: sharedSecret.optional() }).prefault({}),
+      generic: signedOrBearer.prefault({}),
+      changes: signedOrBearer.prefault({}),
+      github: z.strictObject({ secret: sharedSecret.optional() }).prefault({}),
+      gitlab: bearer,
+      argocd: bearer,
+      unleash: bearer,
+    })
+    .prefault({}),
+  onCall: z
+    .strictObject({
+      file: z.string().min(1).optional().describe("rota in YAML"),
+      pagerDuty: z
+        .strictObject({
+          token: z.string().min(1).optional().describe("REST API key; a read-only one is enough"),
+          apiUrl: webAddress.default("https://api.pagerduty.com"),
+          schedules: z
+            .record(z.string(), z.array(z.string().min(1)))
+            .default({})
+            .describe("schedule ids by service; * for the rest"),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  escalation: z
+    .strictObject({
+      afterMinutes: positive.max(1_440).default(15).describe("how long a critical alert may fire unattended"),
+      mostAnHour: z.coerce.number().int().min(1).max(100).default(6),
+      mention: flag.default(false).describe("call those on duty in the incident channel"),
+      pageUrl: webAddress.optional().describe("address of this page as responders reach it, for the link in a page"),
+      pagerDuty: z
+        .strictObject({
+          routingKey: z.string().min(1).optional().describe("integration key of an Events API v2 integration"),
+          eventsUrl: webAddress.default("https://events.pagerduty.com"),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   worth: z
     .strictObject({
       minutesSavedPerAcceptedInvestigation: positive.default(30),
@@ -120,6 +194,19 @@ const environment: Readonly<Record<string, string>> = {
   SLACK_SIGNING_SECRET: "slack.signingSecret",
   SLACK_CHANNEL: "slack.channel",
   SLACK_API_URL: "slack.apiUrl",
+  VIGIL_ALERTMANAGER_TOKEN: "webhooks.alertmanager.token",
+  VIGIL_GRAFANA_TOKEN: "webhooks.grafana.token",
+  VIGIL_GRAFANA_SECRET: "webhooks.grafana.secret",
+  VIGIL_PAGERDUTY_SECRET: "webhooks.pagerduty.secret",
+  VIGIL_ALERTS_TOKEN: "webhooks.generic.token",
+  VIGIL_CHANGES_TOKEN: "webhooks.changes.token",
+  VIGIL_GITHUB_SECRET: "webhooks.github.secret",
+  VIGIL_GITLAB_TOKEN: "webhooks.gitlab.token",
+  VIGIL_ARGOCD_TOKEN: "webhooks.argocd.token",
+  VIGIL_UNLEASH_EVENTS_TOKEN: "webhooks.unleash.token",
+  VIGIL_ROTA: "onCall.file",
+  PAGERDUTY_TOKEN: "onCall.pagerDuty.token",
+  PAGERDUTY_ROUTING_KEY: "escalation.pagerDuty.routingKey",
 };
 
 const secret = /(token|secret|key)$/i;
