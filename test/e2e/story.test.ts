@@ -8,6 +8,7 @@ import { openStateDatabase } from "../../src/store/state.ts";
 import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
 import { type RunningVigil, startVigil } from "./app.ts";
 import { installedChromium, openBrowser } from "./browser.ts";
+import { Channel } from "./channel.ts";
 
 const chromium = installedChromium();
 const pictures = resolve(import.meta.dirname, "screenshots");
@@ -46,6 +47,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
   let vigil: RunningVigil;
   let browser: Browser;
   let page: Page;
+  let channel: Channel;
 
   const photograph = (name: string) => page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
   const proposal = () => page.getByTestId("proposal-card").last();
@@ -58,6 +60,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
 
   beforeAll(async () => {
     ({ vigil, browser, page } = await watched(folder));
+    channel = new Channel(vigil);
     await page.getByTestId("progress").waitFor({ timeout: 30_000 });
     await photograph("1-loading");
     await vigil.ready();
@@ -81,6 +84,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
     await proposal().waitFor({ timeout: 60_000 });
     await photograph("3-proposed");
     expect(await card.textContent()).toContain("catalog-cache-v2-keys");
+    await expect.poll(() => channel.investigations().at(-1)?.report?.seenBefore.text, { timeout: 5_000 }).toContain("INC-31");
     expect(shareOfTheFlag(folder)).toBeGreaterThan(20);
     const raised = (await vigil.state()).telemetryTime;
 
@@ -127,6 +131,20 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
       .toMatch(/^Vigil Revert checkout from 4\.8\.0/);
     await expect.poll(() => stateOfLast(page), { timeout: 60_000 }).toMatch(/verified/i);
     await photograph("7-reverted");
+  });
+
+  it("finds the confirmed investigation first when the same trouble comes again, whatever happened in between", async () => {
+    const before = channel.proposals().length;
+    const [confirmed] = channel.investigations();
+    await vigil.play("flag");
+    await expect.poll(() => channel.proposals().length, { timeout: 90_000 }).toBe(before + 1);
+    await expect.poll(() => channel.investigations().at(-1)?.state, { timeout: 10_000 }).toBe("done");
+    const again = channel.investigations().at(-1);
+    expect(again?.id).not.toBe(confirmed?.id);
+    expect(again?.report?.hypotheses[0]?.statement).toContain("catalog-cache-v2-keys: 1% on → 28% on");
+    expect(again?.report?.seenBefore.text).toMatch(new RegExp(`^Perhaps, in ${confirmed?.id} `));
+    await approveLast(page);
+    await expect.poll(() => stateOfLast(page), { timeout: 60_000 }).toMatch(/verified/i);
   });
 });
 
