@@ -20,6 +20,7 @@ import type { ChatHandlers } from "./flows/ports.ts";
 import { collectReport, reportText } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
+import { Inbound } from "./inbound.ts";
 import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
 import { watchFlagFile } from "./sources/flagd/index.ts";
 import { watchRepository } from "./sources/gitops/index.ts";
@@ -102,6 +103,8 @@ class RunningApp {
     const http = express().disable("x-powered-by");
     const clock: Clock = { now: () => this.#clock.now(), speed: 1 };
     http.use(otlpRouter({ sink: telemetry, maxBytes: config.telemetry.maxBodyMegabytes * 1_000_000, clock }));
+    const inbound = new Inbound(config, this.#stores, this.#log);
+    http.use(inbound.router);
     http.use(web.router);
     const server = await listen(createServer(http), config);
     this.#closers.push(() => closeServer(server));
@@ -171,7 +174,16 @@ class RunningApp {
       for (const surface of surfaces) await surface.stop();
       await presenter.close();
     });
-    this.ready = this.#prepare(core, watcher, investigator, places);
+    inbound.open({
+      core,
+      investigator,
+      scanner: watcher,
+      channel: presenter,
+      threadOf: (id) => conversations.ref(`investigation:${id}`, "slack"),
+      clock: this.#clock,
+    });
+    this.#closers.push(() => inbound.close());
+    this.ready = this.#prepare(core, watcher, investigator, inbound, places);
     this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
   }
 
@@ -184,7 +196,13 @@ class RunningApp {
   }
 
   /** Everything that takes a while: history, knowledge, learning the baselines; then the watch begins. */
-  async #prepare(core: Core, watcher: Watcher, investigator: Investigator, places: TargetPlaces): Promise<void> {
+  async #prepare(
+    core: Core,
+    watcher: Watcher,
+    investigator: Investigator,
+    inbound: Inbound,
+    places: TargetPlaces,
+  ): Promise<void> {
     const fresh = (await this.#stores.investigations.recall("story-played")) === null;
     await this.demo?.ready;
     this.#progress = { what: "learning what is normal", done: 0, total: 1 };
@@ -196,12 +214,14 @@ class RunningApp {
     for (const each of watchers) each.start();
     watcher.start();
     this.#closers.push(async () => {
+      await inbound.close();
       await watcher.stop();
       for (const each of watchers) await each.stop();
       await investigator.close();
     });
     await core.actions.start();
     await investigator.resume();
+    inbound.start();
     this.#keepHouse();
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
     this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };

@@ -13,6 +13,7 @@ import { gitlabReader } from "./changes/gitlab.ts";
 import { unleashReader } from "./changes/unleash.ts";
 import { BadPayload, type Reader, type ServicesOf } from "./payload.ts";
 
+export { SERVICE_LABELS } from "./alerts.ts";
 export type { Scheme } from "./authenticity.ts";
 
 /** Senders, by the name that their configuration has. */

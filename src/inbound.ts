@@ -1,0 +1,215 @@
+import { resolve } from "node:path";
+import type { Router } from "express";
+import type { AnomalyScanner } from "./agent/types.ts";
+import type { Config } from "./config.ts";
+import type { Core, Stores } from "./core.ts";
+import type { OnCallSource, Pager } from "./domain/oncall.ts";
+import { type Clock, MINUTE, SECOND } from "./domain/time.ts";
+import { AlertTriage } from "./flows/alerts.ts";
+import { ChangeRecorder } from "./flows/changes.ts";
+import { Escalator } from "./flows/escalation.ts";
+import type { Investigator } from "./flows/investigate.ts";
+import type { Log } from "./flows/log.ts";
+import type { IncidentChannel } from "./flows/ports.ts";
+import { RotaFile } from "./sources/oncall/rota.ts";
+import { type Scheme, SERVICE_LABELS, type Sender, webhookRouter } from "./sources/webhooks/index.ts";
+import { AlertRepository } from "./store/alerts.ts";
+import { DeliveryRepository } from "./store/deliveries.ts";
+import { EscalationRepository } from "./store/escalations.ts";
+import { ChannelMention } from "./targets/pager/channel-mention.ts";
+import { SlackMention } from "./targets/pager/slack-mention.ts";
+
+export interface InboundDependencies {
+  readonly core: Core;
+  readonly investigator: Investigator;
+  readonly scanner: AnomalyScanner;
+  readonly channel: IncidentChannel;
+  /** The message in Slack that shows an investigation, or null. */
+  readonly threadOf: (investigationId: string) => Promise<{ readonly channel: string; readonly message: string } | null>;
+  /** Of telemetry. */
+  readonly clock: Clock;
+}
+
+/**
+ * Alerts and changes in, escalation out, wired. Its routes stand from the first moment, and ask senders to come again until `open` was
+ * called.
+ */
+export class Inbound {
+  readonly router: Router;
+  readonly #config: Config;
+  readonly #stores: Stores;
+  readonly #log: Log;
+  #triage: AlertTriage | null = null;
+  #changes: ChangeRecorder | null = null;
+  #escalator: Escalator | null = null;
+
+  constructor(config: Config, stores: Stores, log: Log) {
+    this.#config = config;
+    this.#stores = stores;
+    this.#log = log;
+    const { webhooks } = config;
+    this.router = webhookRouter({
+      schemes: schemesOf(webhooks),
+      maxBytes: webhooks.maxBodyMegabytes * 1_000_000,
+      serviceLabels: webhooks.serviceLabels ?? SERVICE_LABELS,
+      servicesOf: serviceNames(webhooks.services, () => stores.telemetry.services()),
+      alerts: { take: (alerts) => ready(this.#triage).take(alerts) },
+      changes: { take: (changes) => ready(this.#changes).take(changes) },
+      deliveries: new DeliveryRepository(stores.state),
+      now: () => Date.now(),
+      log,
+    });
+  }
+
+  open({ core, investigator, scanner, channel, threadOf, clock }: InboundDependencies): void {
+    const { telemetry, investigations, feedback, state } = this.#stores;
+    const now = () => Date.now();
+    const log = this.#log;
+    const alerts = new AlertRepository(state);
+    this.#changes = new ChangeRecorder({
+      sink: telemetry,
+      changes: telemetry,
+      memory: investigations,
+      library: core.knowledge,
+      clock,
+      now,
+      log,
+    });
+    this.#triage = new AlertTriage({
+      alerts,
+      store: investigations,
+      investigator,
+      channel,
+      graph: core.graph,
+      metrics: telemetry,
+      scanner,
+      clock,
+      now,
+      log,
+      options: { step: this.#config.detection.stepSeconds * SECOND },
+    });
+    const { escalation } = this.#config;
+    const pagers = pagersOf(this.#config, channel, threadOf);
+    if (pagers.length === 0) return;
+    this.#escalator = new Escalator({
+      alerts,
+      incidents: investigations,
+      escalations: new EscalationRepository(state),
+      onCall: onCallSource(this.#config),
+      pagers,
+      attended: async (id) => {
+        const proposals = (await core.actions.list()).filter(({ investigationId }) => investigationId === id);
+        const decided = proposals.some((one) => one.approvals.length > 0 || one.state === "denied");
+        return decided || (await feedback.of(id)).length > 0;
+      },
+      channel,
+      now,
+      log,
+      options: { after: escalation.afterMinutes * MINUTE, mostAnHour: escalation.mostAnHour },
+    });
+  }
+
+  /** Goes on with what a restart interrupted, and begins to watch for what nobody takes up. */
+  start(): void {
+    this.#triage?.start();
+    this.#escalator?.start();
+  }
+
+  /** Waits for what is being done; what comes later is answered with "try again". */
+  async close(): Promise<void> {
+    const [triage, changes, escalator] = [this.#triage, this.#changes, this.#escalator];
+    this.#triage = null;
+    this.#changes = null;
+    this.#escalator = null;
+    await escalator?.close();
+    await triage?.close();
+    await changes?.close();
+  }
+}
+
+function ready<T>(part: T | null): T {
+  if (!part) throw new Error("Vigil is starting or stopping");
+  return part;
+}
+
+/** How each sender shows who it is, by the configuration. */
+export function schemesOf(webhooks: Config["webhooks"]): Readonly<Record<Sender, readonly Scheme[]>> {
+  const bearer = ({ token }: { readonly token?: string | undefined }): Scheme[] => (token ? [{ kind: "bearer", token }] : []);
+  const signed = ({
+    secret,
+    signatureHeader,
+    signaturePrefix,
+    signatureEncoding,
+    timestampHeader,
+  }: Config["webhooks"]["generic"]): Scheme[] =>
+    secret
+      ? [
+          {
+            kind: "hmac",
+            secret,
+            header: signatureHeader,
+            prefix: signaturePrefix,
+            encoding: signatureEncoding,
+            ...(timestampHeader ? { timestampHeader } : {}),
+          },
+        ]
+      : [];
+  const { grafana, pagerduty, github, gitlab } = webhooks;
+  return {
+    alertmanager: bearer(webhooks.alertmanager),
+    grafana: [
+      ...bearer(grafana),
+      ...signed({ ...grafana, signatureHeader: "X-Grafana-Alerting-Signature", signaturePrefix: "", signatureEncoding: "hex" }),
+    ],
+    pagerduty: [
+      ...bearer(pagerduty),
+      ...signed({ ...pagerduty, signatureHeader: "X-PagerDuty-Signature", signaturePrefix: "v1=", signatureEncoding: "hex" }),
+    ],
+    generic: [...bearer(webhooks.generic), ...signed(webhooks.generic)],
+    changes: [...bearer(webhooks.changes), ...signed(webhooks.changes)],
+    github: signed({ ...github, signatureHeader: "X-Hub-Signature-256", signaturePrefix: "sha256=", signatureEncoding: "hex" }),
+    gitlab: gitlab.token ? [{ kind: "header", header: "X-Gitlab-Token", token: gitlab.token }] : [],
+    argocd: bearer(webhooks.argocd),
+    unleash: bearer(webhooks.unleash),
+  };
+}
+
+/** Who is on call, by the configuration; null when it does not say. */
+export function onCallSource({ onCall }: Config): OnCallSource | null {
+  return onCall.file ? new RotaFile(resolve(onCall.file)) : null;
+}
+
+function pagersOf({ escalation, slack }: Config, channel: IncidentChannel, threadOf: InboundDependencies["threadOf"]): Pager[] {
+  const mention =
+    slack.botToken && slack.channel
+      ? new SlackMention({ token: slack.botToken, channel: slack.channel, apiUrl: slack.apiUrl, threadOf })
+      : new ChannelMention((id, text) => channel.tell(id, text));
+  return escalation.mention ? [mention] : [];
+}
+
+/** By the configuration, else by the name's last part when telemetry knows a service of that name. */
+function serviceNames(
+  configured: Readonly<Record<string, readonly string[]>>,
+  services: () => Promise<readonly string[]>,
+): (name: string) => readonly string[] {
+  let known: ReadonlySet<string> = new Set();
+  let readAt = 0;
+  const refresh = () => {
+    if (Date.now() - readAt < MINUTE) return;
+    readAt = Date.now();
+    services().then(
+      (names) => {
+        known = new Set(names);
+      },
+      () => {
+        readAt = 0;
+      },
+    );
+  };
+  refresh();
+  return (name) => {
+    refresh();
+    const last = name.split("/").at(-1) ?? name;
+    return configured[name] ?? (known.has(last) ? [last] : []);
+  };
+}
