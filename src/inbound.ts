@@ -11,12 +11,14 @@ import { Escalator } from "./flows/escalation.ts";
 import type { Investigator } from "./flows/investigate.ts";
 import type { Log } from "./flows/log.ts";
 import type { IncidentChannel } from "./flows/ports.ts";
+import { PagerDutyOnCall } from "./sources/oncall/pagerduty.ts";
 import { RotaFile } from "./sources/oncall/rota.ts";
 import { type Scheme, SERVICE_LABELS, type Sender, webhookRouter } from "./sources/webhooks/index.ts";
 import { AlertRepository } from "./store/alerts.ts";
 import { DeliveryRepository } from "./store/deliveries.ts";
 import { EscalationRepository } from "./store/escalations.ts";
 import { ChannelMention } from "./targets/pager/channel-mention.ts";
+import { PagerDutyEvents } from "./targets/pager/pagerduty.ts";
 import { SlackMention } from "./targets/pager/slack-mention.ts";
 
 export interface InboundDependencies {
@@ -176,15 +178,21 @@ export function schemesOf(webhooks: Config["webhooks"]): Readonly<Record<Sender,
 
 /** Who is on call, by the configuration; null when it does not say. */
 export function onCallSource({ onCall }: Config): OnCallSource | null {
-  return onCall.file ? new RotaFile(resolve(onCall.file)) : null;
+  if (onCall.file) return new RotaFile(resolve(onCall.file));
+  const { token, apiUrl, schedules } = onCall.pagerDuty;
+  return token ? new PagerDutyOnCall({ token, url: apiUrl, schedules }) : null;
 }
 
 function pagersOf({ escalation, slack }: Config, channel: IncidentChannel, threadOf: InboundDependencies["threadOf"]): Pager[] {
+  const { routingKey, eventsUrl } = escalation.pagerDuty;
   const mention =
     slack.botToken && slack.channel
       ? new SlackMention({ token: slack.botToken, channel: slack.channel, apiUrl: slack.apiUrl, threadOf })
       : new ChannelMention((id, text) => channel.tell(id, text));
-  return escalation.mention ? [mention] : [];
+  return [
+    ...(routingKey ? [new PagerDutyEvents({ routingKey, url: eventsUrl, pageUrl: escalation.pageUrl ?? null })] : []),
+    ...(escalation.mention ? [mention] : []),
+  ];
 }
 
 /** By the configuration, else by the name's last part when telemetry knows a service of that name. */
