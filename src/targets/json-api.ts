@@ -67,6 +67,11 @@ export class JsonApi {
     this.#base = new URL(options.url.endsWith("/") ? options.url : `${options.url}/`);
   }
 
+  /** Where it is, for messages: `flags.example:8443`. */
+  get host(): string {
+    return this.#base.host;
+  }
+
   /** Reads. @throws ApiError, never with an unknown outcome. */
   get(path: Path, call: Omit<Call, "body"> = {}): Promise<unknown> {
     return this.#call("GET", path, call);

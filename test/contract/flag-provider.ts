@@ -1,8 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { type FlagProvider, StateMovedError, type WriteContext } from "../../src/actions/ports.ts";
 
-/** What every flag provider must do. `create` gives a fresh one that holds the flag `rollout`, enabled, at 10 % and unpinned. */
-export function flagProviderContract(name: string, create: () => Promise<FlagProvider>): void {
+/**
+ * What every flag provider must do. `create` gives a fresh one that holds the flag `rollout`, enabled, at 10 % and unpinned.
+ * A provider whose system knows whole percentages only refuses fractions rather than rounding them.
+ */
+export function flagProviderContract(
+  name: string,
+  create: () => Promise<FlagProvider>,
+  { fractions = true }: { readonly fractions?: boolean } = {},
+): void {
   let keys = 0;
   const write = (more: Partial<WriteContext> = {}): WriteContext => ({
     actor: "vigil (approved by maya)",
@@ -21,12 +28,15 @@ export function flagProviderContract(name: string, create: () => Promise<FlagPro
       expect((await flags.list()).map(({ key }) => key)).toContain("rollout");
     });
 
-    it("changes the share and reads it back, whole or in fractions", async () => {
+    it(`changes the share and reads it back, whole ${fractions ? "or in fractions" : "only"}`, async () => {
       const flags = await create();
-      for (const percent of [0, 25, 0.5, 100]) {
+      for (const percent of fractions ? [0, 25, 0.5, 100] : [0, 25, 100]) {
         expect((await flags.setPercent("rollout", percent, write())).percent).toBe(percent);
         expect((await current(flags)).percent).toBe(percent);
       }
+      if (fractions) return;
+      await expect((async () => flags.setPercent("rollout", 0.5, write()))()).rejects.toThrow(/whole number/);
+      expect((await current(flags)).percent).toBe(100);
     });
 
     it("refuses a share outside 0 to 100 and an unknown flag, and changes nothing", async () => {

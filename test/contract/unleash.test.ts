@@ -1,0 +1,151 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Unleash as UnleashClient } from "unleash-client";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Unleash } from "../../src/targets/unleash/index.ts";
+import { startUnleash, type UnleashServer } from "../support/unleash-server.ts";
+import { flagProviderContract } from "./flag-provider.ts";
+
+let server: UnleashServer;
+let keys = 0;
+
+const provider = (more: Partial<ConstructorParameters<typeof Unleash>[0]> = {}) =>
+  new Unleash({
+    url: server.url,
+    token: server.adminToken,
+    project: server.project,
+    environment: server.environment,
+    ...more,
+  });
+const write = (expected: string | null = null) => ({
+  actor: "vigil (approved by maya)",
+  reason: "latency",
+  idempotencyKey: `sdk-${++keys}`,
+  expected,
+});
+
+beforeAll(async () => {
+  server = await startUnleash();
+  await server.createFlag("rollout", 10);
+}, 120_000);
+afterAll(() => server?.stop());
+
+flagProviderContract(
+  "a real Unleash",
+  async () => {
+    await reset("rollout", 10);
+    return provider();
+  },
+  { fractions: false },
+);
+
+/** A name is never free again in Unleash, so a fresh flag is the old one with a new rollout and nothing else. */
+async function reset(name: string, percent: number): Promise<void> {
+  const flag = `projects/${server.project}/features/${name}/environments/${server.environment}`;
+  const old = (await server.admin("GET", `${flag}/strategies`)) as { id: string }[];
+  const parameters = { rollout: String(percent), stickiness: "default", groupId: name };
+  await server.admin("POST", `${flag}/strategies`, { name: "flexibleRollout", parameters });
+  for (const { id } of old) await server.admin("DELETE", `${flag}/strategies/${id}`);
+  await server.admin("POST", `${flag}/on`);
+}
+
+/** What an application sees: the official SDK with its own token. `share` is the percentage of a thousand users that get the flag. */
+async function application() {
+  const client = new UnleashClient({
+    url: `${server.url}/api`,
+    appName: "till",
+    customHeaders: { Authorization: server.clientToken },
+    refreshInterval: 100,
+    disableMetrics: true,
+    backupPath: mkdtempSync(join(tmpdir(), "vigil-unleash-client-")),
+  });
+  client.on("error", () => undefined);
+  await new Promise<void>((done) => client.once("synchronized", () => done()));
+  const share = (flag: string, cohort: string): number => {
+    const users = Array.from({ length: 1_000 }, (_, user) => `shopper-${user}`);
+    return users.filter((userId) => client.isEnabled(flag, { userId, properties: { cohort } })).length / 10;
+  };
+  return { share, stop: () => client.destroy() };
+}
+
+describe("what an application's Unleash SDK sees", () => {
+  it("a share that Vigil set, a cohort that it pinned, and the flag as it was after a restore", async () => {
+    await server.createFlag("new-keys", 28);
+    const flags = provider();
+    const till = await application();
+    const seen = (cohort: string) => expect.poll(() => till.share("new-keys", cohort), { timeout: 5_000, interval: 50 });
+    await seen("live").toBeGreaterThan(23);
+    const snapshot = await flags.snapshot("new-keys");
+
+    await flags.pinCohort("new-keys", "test", true, write());
+    await seen("test").toBe(0);
+    expect(till.share("new-keys", "live")).toBeGreaterThan(23);
+
+    await flags.setPercent("new-keys", 1, write());
+    await seen("live").toBeLessThan(3);
+    await flags.setEnabled("new-keys", false, write());
+    await seen("live").toBe(0);
+
+    await flags.restore("new-keys", snapshot, write());
+    await seen("test").toBeGreaterThan(23);
+    till.stop();
+  });
+});
+
+describe("a real Unleash whose flags are built in other ways", () => {
+  const path = (name: string, rest = "") =>
+    `projects/${server.project}/features/${name}/environments/${server.environment}/${rest}`;
+
+  it("switches a flag of several strategies off, restores it exactly, and refuses to give it a share", async () => {
+    await server.createFlag("many", 40);
+    await server.admin("POST", path("many", "strategies"), { name: "default", parameters: {} });
+    const flags = provider();
+    const before = await flags.get("many");
+    expect(before).toMatchObject({ percent: 100, enabled: true });
+    await expect(flags.setPercent("many", 5, write())).rejects.toThrow(/not one gradual rollout.*2 strategies/);
+    const snapshot = await flags.snapshot("many");
+    await flags.setEnabled("many", false, write());
+    const [first] = (await server.admin("GET", path("many", "strategies"))) as { id: string }[];
+    await server.admin("DELETE", path("many", `strategies/${first?.id}`));
+    expect((await flags.restore("many", snapshot, write())).fingerprint).toBe(before?.fingerprint);
+  });
+
+  it("keeps constraints, segments' order and another environment as they are when it changes a share", async () => {
+    await server.createFlag("constrained", 40);
+    const [strategy] = (await server.admin("GET", path("constrained", "strategies"))) as { id: string }[];
+    const constraints = [{ contextName: "country", operator: "IN", values: ["NO"], inverted: false, caseInsensitive: false }];
+    await server.admin("PATCH", path("constrained", `strategies/${strategy?.id}`), [
+      { op: "replace", path: "/constraints", value: constraints },
+    ]);
+    await provider().setPercent("constrained", 3, write());
+    const [after] = (await server.admin("GET", path("constrained", "strategies"))) as Record<string, unknown>[];
+    expect(after).toMatchObject({ id: strategy?.id, constraints, parameters: { rollout: "3" } });
+  });
+
+  it("names the services that tags give, and counts a switched-off strategy as nobody", async () => {
+    await server.createFlag("tagged", 40, { description: "Reads under the new layout" });
+    await server.admin("POST", "tag-types", { name: "service", description: "reads the flag", icon: "S" });
+    await server.admin("POST", "features/tagged/tags", { type: "service", value: "catalog" });
+    const [strategy] = (await server.admin("GET", path("tagged", "strategies"))) as { id: string }[];
+    await server.admin("PATCH", path("tagged", `strategies/${strategy?.id}`), [
+      { op: "replace", path: "/disabled", value: true },
+    ]);
+    const flags = provider();
+    const state = await flags.get("tagged");
+    expect(state).toMatchObject({ services: ["catalog"], description: "Reads under the new layout", percent: 0 });
+    expect((await flags.list()).find(({ key }) => key === "tagged")).toEqual(state);
+  });
+
+  it("tells doctor what it found", async () => {
+    expect(await provider().check()).toMatch(/^Unleash 7\.\S+ at 127\.0\.0\.1:\d+, default in development: \d+ flags$/);
+  });
+
+  it("says what to correct: a wrong token, project or environment, a name that is none", async () => {
+    await expect(provider({ token: "*:*.nobody" }).list()).rejects.toThrow(/does not accept the token.*flags\.token/);
+    await expect(provider({ project: "elsewhere" }).check()).rejects.toThrow(/no project elsewhere.*flags\.project/);
+    await expect(provider({ environment: "moon" }).get("rollout")).rejects.toThrow(/no environment moon.*development/);
+    await expect(provider({ environment: "moon" }).check()).rejects.toThrow(/no environment moon.*flags\.environment/);
+    expect(await provider().get("../../../health")).toBeNull();
+  });
+});
