@@ -57,6 +57,40 @@ export interface DeployTarget {
   setVersion(service: ServiceName, version: string, write: WriteContext): Promise<DeployState>;
 }
 
+export interface WorkloadState {
+  readonly service: ServiceName;
+  readonly environment: string;
+  /** Copies that shall run. */
+  readonly replicas: number;
+  /** Copies that run and take traffic now. */
+  readonly ready: number;
+  /** True while copies are being replaced or added: what was asked for is accepted but not all there yet. */
+  readonly settling: boolean;
+  /** Whether copies keep data of their own, so that stopping one costs more than its share of traffic; null when that cannot be told. */
+  readonly stateful: boolean | null;
+  /** What the platform allows, for instance an autoscaler's bounds; null when it sets none. */
+  readonly bounds: { readonly min: number; readonly max: number } | null;
+  /** Changes with every restart, for instance the time of the last one; null before the first. */
+  readonly restartMark: string | null;
+  /** Of what is wanted (replicas, version, restart mark), not of what is ready: it holds still while copies come and go by themselves. */
+  readonly fingerprint: string;
+}
+
+/** Acts on running copies of services. Writes with an `expected` fingerprint that no longer holds reject with `StateMovedError`. */
+export interface WorkloadTarget {
+  readonly environment: string;
+  list(): Promise<readonly WorkloadState[]>;
+  get(service: ServiceName): Promise<WorkloadState | null>;
+  /** Replaces the copies a few at a time, same version, same number. Returns once it is accepted, not once all are ready. */
+  restart(service: ServiceName, write: WriteContext): Promise<WorkloadState>;
+  /** Sets the wanted number of copies, at least 1. Returns once it is accepted, not once all are ready. */
+  scale(service: ServiceName, replicas: number, write: WriteContext): Promise<WorkloadState>;
+}
+
+/**
+ * How a write is told apart from others. An adapter gives up after a time-out of its own and then throws a `TargetError` with
+ * `outcomeUnknown`; who calls it has a time-out besides, and reads the target back whenever the outcome is unknown.
+ */
 export interface WriteContext {
   /** Appears in the provider's history, for instance `vigil (approved by maya)`. */
   readonly actor: string;
