@@ -14,7 +14,9 @@ import { DEMO_ENVIRONMENT, type DemoHandle, isScenario, type ShopNames, startDem
 import { type Clock, DAY, HOUR, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { runCommand } from "./flows/command.ts";
+import { takeDecision } from "./flows/decision.ts";
 import { takeFeedback } from "./flows/feedback.ts";
+import { homeOf } from "./flows/home.ts";
 import { Investigator } from "./flows/investigate.ts";
 import type { ChatHandlers } from "./flows/ports.ts";
 import { collectReport, reportText } from "./flows/report.ts";
@@ -292,22 +294,14 @@ class RunningApp {
     const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
     return {
       ask: (question, reply) => answerer.ask(question, reply),
-      decide: async ({ proposalId, rev, nonce, verdict, reason, user, via, message }) => {
-        if (!(await presenter.isCardOf(proposalId, user.surface, message))) {
-          return { accepted: false, text: "This card is not the live one of its proposal; nothing was done." };
-        }
-        const outcome = await core.actions.decide({
-          proposalId,
-          rev,
-          nonce,
-          verdict,
-          reason,
-          actor: actor(user),
-          name: user.name,
-          via,
-        });
-        return { accepted: outcome.accepted, text: outcome.text };
-      },
+      decide: (decision) =>
+        takeDecision(
+          {
+            isCardOf: (id, surface, message) => presenter.isCardOf(id, surface, message),
+            decide: (request) => core.actions.decide(request),
+          },
+          decision,
+        ),
       feedback: (incoming) =>
         takeFeedback(
           {
@@ -363,14 +357,43 @@ class RunningApp {
           text,
           user,
         ),
+      home: (user) =>
+        homeOf(
+          {
+            stopped: () => core.actions.stopReason(),
+            mind: () => this.#mind(),
+            watchedSeries: () => this.#watcher?.watchedSeries ?? 0,
+            pending: () => core.actions.list({ states: ["pending"] }),
+            mayDecide: (proposal, who) => core.actions.mayDecide(proposal, who),
+            running: () => investigations.list({ state: "running" }),
+            figures: () => collectReport(core.records, this.#config.worth),
+            undelivered: () => presenter.undelivered(),
+          },
+          user,
+        ),
+      refused: ({ kind, actor: who, subject, reason }) => core.actions.audit({ actor: who, kind, subject, data: { reason } }),
     };
   }
 
   async #slack(store: ConversationRepository): Promise<Surface[]> {
-    const { botToken, appToken, signingSecret, channel, apiUrl } = this.#config.slack;
+    const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces, emoji } = this.#config.slack;
     if (!botToken || !channel) return [];
-    const { slackSurface } = await import("./chat/slack/index.ts");
-    return [slackSurface({ botToken, appToken, signingSecret, channel, apiUrl, store, log: this.#log })];
+    const { slackSurface, DEFAULT_EMOJI } = await import("./chat/slack/index.ts");
+    const { approve, deny, verdicts = DEFAULT_EMOJI.verdicts } = emoji;
+    return [
+      slackSurface({
+        botToken,
+        appToken,
+        signingSecret,
+        httpPort,
+        channel,
+        apiUrl,
+        allowedTeams: allowedWorkspaces,
+        emoji: { approve, deny, verdicts, tiers: this.#core?.actions.emojiTiers ?? [] },
+        store,
+        log: this.#log,
+      }),
+    ];
   }
 
   async #play(name: string): Promise<void> {

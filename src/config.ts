@@ -14,6 +14,11 @@ const flag = z
   .transform((value) => (typeof value === "boolean" ? value : ["true", "on", "1", "yes"].includes(value)));
 const positive = z.coerce.number().positive();
 
+/** Without colons and skin tone. */
+const emojiName = z
+  .string()
+  .transform((name) => name.replace(/^:|:$/g, ""))
+  .pipe(z.string().regex(/^[a-z0-9_+'-]{1,100}$/, "must be an emoji's name, for instance white_check_mark"));
 const webAddress = z.url({ protocol: /^https?$/ });
 const sharedSecret = z.string().min(8, "must have at least 8 characters");
 const bearer = z.strictObject({ token: sharedSecret.optional() }).prefault({});
@@ -104,7 +109,19 @@ const schema = z.strictObject({
       signingSecret: z.string().min(8).optional(),
       channel: z.string().min(1).optional().describe("channel id for proactive posts, for instance C0123456789"),
       apiUrl: z.url().optional(),
-      approvers: z.array(z.string().min(1)).default([]).describe("user ids that may approve; empty means nobody"),
+      httpPort: port.default(3979).describe("where Slack's requests arrive when there is a signing secret and no app token"),
+      allowedWorkspaces: z.array(z.string().min(1)).default([]).describe("team ids that may speak to Vigil besides its own"),
+      approvers: z.array(z.string().min(1)).default([]).describe("user ids that may approve"),
+      approverGroups: z.array(z.string().min(1)).default([]).describe("user group ids whose members may approve"),
+      onCallApproves: flag.default(false).describe("whoever is on call for the service may approve; needs onCall"),
+      emoji: z
+        .strictObject({
+          approve: emojiName.default("white_check_mark"),
+          deny: emojiName.default("no_entry"),
+          verdicts: z.record(emojiName, z.enum(["correct", "partly", "incorrect", "noise"])).optional(),
+        })
+        .prefault({})
+        .describe("emoji names that decide and that vote; none may do both"),
     })
     .prefault({}),
   webhooks: z

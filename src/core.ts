@@ -6,14 +6,17 @@ import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
 import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
 import { createSreAgent } from "./agent/index.ts";
 import type { AnomalyScanner, SreAgent } from "./agent/types.ts";
+import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
 import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
 import { type Clock, DAY, MINUTE, SECOND } from "./domain/time.ts";
+import { Approvers } from "./flows/approvers.ts";
 import { Learning } from "./flows/learn.ts";
 import type { Log } from "./flows/log.ts";
 import type { ReportSources } from "./flows/report.ts";
 import { historyScanner } from "./flows/scan.ts";
+import { onCallSource } from "./inbound.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
@@ -90,6 +93,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
   const flags = flagFile ? new FlagdFile({ file: flagFile, environment, now }) : null;
   const deploys = repository ? new GitopsRepository({ folder: repository, environment, now }) : null;
   const policy = config.actions.policyFile ? loadPolicy(resolve(config.actions.policyFile)) : DEFAULT_POLICY;
+  const approvers = await approversOf(config);
   const stopFile = join(stores.folder, "STOP");
   const actions = new Actions(
     {
@@ -100,7 +104,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
       policy,
       graph,
       catalog,
-      isApprover: async (actor) => mayApprove(config, actor),
+      isApprover: (actor, proposal) => approvers.mayApprove(actor, proposal),
       stoppedOutside: () => {
         if (process.env.VIGIL_STOP) return "VIGIL_STOP is set in the environment";
         return existsSync(stopFile) ? `the file ${stopFile} exists` : null;
@@ -165,11 +169,29 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
   };
 }
 
-/** On loopback the person at the page is the operator; elsewhere only those whom the configuration lists may approve. */
-function mayApprove(config: Config, actor: string): boolean {
-  const [surface, ...rest] = actor.split(":");
-  if (surface === "web") return ["127.0.0.1", "::1", "localhost"].includes(config.server.host);
-  return surface === "slack" && config.slack.approvers.includes(rest.join(":"));
+/** On loopback the person at the page is the operator; elsewhere only those whom the configuration names may approve. */
+async function approversOf(config: Config): Promise<Approvers> {
+  const { slack, server } = config;
+  const onCall = slack.onCallApproves ? onCallSource(config) : null;
+  if (slack.onCallApproves && !onCall)
+    throw new OperatorError(
+      "slack.onCallApproves needs a rota or PagerDuty schedules: set onCall.file or onCall.pagerDuty, or remove it.",
+    );
+  const token = slack.approverGroups.length > 0 ? slack.botToken : undefined;
+  const members = token
+    ? (await import("./chat/slack/group.ts")).userGroup({ token, groups: slack.approverGroups, apiUrl: slack.apiUrl })
+    : null;
+  return new Approvers({
+    rules: {
+      web: { everyone: ["127.0.0.1", "::1", "localhost"].includes(server.host), users: new Set() },
+      slack: {
+        users: new Set(slack.approvers),
+        ...(members ? { members } : {}),
+        ...(onCall ? { onCall: { source: onCall, id: (person) => person.slackId } } : {}),
+      },
+    },
+    now: () => Date.now(),
+  });
 }
 
 /** The key behind the buttons' secrets, made once and readable by the owner only. */

@@ -20,8 +20,8 @@ export interface ActionContext {
   readonly policy: Policy;
   readonly graph: () => Promise<ServiceGraph>;
   readonly catalog: () => Promise<readonly CatalogEntry[]>;
-  /** Whether this person may approve now. An error or a time-out counts as no. */
-  readonly isApprover: (actor: Actor) => Promise<boolean>;
+  /** Whether this person may approve this now; null asks for no proposal in particular (to resume). An error or a time-out counts as no. */
+  readonly isApprover: (actor: Actor, proposal: Proposal | null) => Promise<boolean>;
   /** True when people have switched everything off outside the database: by file or environment. */
   readonly stoppedOutside: () => string | null;
   /** Telemetry time: baselines, verification windows, limits. */

@@ -56,7 +56,7 @@ export async function decide(context: ActionContext, request: DecisionRequest): 
     );
   }
   if (proposal.state !== "pending") return refuse(`Too late: ${proposal.id} is ${proposal.state.replaceAll("_", " ")}.`);
-  const allowed = await context.isApprover(request.actor).catch((error) => {
+  const allowed = await context.isApprover(request.actor, proposal).catch((error) => {
     context.log.warn({ err: error, actor: request.actor }, "approver check failed");
     return null;
   });

@@ -113,7 +113,7 @@ export class Executor {
     const limit = await limitReached(this.#context, target);
     if (limit) return { to: "cancelled", why: limit };
     for (const { user } of proposal.approvals) {
-      const still = await this.#context.isApprover(user).catch(() => false);
+      const still = await this.#context.isApprover(user, proposal).catch(() => false);
       if (!still) return { to: "cancelled", why: `${user} may not approve any more` };
     }
     const catalogued = actionNamed(this.#context, action);

@@ -7,6 +7,7 @@ import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts"
 import { nonceOf } from "./digest.ts";
 import { Executor } from "./execute.ts";
 import { type Filing, type FilingRequest, fileProposal } from "./file.ts";
+import type { AuditEntry } from "./store.ts";
 
 export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
@@ -92,11 +93,31 @@ export class Actions {
   }
 
   async resume(actor: string): Promise<string> {
-    const allowed = await this.#context.isApprover(actor).catch(() => false);
+    const allowed = await this.#context.isApprover(actor, null).catch(() => false);
     if (!allowed) return "Only approvers may lift the stop.";
     if (!(await this.#context.store.stopped())) return "Nothing is stopped.";
     const lacking = await this.#context.store.resume(actor, this.#context.policy.resumeNeeds, this.#context.now());
     return lacking === 0 ? "Going on." : `Noted; ${lacking} more approver${lacking > 1 ? "s" : ""} must say so too.`;
+  }
+
+  /** Records what was refused before it became a decision: a stranger's click, a forged request. */
+  audit(entry: AuditEntry): Promise<void> {
+    return this.#context.store.audit(entry);
+  }
+
+  /** Tiers for which policy lets an emoji decide. */
+  get emojiTiers(): readonly string[] {
+    const { tiers } = this.#context.policy;
+    return (["T1", "T2", "T3"] as const).filter((tier) => tiers[tier].emoji);
+  }
+
+  /** Whether this person could approve this now, as far as policy and time can tell. */
+  async mayDecide(proposal: Proposal, actor: string): Promise<boolean> {
+    const { tier } = proposal.risk;
+    const own =
+      proposal.requester === actor && tier !== "T0" && tier !== "T4" && !this.#context.policy.tiers[tier].requesterMayApprove;
+    if (own || proposal.state !== "pending" || proposal.approvals.some(({ user }) => user === actor)) return false;
+    return this.#context.isApprover(actor, proposal).catch(() => false);
   }
 
   onChange(listener: (proposal: Proposal) => void): void {

@@ -64,6 +64,10 @@ export class Presenter implements IncidentChannel {
     return ref?.channel === message.channel && ref.message === message.id;
   }
 
+  undelivered(): ReturnType<ChatStore["undelivered"]> {
+    return this.#store.undelivered();
+  }
+
   /** Waits for what is on its way; the rest goes out at the next start. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));

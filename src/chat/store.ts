@@ -45,6 +45,8 @@ export interface Outbox {
   done(delivery: Delivery): Promise<void>;
   /** Tries again at `at`; null gives up and keeps the reason. */
   failed(delivery: Delivery, at: number | null, reason: string): Promise<void>;
+  /** What was given up, by surface, with the newest reason. */
+  undelivered(): Promise<readonly { readonly surface: string; readonly count: number; readonly reason: string }[]>;
   /** The newest card of a subject on a surface. */
   card(subject: string, surface: string): Promise<Card | null>;
 }
@@ -70,6 +72,8 @@ export interface ChatStore extends Outbox {
   settle(source: string, eventId: string): Promise<void>;
   /** Events that were taken in since a time and never finished, oldest first: a crash came between. */
   open(source: string, since: number): Promise<{ readonly eventId: string; readonly body: unknown }[]>;
+  /** Deletes events that were finished before a time: no platform delivers them again. Returns how many. */
+  forgetSettled(before: number): Promise<number>;
   /** Adds or removes a reaction; returns what this person has on that message now, newest last. */
   react(surface: string, reaction: Reaction, present: boolean, at: number): Promise<string[]>;
 }

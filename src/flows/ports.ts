@@ -18,6 +18,9 @@ export interface ThreadRef {
   readonly thread: string | null;
 }
 
+/** Where something was said: null where everyone may know it, else the private place, `slack:C0123`. What was said there is not told elsewhere. */
+export type Audience = string | null;
+
 /** The anomaly as a picture's data: expected band, the series, and markers where something changed. */
 export interface AnomalyPicture {
   readonly title: string;
@@ -69,6 +72,7 @@ export interface IncomingQuestion {
   readonly at: ThreadRef;
   readonly user: ChatUser;
   readonly text: string;
+  readonly audience?: Audience;
 }
 
 export interface IncomingDecision {
@@ -98,6 +102,30 @@ export interface IncomingFeedback {
   readonly missed?: string | null;
   readonly actionEffective?: boolean | null;
   readonly via: Feedback["via"];
+  readonly audience?: Audience;
+}
+
+/** What somebody did that a surface itself refused: a stranger's click, a request with a forged signature. */
+export interface Refusal {
+  readonly kind: "auth_reject" | "foreign_workspace" | "refused";
+  /** `surface:id`, or the surface when nobody can be named. */
+  readonly actor: string;
+  readonly subject: string;
+  readonly reason: string;
+}
+
+/** What a person sees at home: what waits for them, what runs, what it was worth. */
+export interface HomeFacts {
+  /** Why nothing may run, or null. */
+  readonly stopped: string | null;
+  readonly mind: string;
+  readonly watchedSeries: number;
+  /** Pending proposals, soonest expiry first; `yours` when this person could approve it. */
+  readonly awaiting: readonly { readonly proposal: Proposal; readonly yours: boolean }[];
+  readonly running: readonly { readonly id: string; readonly title: string; readonly startedAt: EpochMs }[];
+  readonly figures: readonly { readonly name: string; readonly value: string }[];
+  /** Messages that a platform did not take, with the remedy. */
+  readonly undelivered: readonly { readonly surface: string; readonly count: number; readonly reason: string }[];
 }
 
 /** What a chat surface calls when people do something. Each returns quickly after its decision is stored. */
@@ -109,4 +137,7 @@ export interface ChatHandlers {
   cancel(at: ThreadRef): Promise<void>;
   /** `status`, `stop`, `resume`, `investigate SERVICE`, `report`, `help`; answers in Markdown and works when the model is down. */
   command(text: string, user: ChatUser, at: ThreadRef): Promise<string>;
+  home(user: ChatUser): Promise<HomeFacts>;
+  /** Goes to the audit trail. */
+  refused(refusal: Refusal): Promise<void>;
 }

@@ -22,6 +22,20 @@ export async function collectReport(sources: ReportSources, worth: Worth): Promi
 const percent = (share: number | null): string => (share === null ? "–" : `${(share * 100).toFixed(0)} %`);
 const minutes = (value: number | null): string => (value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} min`);
 
+/** The figures that fit on a phone. A dash means: nothing measured yet. */
+export function headlineFigures(figures: Kpis): { name: string; value: string }[] {
+  return [
+    { name: "Investigations", value: String(figures.investigations) },
+    { name: "Accuracy", value: percent(figures.accuracy) },
+    { name: "False positives", value: percent(figures.falsePositiveShare) },
+    { name: "Time to cause", value: minutes(figures.minutesToCause) },
+    { name: "Actions that helped", value: percent(figures.actionEffectiveness) },
+    { name: "Incidents caused", value: String(figures.incidentsCaused) },
+    { name: "Hours saved", value: figures.hoursSaved.toFixed(1) },
+    { name: "Model cost", value: `$${figures.cost.dollars.toFixed(2)}` },
+  ];
+}
+
 /** The KPIs for a terminal or a chat message, in Markdown. A dash means: nothing measured yet. */
 export function reportText(figures: Kpis): string {
   const rows: [string, string][] = [

@@ -273,6 +273,25 @@ export class ConversationRepository implements ChatStore {
       .execute();
   }
 
+  async undelivered(): Promise<{ surface: string; count: number; reason: string }[]> {
+    const rows = await this.#db
+      .selectFrom("outbox")
+      .select(["surface", "reason"])
+      .where("next_at", "is", null)
+      .whereRef("shown", "<", "revision")
+      .orderBy("wanted_at")
+      .execute();
+    const bySurface = new Map<string, { surface: string; count: number; reason: string }>();
+    for (const { surface, reason } of rows)
+      bySurface.set(surface, { surface, count: (bySurface.get(surface)?.count ?? 0) + 1, reason: reason ?? "" });
+    return [...bySurface.values()];
+  }
+
+  async forgetSettled(before: number): Promise<number> {
+    const result = await this.#db.deleteFrom("inbox").where("settled", "=", 1).where("at", "<", before).executeTakeFirst();
+    return Number(result.numDeletedRows);
+  }
+
   async card(subject: string, surface: string): Promise<Card | null> {
     const row = await this.#db
       .selectFrom("outbox")

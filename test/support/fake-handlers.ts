@@ -2,9 +2,11 @@ import type {
   ChatHandlers,
   ChatUser,
   DecisionReply,
+  HomeFacts,
   IncomingDecision,
   IncomingFeedback,
   IncomingQuestion,
+  Refusal,
   Reply,
   ThreadRef,
 } from "../../src/flows/ports.ts";
@@ -41,6 +43,25 @@ export class FakeHandlers implements ChatHandlers {
 
   async cancel(at: ThreadRef): Promise<void> {
     this.cancelled.push(at);
+  }
+
+  readonly refusals: Refusal[] = [];
+  onHome: () => HomeFacts = () => ({
+    stopped: null,
+    mind: "offline reasoner",
+    watchedSeries: 27,
+    awaiting: [],
+    running: [],
+    figures: [],
+    undelivered: [],
+  });
+
+  async home(): Promise<HomeFacts> {
+    return this.onHome();
+  }
+
+  async refused(refusal: Refusal): Promise<void> {
+    this.refusals.push(refusal);
   }
 
   async command(text: string, user: ChatUser, at: ThreadRef): Promise<string> {
