@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Unleash } from "../../src/targets/unleash/index.ts";
 import { startUnleash, type UnleashServer } from "../support/unleash-server.ts";
 import { flagProviderContract } from "./flag-provider.ts";
+import { survivalContract } from "./survival.ts";
 
 let server: UnleashServer;
 let keys = 0;
@@ -149,3 +150,7 @@ describe("a real Unleash whose flags are built in other ways", () => {
     expect(await provider().get("../../../health")).toBeNull();
   });
 });
+
+const nowhere = { token: "t", project: "default", environment: "production", timeout: 300 };
+survivalContract("Unleash", (url) => new Unleash({ url, ...nowhere }).list());
+survivalContract("Unleash", (url) => new Unleash({ url, ...nowhere }).check());

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Cohort, FlagState } from "../../actions/ports.ts";
+import { canonical, fingerprintOf } from "../flag-writer.ts";
 
 const constraint = z.looseObject({
   contextName: z.string(),
@@ -83,15 +83,6 @@ export function snapshotOf({ enabled, strategies }: Feature): string {
   return canonical({ enabled, strategies: strategies.map(behaviourOf) } satisfies Snapshot);
 }
 
-/** JSON with sorted keys and without empty values: a database may reorder the former and drop the latter. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    const entries = Object.entries(part).filter(([, one]) => one !== null && one !== undefined);
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}
-
 /** A gradual rollout: the strategy whose share can be changed. */
 export const GRADUAL = "flexibleRollout";
 
@@ -133,6 +124,6 @@ export function stateOf(feature: Feature, services: readonly string[]): FlagStat
     percent: rollout ? (percentOf(rollout) ?? otherwise) : otherwise,
     pinnedOff: rollout ? rollout.constraints.map(pinnedBy).filter((cohort) => cohort !== null) : [],
     services,
-    fingerprint: createHash("sha256").update(snapshotOf(feature)).digest("hex").slice(0, 16),
+    fingerprint: fingerprintOf(snapshotOf(feature)),
   };
 }

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { Cohort, FlagProvider, FlagState, WriteContext } from "../../actions/ports.ts";
-import { StateMovedError, TargetError } from "../../actions/ports.ts";
+import { TargetError } from "../../actions/ports.ts";
 import type { Probe } from "../../domain/probe.ts";
+import { shaped } from "../answer-shape.ts";
+import { canonical, FlagWriter, fingerprintOf, moved } from "../flag-writer.ts";
 import { ApiError, JsonApi, type JsonApiOptions } from "../json-api.ts";
 import {
   behaviourOf,
-  canonical,
   type Feature,
   featureListSchema,
   featureSchema,
@@ -30,8 +31,6 @@ export interface UnleashOptions {
 
 /** Features that are read at the same time by `list`. */
 const AT_ONCE = 6;
-/** Idempotency keys that are remembered; the executor never sends a write again after a restart but reads the target first. */
-const KEYS = 1_000;
 /** The type of tag that says which service reads a flag. */
 const SERVICE_TAG = "service";
 
@@ -48,8 +47,10 @@ export class Unleash implements FlagProvider, Probe {
   readonly environment: string;
   readonly #api: JsonApi;
   readonly #project: string;
-  readonly #done = new Set<string>();
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #writer = new FlagWriter<Feature>(async (key) => {
+    const [flag, services] = await Promise.all([this.#mustGet(key), this.#services(key)]);
+    return { flag, state: stateOf(flag, services) };
+  });
 
   constructor(options: UnleashOptions) {
     this.environment = options.environment;
@@ -98,7 +99,7 @@ export class Unleash implements FlagProvider, Probe {
       throw new TargetError(`percent is ${percent}; Unleash takes a whole number from 0 to 100.`, { outcomeUnknown: false });
     }
     const reached = (state: FlagState) => state.percent === percent;
-    return this.#change(key, write, reached, async (feature) => {
+    return this.#writer.change(key, write, reached, async (feature) => {
       const { id, parameters } = this.#rollout(feature);
       await this.#patch(key, id, [
         { op: "test", path: "/parameters", value: parameters },
@@ -108,7 +109,7 @@ export class Unleash implements FlagProvider, Probe {
   }
 
   setEnabled(key: string, enabled: boolean, write: WriteContext): Promise<FlagState> {
-    return this.#change(
+    return this.#writer.change(
       key,
       write,
       (state) => state.enabled === enabled,
@@ -118,7 +119,7 @@ export class Unleash implements FlagProvider, Probe {
 
   pinCohort(key: string, cohort: Cohort, pinned: boolean, write: WriteContext): Promise<FlagState> {
     const reached = (state: FlagState) => state.pinnedOff.includes(cohort) === pinned;
-    return this.#change(key, write, reached, async (feature) => {
+    return this.#writer.change(key, write, reached, async (feature) => {
       const { id, constraints } = this.#rollout(feature);
       const others = constraints.filter((constraint) => pinnedBy(constraint) !== cohort);
       await this.#patch(key, id, [
@@ -135,43 +136,14 @@ export class Unleash implements FlagProvider, Probe {
 
   restore(key: string, snapshot: string, write: WriteContext): Promise<FlagState> {
     const wanted = JSON.parse(snapshot) as Snapshot;
-    return this.#change(key, write, null, async (feature) => {
+    const reached = (state: FlagState) => state.fingerprint === fingerprintOf(snapshot);
+    return this.#writer.change(key, write, reached, async (feature) => {
       await this.#restoreStrategies(feature, wanted);
-      await this.#restoreOrder(await this.#mustGet(key), wanted);
+      const restored = await this.#mustGet(key);
+      await this.#restoreOrder(restored, wanted);
       // Unleash switches an environment on and off by itself when its last strategy comes or goes.
-      if ((await this.#mustGet(key)).enabled !== wanted.enabled) await this.#switch(key, wanted.enabled);
-      if (snapshotOf(await this.#mustGet(key)) !== snapshot) throw notReached(key);
+      if (restored.enabled !== wanted.enabled) await this.#switch(key, wanted.enabled);
     });
-  }
-
-  /** One write at a time: check what is expected, change, read back. `reached` null leaves the last to `change`. */
-  #change(
-    key: string,
-    write: WriteContext,
-    reached: ((state: FlagState) => boolean) | null,
-    change: (feature: Feature) => Promise<void>,
-  ): Promise<FlagState> {
-    const work = async (): Promise<FlagState> => {
-      const before = await this.#mustGet(key);
-      const services = await this.#services(key);
-      const state = stateOf(before, services);
-      if (this.#done.has(write.idempotencyKey)) return state;
-      if (write.expected !== null && state.fingerprint !== write.expected) throw moved(key);
-      if (!reached?.(state)) await change(before);
-      const after = stateOf(await this.#mustGet(key), services);
-      if (reached && !reached(after)) throw notReached(key);
-      this.#remember(write.idempotencyKey);
-      return after;
-    };
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => undefined);
-    return result;
-  }
-
-  #remember(key: string): void {
-    this.#done.add(key);
-    const [oldest] = this.#done;
-    if (this.#done.size > KEYS && oldest !== undefined) this.#done.delete(oldest);
   }
 
   #rollout(feature: Feature): Strategy {
@@ -292,19 +264,5 @@ export function servicesIn(tags: readonly { readonly type: string; readonly valu
 const isName = (key: string): boolean => /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,100}$/.test(key);
 
 /** @throws ApiError when the answer is JSON of another shape. */
-export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new ApiError(
-    `Unleash answered in another shape than its API has (${issue?.path.join(".")}: ${issue?.message}); check flags.url and the version.`,
-    { fault: "garbage", status: 200, said: "", outcomeUnknown: false },
-  );
-}
-
-const moved = (key: string) => new StateMovedError(`${key} is not as it was when this was decided; look again and propose anew.`);
-
-const notReached = (key: string) =>
-  new TargetError(`${key} does not read back as it was set; somebody may have changed it at the same time.`, {
-    outcomeUnknown: true,
-  });
+export const checked = <T>(schema: z.ZodType<T>, value: unknown): T =>
+  shaped({ name: "Unleash", key: "flags.url" }, schema, value);
