@@ -23,6 +23,8 @@ export interface WatcherDependencies {
   readonly investigator: Investigator;
   readonly channel: IncidentChannel;
   readonly clock: Clock;
+  /** Wall clock, for what is late; telemetry time may run faster. */
+  readonly wall?: () => EpochMs;
   readonly log: Log;
   readonly options: {
     readonly step: Milliseconds;
@@ -44,6 +46,8 @@ interface Watched {
   open: Anomaly | null;
   /** A spike that has not yet lasted long enough to be told. */
   unconfirmed: boolean;
+  /** Wall time since when others are ahead of this series; null while it keeps up. */
+  behindSince: EpochMs | null;
 }
 
 const KEEP_OBSERVATIONS = 8 * 60;
@@ -54,6 +58,13 @@ const MOST_STEPS_A_TICK = 240;
 
 /** A single extreme sample says little; a spike is told when it has lasted this long. */
 const CONFIRM_SPIKE_STEPS = 3;
+/** A sample that others are ahead of may still come: for two steps, and for three seconds of the wall clock however fast telemetry time runs. */
+const LATE_STEPS = 2;
+const LATE_AT_LEAST = 3 * SECOND;
+/** When nothing at all has arrived for so long, the pipeline is silent, not the services. */
+const SILENT_STEPS = 15;
+const SILENT_AT_LEAST = 10 * SECOND;
+
 /** Steps at the end of a batch that count as now. */
 const CATCHING_UP_STEPS = 5;
 
@@ -73,6 +84,8 @@ export class Watcher implements AnomalyScanner {
   #ticks = 0;
   #timer: NodeJS.Timeout | null = null;
   #ticking: Promise<void> = Promise.resolve();
+  /** The newest telemetry, and the wall time at which it was first seen. */
+  #arrival: { readonly latest: EpochMs | null; readonly seen: EpochMs; readonly told: boolean } | null = null;
 
   constructor(deps: WatcherDependencies) {
     this.#deps = deps;
@@ -112,8 +125,9 @@ export class Watcher implements AnomalyScanner {
   async tick(): Promise<void> {
     const { step } = this.#deps.options;
     const latest = await this.#deps.latest();
+    await this.#noticeSilence(latest);
     if (latest === null) return;
-    // A step is complete when telemetry of a later one has arrived.
+    // A step is complete when telemetry of a later one has arrived; a series that is late gets its time.
     const until = Math.floor(latest / step) * step;
     if (this.#ticks++ % DISCOVER_EVERY_TICKS === 0) await this.#discover();
     const raised: Anomaly[] = [];
@@ -201,6 +215,7 @@ export class Watcher implements AnomalyScanner {
         recent: [],
         open,
         unconfirmed: false,
+        behindSince: null,
       };
     }
     // The newest steps are observed rather than learned, so that what is wrong already is seen, and pictures have a past.
@@ -214,19 +229,21 @@ export class Watcher implements AnomalyScanner {
     });
     if (history.points.length < 60) return null;
     fresh.train(history.points);
-    return { service, signal, detector: fresh, next: learnUntil, recent: [], open, unconfirmed: false };
+    return { service, signal, detector: fresh, next: learnUntil, recent: [], open, unconfirmed: false, behindSince: null };
   }
 
-  async #observe(watched: Watched, until: EpochMs): Promise<Anomaly[]> {
+  async #observe(watched: Watched, horizon: EpochMs): Promise<Anomaly[]> {
     const { metrics, options, store } = this.#deps;
     const { service, signal } = watched;
-    const range = { from: watched.next, to: until, step: options.step };
+    const range = { from: watched.next, to: horizon, step: options.step };
     const [series, traffic] = await Promise.all([
       metrics.red({ service, signal, ...range }),
       signal === "rate" ? null : metrics.red({ service, signal: "rate", ...range }),
     ]);
     const values = new Map(series.points.map((point) => [point.at, point.value]));
     const counts = new Map(traffic?.points.map((point) => [point.at, Math.round((point.value * options.step) / SECOND)]));
+    const newest = series.points.at(-1)?.at;
+    const until = this.#arrived(watched, newest === undefined ? watched.next : newest + options.step, horizon);
     const raised: Anomaly[] = [];
     for (let at = watched.next; at < until; at += options.step) {
       const value = values.get(at);
@@ -258,6 +275,37 @@ export class Watcher implements AnomalyScanner {
     }
     watched.next = until;
     return raised;
+  }
+
+  /** Up to where a series may be judged: its own newest sample, or the others' when it is later than samples may be. */
+  #arrived(watched: Watched, own: EpochMs, horizon: EpochMs): EpochMs {
+    const { wall = Date.now, clock, options } = this.#deps;
+    if (own >= horizon) {
+      watched.behindSince = null;
+      return horizon;
+    }
+    if (own > watched.next || watched.behindSince === null) watched.behindSince = wall();
+    const patience = Math.max(LATE_AT_LEAST, (LATE_STEPS * options.step) / clock.speed);
+    return wall() - watched.behindSince < patience ? own : horizon;
+  }
+
+  /** Says once that nothing arrives any more, and once that it does again. */
+  async #noticeSilence(latest: EpochMs | null): Promise<void> {
+    const { wall = Date.now, clock, channel, log, options } = this.#deps;
+    const before = this.#arrival;
+    if (!before || before.latest !== latest) {
+      this.#arrival = { latest, seen: wall(), told: false };
+      if (before?.told) await channel.tell(null, "Telemetry arrives again. Vigil watches.");
+      return;
+    }
+    const patience = Math.max(SILENT_AT_LEAST, (SILENT_STEPS * options.step) / clock.speed);
+    if (before.told || latest === null || wall() - before.seen < patience) return;
+    this.#arrival = { ...before, told: true };
+    log.warn({ latest: new Date(latest).toISOString() }, "no telemetry arrives");
+    await channel.tell(
+      null,
+      `No telemetry has arrived since ${clockTime(latest)} UTC, from any service. Until it does, Vigil sees nothing: look at the collector first, then at \`vigil doctor\`.`,
+    );
   }
 
   /** Nearest to the users first: what calls most of the others tells the story best. */

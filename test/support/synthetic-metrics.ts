@@ -27,6 +27,8 @@ export class SyntheticMetrics implements MetricSource {
     readonly from: EpochMs;
     readonly factor: number;
   }[] = [];
+  /** Samples that have not arrived (yet). */
+  readonly missing: { readonly service: ServiceName; readonly from: EpochMs }[] = [];
 
   constructor(names: readonly ServiceName[], from: EpochMs, days: number, seed: number, noise = 0.03) {
     this.#names = names;
@@ -67,7 +69,7 @@ export class SyntheticMetrics implements MetricSource {
     const points = [];
     for (let at = Math.ceil(from / step) * step; at < to; at += step) {
       const value = values[(at - this.#from) / MINUTE];
-      if (value === undefined) continue;
+      if (value === undefined || this.missing.some((one) => one.service === service && at >= one.from)) continue;
       const shift = this.shifts.filter((one) => one.service === service && one.signal === signal && at >= one.from);
       points.push({ at, value: shift.reduce((product, one) => product * one.factor, value) });
     }

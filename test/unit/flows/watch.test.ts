@@ -29,6 +29,7 @@ async function world(options: { seed?: number } = {}) {
     answer: () => Promise.reject(new Error("not asked")),
   };
   let now = NOW;
+  let silentFrom: number | null = null;
   const investigator = new Investigator({
     store,
     feedback: new FeedbackRepository(db),
@@ -43,12 +44,13 @@ async function world(options: { seed?: number } = {}) {
       metrics,
       changes: { changes: async () => [] },
       graph: async () => ({ nodes: ["edge", "shelf", "stranger"], edges: [{ caller: "edge", callee: "shelf", calls: 1 }] }),
-      latest: async () => now,
+      latest: async () => Math.min(now, silentFrom ?? now),
       store,
       memory: store,
       investigator,
       channel,
       clock: { now: () => now, speed: 1 },
+      wall: () => now,
       log: quiet,
       options: { step: MINUTE, falseAlarmsPerWeek: 0.5, historyDays: 14 },
     });
@@ -77,6 +79,9 @@ async function world(options: { seed?: number } = {}) {
     passes,
     settled,
     restart,
+    silence: (from: number | null) => {
+      silentFrom = from;
+    },
     scan: () => watcher.scan(["edge", "shelf", "stranger"], now),
     now: () => now,
   };
@@ -138,5 +143,38 @@ describe("the watcher", () => {
     metrics.shifts.push({ service: "shelf", signal: "latency", from: now() + MINUTE, factor: 1.25 });
     await passes(12);
     expect((await scan())[0]).toMatchObject({ service: "shelf", signal: "latency", direction: "up" });
+  });
+
+  it("waits for samples that are late, and tells of a service that fell silent once", async () => {
+    const { store, metrics, asked, passes, settled, now } = await world();
+    for (let late = 0; late < 20; late++) {
+      metrics.missing.push({ service: "shelf", from: now() });
+      await passes(1);
+      metrics.missing.pop();
+      await passes(2);
+    }
+    expect(await store.unresolvedIncidents()).toEqual([]);
+
+    metrics.missing.push({ service: "shelf", from: now() });
+    await passes(20);
+    await settled();
+    const incidents = await store.unresolvedIncidents();
+    expect(incidents.map(({ services }) => services)).toEqual([["shelf"]]);
+    expect(incidents[0]?.anomalies.every(({ kind }) => kind === "missing")).toBe(true);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("blames the pipeline, not every service, when nothing arrives at all, and says when it does again", async () => {
+    const { store, channel, passes, silence, now } = await world();
+    silence(now());
+    await passes(40);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(channel.told.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^No telemetry has arrived since \d\d:\d\d UTC, from any service/),
+    ]);
+    silence(null);
+    await passes(5);
+    expect(channel.told.at(-1)?.text).toBe("Telemetry arrives again. Vigil watches.");
+    expect(channel.told).toHaveLength(2);
   });
 });
