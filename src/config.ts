@@ -39,6 +39,20 @@ const signedOrBearer = z.strictObject({
 /** Every setting with its default. Units are in the names. */
 const schema = z.strictObject({
   dataDir: z.string().min(1).default(".vigil").describe("folder of all state, created for its owner only"),
+  state: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^postgres(ql)?:\/\/./, "must be like postgres://user:password@host:5432/vigil")
+        .optional()
+        .describe("PostgreSQL for what must never be lost; without it a SQLite file in dataDir"),
+      approvalKey: z
+        .string()
+        .regex(/^[0-9a-f]{64,}$/i, "must be 64 or more hexadecimal digits: openssl rand -hex 32")
+        .optional()
+        .describe("the secret behind the approval buttons; replicas on one PostgreSQL must share it"),
+    })
+    .prefault({}),
   logLevel: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   server: z
     .strictObject({
@@ -194,6 +208,8 @@ export type Config = z.output<typeof schema>;
 /** Environment variables and the keys they set; they win over the file. */
 const environment: Readonly<Record<string, string>> = {
   VIGIL_DATA_DIR: "dataDir",
+  VIGIL_STATE_URL: "state.url",
+  VIGIL_APPROVAL_KEY: "state.approvalKey",
   VIGIL_LOG_LEVEL: "logLevel",
   VIGIL_HOST: "server.host",
   VIGIL_PORT: "server.port",
@@ -226,7 +242,7 @@ const environment: Readonly<Record<string, string>> = {
   PAGERDUTY_ROUTING_KEY: "escalation.pagerDuty.routingKey",
 };
 
-const secret = /(token|secret|key)$/i;
+const secret = /(token|secret|key|^state\.url)$/i;
 
 /**
  * Reads `vigil.yaml` (or the file that `VIGIL_CONFIG` names), then the environment over it, and checks the whole.

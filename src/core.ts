@@ -46,7 +46,7 @@ export interface Stores {
 
 export async function openStores(config: Config): Promise<Stores> {
   const folder = ownerOnlyFolder(resolve(config.dataDir));
-  const state = await openStateDatabase(join(folder, "vigil.db"));
+  const state = await openStateDatabase(config.state.url ?? join(folder, "vigil.db"));
   const telemetry = await openTelemetryStore(join(folder, "telemetry.db"));
   return {
     folder,
@@ -111,7 +111,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
       },
       clock,
       now: () => Date.now(),
-      key: approvalKey(stores.folder),
+      key: config.state.approvalKey ? Buffer.from(config.state.approvalKey, "hex") : approvalKey(stores.folder),
       step,
       approvalTtl: config.actions.approvalSeconds * SECOND,
       verificationWindow: config.actions.verificationMinutes * MINUTE,

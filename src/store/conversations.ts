@@ -110,13 +110,15 @@ export class ConversationRepository implements ChatStore {
 
   async putMessage(message: Omit<StoredMessage, "seq">): Promise<StoredMessage> {
     const seq = sql<number>`(SELECT COALESCE(MAX(seq), 0) + 1 FROM channel_messages)`;
-    await this.#db
-      .insertInto("channel_messages")
-      .values({ ...message, body: JSON.stringify(message.body), seq })
-      .onConflict((conflict) => conflict.column("id").doUpdateSet({ body: JSON.stringify(message.body), seq }))
-      .execute();
-    const row = await this.#db.selectFrom("channel_messages").selectAll().where("id", "=", message.id).executeTakeFirstOrThrow();
-    return messageFrom(row);
+    return this.#db.transaction().execute(async (work) => {
+      await work
+        .insertInto("channel_messages")
+        .values({ ...message, body: JSON.stringify(message.body), seq })
+        .onConflict((conflict) => conflict.column("id").doUpdateSet({ body: JSON.stringify(message.body), seq }))
+        .execute();
+      const row = await work.selectFrom("channel_messages").selectAll().where("id", "=", message.id).executeTakeFirstOrThrow();
+      return messageFrom(row);
+    });
   }
 
   async messagesSince(seq: number, limit: number): Promise<StoredMessage[]> {

@@ -1,58 +1,49 @@
-import { chmodSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import SQLite from "better-sqlite3";
-import { Kysely, type Migration, Migrator, SqliteDialect } from "kysely";
+import { type Dialect, Kysely, type Migration, Migrator, PostgresAdapter } from "kysely";
+import { isPostgresUrl, openPool, SingleWriterPostgresDialect, withoutPassword } from "./postgres.ts";
+import { type Durability, ImmediateSqliteDialect, openSqlite } from "./sqlite.ts";
 
-/** Creates a folder, and its parents, that only its owner can read. */
-export function ownerOnlyFolder(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return path;
-}
-
-/** `full` survives power loss at every commit (decisions, audit); `normal` may lose the last commits on power loss but never corrupts (telemetry). Both survive kill -9. */
-export type Durability = "full" | "normal";
-
-/** Opens a SQLite file (or `:memory:`) that only its owner can read. */
-export function openSqlite(file: string, durability: Durability): SQLite.Database {
-  if (file !== ":memory:") ownerOnlyFolder(dirname(file));
-  const sqlite = new SQLite(file);
-  if (file !== ":memory:") chmodSync(file, 0o600);
-  sqlite.pragma("journal_mode = WAL");
-  sqlite.pragma(`synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
-  sqlite.pragma("busy_timeout = 5000");
-  sqlite.pragma("foreign_keys = ON");
-  return sqlite;
-}
+export { type Durability, openSqlite, ownerOnlyFolder } from "./sqlite.ts";
 
 /**
- * Brings the schema of an open database up to date.
+ * Brings the schema of a database up to date.
  *
- * @throws when a migration fails; the message names the migration and the file.
+ * @param place the file or address, for messages
+ * @throws when a migration fails; the message names the migration and the place.
  */
 export async function migrate<Tables>(
-  sqlite: SQLite.Database,
+  dialect: Dialect,
+  place: string,
   migrations: Readonly<Record<string, Migration>>,
 ): Promise<Kysely<Tables>> {
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
-  const { error, results } = await new Migrator({
+  const db = new Kysely<Tables>({ dialect });
+  const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => ({ ...migrations }) },
-  }).migrateToLatest();
+    // Each concept numbers its own.
+    allowUnorderedMigrations: true,
+  });
+  let { error, results } = await migrator.migrateToLatest();
+  // Another process may have made the migrator's own tables at the same moment: then a second look finds them.
+  if (error) ({ error, results } = await migrator.migrateToLatest());
   if (error) {
-    const failed = results?.find((result) => result.status === "Error")?.migrationName ?? "unknown";
+    const failed = results?.find((result) => result.status === "Error")?.migrationName;
     await db.destroy();
-    throw new Error(`Migration ${failed} failed on ${sqlite.name}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    const what = failed ? `Migration ${failed} failed on ${place}` : `${place} cannot be opened`;
+    throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
   return db;
 }
 
-/** Opens a SQLite file (or `:memory:`) and brings its schema up to date. */
+/** Opens a SQLite file, `:memory:`, or a PostgreSQL by its `postgres://` address, and brings its schema up to date. */
 export function openDatabase<Tables>(
-  file: string,
+  place: string,
   migrations: Readonly<Record<string, Migration>>,
   durability: Durability,
 ): Promise<Kysely<Tables>> {
-  return migrate<Tables>(openSqlite(file, durability), migrations);
+  return isPostgresUrl(place)
+    ? migrate<Tables>(new SingleWriterPostgresDialect(openPool(place)), withoutPassword(place), migrations)
+    : migrate<Tables>(new ImmediateSqliteDialect(openSqlite(place, durability)), place, migrations);
 }
+
+/** For the few words of a migration in which the two differ. */
+export const onPostgres = (db: Kysely<unknown>): boolean => db.getExecutor().adapter instanceof PostgresAdapter;

@@ -1,5 +1,6 @@
 import { type Kysely, type Migration, sql } from "kysely";
 import type { KnowledgeStore, StoredDocument, StoredVector } from "../knowledge/store.ts";
+import { onPostgres } from "./database.ts";
 
 export interface KnowledgeTables {
   documents: { key: string; collection: string; hash: string; body: string };
@@ -12,7 +13,7 @@ export const knowledgeMigrations: Readonly<Record<string, Migration>> = {
       await sql`CREATE TABLE documents (key TEXT PRIMARY KEY, collection TEXT NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL)`.execute(
         db,
       );
-      await sql`CREATE TABLE vectors (hash TEXT NOT NULL, model TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (hash, model))`.execute(
+      await sql`CREATE TABLE vectors (hash TEXT NOT NULL, model TEXT NOT NULL, vector ${sql.raw(onPostgres(db) ? "BYTEA" : "BLOB")} NOT NULL, PRIMARY KEY (hash, model))`.execute(
         db,
       );
     },

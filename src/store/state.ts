@@ -9,7 +9,7 @@ import { type InvestigationsTables, investigationsMigrations } from "./investiga
 import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
 import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
 
-/** Everything Vigil must never lose, in one file; telemetry has its own. Each concept brings its tables and migrations. */
+/** Everything Vigil must never lose, in one database; telemetry has its own. Each concept brings its tables and migrations. */
 export interface StateTables
   extends AlertsTables,
     ConversationsTables,
@@ -22,10 +22,10 @@ export interface StateTables
 
 export type StateDatabase = Kysely<StateTables>;
 
-/** Opens the state database; `:memory:` gives a throw-away one. Migration names sort by number: `010-investigations`, `020-proposals`, … */
-export function openStateDatabase(file: string): Promise<StateDatabase> {
+/** Opens the state database: a SQLite file, a `postgres://` address, or `:memory:` for a throw-away one. Migration names sort by number: `010-investigations`, `020-proposals`, … */
+export function openStateDatabase(place: string): Promise<StateDatabase> {
   return openDatabase<StateTables>(
-    file,
+    place,
     {
       ...investigationsMigrations,
       ...proposalsMigrations,

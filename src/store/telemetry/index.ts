@@ -2,7 +2,8 @@ import type SQLite from "better-sqlite3";
 import type { ChangeEvent, LogRecord, Span } from "../../domain/telemetry.ts";
 import type { MetricRecord, TelemetrySink } from "../../domain/telemetry-sink.ts";
 import { type EpochMs, HOUR } from "../../domain/time.ts";
-import { migrate, openSqlite } from "../database.ts";
+import { migrate } from "../database.ts";
+import { ImmediateSqliteDialect, openSqlite } from "../sqlite.ts";
 import { TelemetryReader } from "./reader.ts";
 import { telemetryMigrations } from "./schema.ts";
 import { TelemetryWriter } from "./writer.ts";
@@ -94,6 +95,8 @@ export class TelemetryStore extends TelemetryReader implements TelemetrySink {
 /** Opens the telemetry file (or `:memory:`) and brings its schema up to date. */
 export async function openTelemetryStore(file: string): Promise<TelemetryStore> {
   const sqlite = openSqlite(file, "normal");
-  await migrate(sqlite, telemetryMigrations);
+  await migrate(new ImmediateSqliteDialect(sqlite), file, telemetryMigrations);
+  // From here on it is read and written without Kysely, which waited in its own way.
+  sqlite.pragma("busy_timeout = 5000");
   return new TelemetryStore(sqlite);
 }

@@ -1,0 +1,74 @@
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  PostgresDialect,
+  PostgresDriver,
+  type TransactionSettings,
+} from "kysely";
+import pg from "pg";
+import type { Milliseconds } from "../domain/time.ts";
+
+const CONNECTIONS = 8;
+const PATIENCE: Milliseconds = 10_000;
+/** Any number that nobody else in this database uses for advisory locks; this one spells "vigil". */
+const WRITERS = 0x76_69_67_69_6c;
+const INT8 = 20;
+
+/** Whether a place of state is a PostgreSQL and not a file. */
+export const isPostgresUrl = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
+
+/** Connection string without its password, for messages. */
+export function withoutPassword(url: string): string {
+  try {
+    const parsed = new URL(url);
+    if (parsed.password) parsed.password = "…";
+    return parsed.toString();
+  } catch {
+    return "the PostgreSQL of state.url";
+  }
+}
+
+/** A pool that gives up after ten seconds instead of hanging, and reads 64-bit integers as numbers: ours are counts and milliseconds. */
+export function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: PATIENCE,
+    statement_timeout: PATIENCE,
+    lock_timeout: PATIENCE,
+    idle_in_transaction_session_timeout: PATIENCE,
+    application_name: "vigil",
+    types: {
+      getTypeParser: ((oid: number, format?: "text" | "binary") =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
+    },
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on("error", () => {});
+  return pool;
+}
+
+/**
+ * PostgreSQL whose transactions run one after the other, as SQLite's do: each begins with one advisory lock, which it holds to its end. What
+ * a transaction reads can therefore not change before it writes, whichever replica it runs in. Vigil writes little; being right matters more.
+ */
+export class SingleWriterPostgresDialect extends PostgresDialect {
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    super({ pool });
+    this.#pool = pool;
+  }
+
+  override createDriver(): Driver {
+    return new SingleWriterDriver({ pool: this.#pool });
+  }
+}
+
+class SingleWriterDriver extends PostgresDriver {
+  override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    await super.beginTransaction(connection, settings);
+    await connection.executeQuery(CompiledQuery.raw("select pg_advisory_xact_lock($1)", [WRITERS]));
+  }
+}
