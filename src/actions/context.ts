@@ -1,10 +1,11 @@
 import type { Proposal } from "../domain/proposal.ts";
 import type { CatalogEntry, ServiceGraph } from "../domain/service.ts";
-import type { MetricSource } from "../domain/telemetry.ts";
+import type { MetricSource, ServiceName } from "../domain/telemetry.ts";
 import type { Clock, EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Action } from "./catalogue/action.ts";
 import type { Policy } from "./policy.ts";
 import type { FlagProvider } from "./ports.ts";
+import type { PastRuns } from "./risk.ts";
 import type { ProposalStore } from "./store.ts";
 
 /** A person as the gate knows them: `surface:id`. */
@@ -34,6 +35,8 @@ export interface ActionContext {
   readonly verificationWindow: Milliseconds;
   readonly causalWindow: Milliseconds;
   readonly changed: (proposal: Proposal) => void;
+  /** What earlier runs of an action on services taught; null or absent when nothing. */
+  readonly record?: (action: string, services: readonly ServiceName[]) => PastRuns | null;
   readonly log: ActionLog;
 }
 

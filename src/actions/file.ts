@@ -80,6 +80,7 @@ export async function fileProposal(context: ActionContext, request: FilingReques
     confidence: Number.isFinite(request.confidence) ? request.confidence : null,
     concurrent: active.length - pending.length,
     production: !policy.testEnvironments.includes(plan.environment),
+    record: context.record?.(action.name, [...plan.services, ...(request.watch ? [request.watch.service] : [])]) ?? null,
   });
   const needed = approvalsFor(policy, risk.tier);
   if (needed === null) return refuse(`${action.name} on ${plan.target} is ${risk.tier}, which is never run from chat.`);

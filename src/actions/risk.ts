@@ -13,6 +13,15 @@ export interface RiskInput {
   readonly concurrent: number;
   /** Whether the environment serves customers, by policy. */
   readonly production: boolean;
+  /** How such actions on these services ended before; null or absent when none ran. */
+  readonly record?: PastRuns | null;
+}
+
+/** What earlier runs of an action add to its risk: −1 to +2 points, which never move production below T2. */
+export interface PastRuns {
+  readonly points: number;
+  /** `4 of 5 runs helped`. */
+  readonly words: string;
 }
 
 /** One service at its most critical, undone by a deploy, stays below; unknown or wide targets reach it. */
@@ -58,6 +67,7 @@ export function assessRisk(input: RiskInput): Risk {
     confidence === null ? "unknown" : `${(confidence * 100).toFixed(0)} %`,
     confidence === null || confidence < 0.5 ? 2 : confidence < 0.75 ? 1 : 0,
   );
+  if (input.record) add("track record", input.record.words, Math.max(-1, Math.min(2, input.record.points)));
   if (input.concurrent > 0) add("other actions in flight", String(input.concurrent), 2);
 
   const score = lines.reduce((sum, line) => sum + line.points, 0);

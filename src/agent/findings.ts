@@ -7,6 +7,7 @@ import type { ChangeEvent, MetricKind, RedSignal, ServiceName, Severity } from "
 import type { EpochMs } from "../domain/time.ts";
 import type { AttributeContrast } from "./statistics/contrast.ts";
 import type { Comparison } from "./statistics/series.ts";
+import type { LearnedPrior } from "./types.ts";
 
 /** One series before and during the incident. */
 export interface SeriesFinding extends Comparison {
@@ -53,7 +54,12 @@ export type Details =
       readonly contrasts: readonly AttributeContrast[];
     }
   | { readonly kind: "changes"; readonly changes: readonly ChangeEvent[] }
-  | { readonly kind: "incidents"; readonly symptom: string; readonly hits: readonly SearchHit[] }
+  | {
+      readonly kind: "incidents";
+      readonly symptom: string;
+      readonly hits: readonly SearchHit[];
+      readonly priors?: readonly LearnedPrior[];
+    }
   | { readonly kind: "runbook"; readonly hit: SearchHit | null; readonly text: string }
   | {
       readonly kind: "dependencies";

@@ -17,6 +17,7 @@ export function assemble(
     .sort((a, b) => b.confidence - a.confidence)
     .map((one, index) => ({ ...one, id: `H${index + 1}` }));
   const confidence = hypotheses[0]?.confidence ?? 0;
+  const rawConfidence = Math.max(0, ...grounded.hypotheses.map((one) => clamp(one.confidence)));
   const unsure = grounded.outcome === "cause_found" && confidence < given.minimumConfidence;
   const [lead] = hypotheses;
   const graphs = findingsOf(session.findings, "dependencies").map(({ details }) => details);
@@ -29,6 +30,7 @@ export function assemble(
     headline: unsure ? `I do not know: ${grounded.headline}`.slice(0, 200) : grounded.headline.slice(0, 200),
     outcome: unsure ? "unknown" : grounded.outcome,
     confidence,
+    rawConfidence,
     hypotheses,
     evidence: session.evidence,
     contributingFactors: grounded.contributingFactors,

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Answer, CausalTestResult, InvestigationReport, InvestigationStep } from "../domain/investigation.ts";
+import type { Answer, CausalTestResult, CauseKind, InvestigationReport, InvestigationStep } from "../domain/investigation.ts";
 import type { KnowledgeBase } from "../domain/knowledge.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import type { CatalogEntry } from "../domain/service.ts";
@@ -124,4 +124,16 @@ export interface LearnedContext {
   calibrate(raw: number): number;
   /** Short texts for the prompt: confirmed examples and lessons from rejected ones. Fenced as data, never instructions. */
   exemplars(symptom: string): Promise<readonly string[]>;
+  /** What confirmed causes say of these services, strongest first; an entry without a service counts for all others. Absent: nothing. */
+  priors?(services: readonly ServiceName[]): readonly LearnedPrior[];
+}
+
+/** A kind of cause that verdicts have made likelier, or less likely, in a service. */
+export interface LearnedPrior {
+  readonly cause: CauseKind;
+  readonly service: ServiceName | null;
+  /** Logarithm of its odds against chance, within ±1.5. */
+  readonly weight: number;
+  /** Why, for people: `flag was the cause in search before (INV-3, INV-9)`. */
+  readonly words: string;
 }

@@ -2,6 +2,13 @@ import type { EpochMs } from "./time.ts";
 
 export type Verdict = "correct" | "partly" | "incorrect" | "noise";
 
+/** Which mind and which prompts wrote what was judged. */
+export interface Authorship {
+  readonly mind: string;
+  /** Name and version, `investigate@3`. */
+  readonly prompts: readonly string[];
+}
+
 /** What a responder said of an investigation. One current record for each person and investigation; edits keep history. */
 export interface Feedback {
   readonly investigationId: string;
@@ -14,4 +21,6 @@ export interface Feedback {
   /** How it was given. */
   readonly via: "button" | "form" | "reaction" | "inferred";
   readonly at: EpochMs;
+  /** Absent in votes older than this field. */
+  readonly author?: Authorship | null;
 }

@@ -97,8 +97,10 @@ export interface InvestigationReport {
   /** One sentence, at most 200 characters, that tells the story on a phone. */
   readonly headline: string;
   readonly outcome: "cause_found" | "unknown" | "nothing_wrong";
-  /** Of the leading hypothesis, 0 to 1. */
+  /** Of the leading hypothesis, 0 to 1, as it is told: calibrated. */
   readonly confidence: number;
+  /** The same before calibration, which is what calibration learns from. Absent in reports older than this field. */
+  readonly rawConfidence?: number;
   /** Ranked, best first. */
   readonly hypotheses: readonly Hypothesis[];
   readonly evidence: readonly Evidence[];

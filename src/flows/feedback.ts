@@ -1,25 +1,23 @@
 import type { Feedback } from "../domain/feedback.ts";
+import type { Investigation } from "../domain/investigation.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { consensus } from "../learning/consensus.ts";
-import { confirmedDocument, type LearnedDocument } from "../learning/lessons.ts";
-import type { Investigator } from "./investigate.ts";
+import type { Learning } from "./learn.ts";
 import type { DecisionReply, IncomingFeedback } from "./ports.ts";
 import type { FeedbackStore, InvestigationStore } from "./stores.ts";
 
 export interface FeedbackDependencies {
-  readonly investigations: InvestigationStore;
+  readonly investigations: Pick<InvestigationStore, "get">;
   readonly feedback: FeedbackStore;
-  readonly investigator: Investigator;
-  /** Puts a confirmed investigation where past incidents are searched, or takes it out again. */
-  readonly library: { add(document: LearnedDocument): Promise<void>; remove(id: string): Promise<void> };
-  /** Called after each change, for whatever else learns. */
-  readonly onChange: () => Promise<void>;
+  /** Shows the investigation again, with its votes. */
+  readonly show: (investigation: Investigation) => Promise<void>;
+  readonly learning: Pick<Learning, "refresh" | "isFound" | "learned">;
   readonly now: () => EpochMs;
 }
 
 const LONGEST_TEXT = 2_000;
 
-/** Records what responders say of an investigation. A confirmed one becomes a searchable past incident at once; a withdrawn one leaves. */
+/** Records what responders say of an investigation: one vote a person, every edit kept. What it teaches takes effect at once. */
 export async function takeFeedback(deps: FeedbackDependencies, incoming: IncomingFeedback): Promise<DecisionReply> {
   const investigation = await deps.investigations.get(incoming.investigationId);
   if (!investigation) return { accepted: false, text: `I know no investigation ${incoming.investigationId.slice(0, 40)}.` };
@@ -31,7 +29,7 @@ export async function takeFeedback(deps: FeedbackDependencies, incoming: Incomin
     await deps.feedback.retract(investigation.id, user, deps.now());
   } else {
     const before = (await deps.feedback.of(investigation.id)).find((vote) => vote.user === user);
-    const vote: Feedback = {
+    await deps.feedback.put({
       investigationId: investigation.id,
       user,
       verdict: incoming.verdict,
@@ -40,22 +38,23 @@ export async function takeFeedback(deps: FeedbackDependencies, incoming: Incomin
       actionEffective: incoming.actionEffective ?? before?.actionEffective ?? null,
       via: incoming.via,
       at: deps.now(),
-    };
-    await deps.feedback.put(vote);
+      author: authorOf(investigation),
+    });
   }
-
-  const votes = await deps.feedback.of(investigation.id);
-  const document = confirmedDocument(investigation, votes);
-  if (document) await deps.library.add(document);
-  else await deps.library.remove(investigation.id);
-  await deps.onChange();
-  await deps.investigator.show(investigation);
+  await deps.learning.refresh();
+  await deps.show(investigation);
 
   if (incoming.verdict === null) return { accepted: true, text: "Your vote is withdrawn." };
-  const together = consensus(votes);
+  const votes = await deps.feedback.of(investigation.id);
+  const together = consensus(votes, deps.learning.learned.trust);
   const others = votes.length > 1 ? ` Together with ${votes.length - 1} more: ${together}.` : "";
-  const learned = document ? " It can now be found as a past incident." : "";
+  const learned = deps.learning.isFound(investigation.id) ? " It can now be found as a past incident." : "";
   return { accepted: true, text: `Thank you, noted as ${incoming.verdict}.${others}${learned}` };
+}
+
+/** Which mind and prompts wrote what is judged. */
+export function authorOf({ report }: Investigation): Feedback["author"] {
+  return report && { mind: report.mind.name, prompts: report.prompts };
 }
 
 function clip(text: string | null | undefined): string | null {

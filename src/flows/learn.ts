@@ -1,75 +1,189 @@
-import type { LearnedContext } from "../agent/types.ts";
+import type { LearnedContext, LearnedPrior } from "../agent/types.ts";
+import type { CauseKind, Investigation } from "../domain/investigation.ts";
 import type { KnowledgeBase } from "../domain/knowledge.ts";
-import { calibrator, type JudgedClaim } from "../learning/calibration.ts";
-import { consensus, correctness } from "../learning/consensus.ts";
-import { lesson } from "../learning/lessons.ts";
+import type { Proposal } from "../domain/proposal.ts";
+import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
+import type { EpochMs } from "../domain/time.ts";
+import type { Influence, Undo } from "../learning/influence.ts";
+import { Learned, type Learnt, recordWords } from "../learning/learned.ts";
+import type { LearnedDocument } from "../learning/lessons.ts";
+import { CAUSES } from "../learning/priors.ts";
+import type { Log } from "./log.ts";
 import type { FeedbackStore, InvestigationStore } from "./stores.ts";
 
+/** What people took back, newest last. */
+export interface UndoStore {
+  all(): Promise<Undo[]>;
+  /** Replaces an earlier entry of the same target. */
+  put(undo: Undo): Promise<void>;
+  /** False when there is no such entry. */
+  lift(target: string): Promise<boolean>;
+}
+
+export interface LearningDependencies {
+  readonly investigations: Pick<InvestigationStore, "list">;
+  readonly feedback: Pick<FeedbackStore, "all">;
+  readonly proposals: () => Promise<readonly Proposal[]>;
+  readonly undone: UndoStore;
+  /** Wall clock. */
+  readonly now: () => EpochMs;
+  /** False: nothing learned has any effect; what people say is kept all the same. */
+  readonly enabled: boolean;
+  readonly log: Log;
+}
+
+/** The context repository as learning needs it: judged investigations are put where past incidents are searched, and taken out again. */
+export interface LearnedLibrary extends KnowledgeBase {
+  add(document: LearnedDocument & { readonly kind: "incident" }): Promise<void>;
+  /** Does nothing when it is not there. */
+  remove(id: string): Promise<void>;
+}
+
 const MOST_EXEMPLARS = 3;
-/** How much a helpful document may rise: a tenth of its score for each confirmed use, three at most. */
-const BOOST_STEP = 0.1;
-const MOST_BOOST = 0.3;
+const EMPTY = { investigations: [], feedback: [], proposals: [], undone: [] };
 
-/** What feedback has taught, kept ready for the next investigation; `refresh` after each vote. */
+/** What feedback has taught, kept ready for the next investigation. `refresh` after anything that may have taught something. */
 export class Learning implements LearnedContext {
-  readonly #investigations: InvestigationStore;
-  readonly #feedback: FeedbackStore;
-  #calibrate: (raw: number) => number = (raw) => raw;
-  #lessons: { readonly id: string; readonly text: string }[] = [];
-  #boosts = new Map<string, number>();
-  /** Searches what is known; set once the context repository is open. */
-  knowledge: KnowledgeBase | null = null;
+  readonly #deps: LearningDependencies;
+  #learned = new Learned(EMPTY);
+  #priors = new Map<ServiceName | null, readonly LearnedPrior[]>();
+  #library: LearnedLibrary | null = null;
+  /** What is in the library, by id; investigations that are not in here were not looked at since the start. */
+  readonly #published = new Map<string, LearnedDocument | null>();
 
-  constructor(investigations: InvestigationStore, feedback: FeedbackStore) {
-    this.#investigations = investigations;
-    this.#feedback = feedback;
+  constructor(deps: LearningDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Once the context repository is open, judged investigations are kept in it. */
+  async publishTo(library: LearnedLibrary): Promise<void> {
+    this.#library = library;
+    await this.refresh();
   }
 
   async refresh(): Promise<void> {
-    const votes = await this.#feedback.all();
-    const judged = (await this.#investigations.list({ state: "done" })).map((investigation) => {
-      const own = votes.filter((vote) => vote.investigationId === investigation.id);
-      return { investigation, own, verdict: consensus(own) };
-    });
-    const claims: JudgedClaim[] = [];
-    const boosts = new Map<string, number>();
-    this.#lessons = [];
-    for (const { investigation, own, verdict } of judged) {
-      const { report } = investigation;
-      if (!verdict || !report) continue;
-      claims.push({ confidence: report.confidence, correctness: correctness(verdict) });
-      const text = lesson(investigation, own);
-      if (text) this.#lessons.push({ id: investigation.id, text });
-      const direction = correctness(verdict) - 0.5;
-      for (const { tool, facts } of report.evidence) {
-        if (tool !== "search_past_incidents") continue;
-        for (const value of Object.values(facts)) {
-          if (typeof value === "string" && /^(INC|INV)-\d+$/.test(value))
-            boosts.set(value, (boosts.get(value) ?? 0) + 2 * direction * BOOST_STEP);
-        }
-      }
+    const { investigations, feedback, proposals, undone, enabled, log } = this.#deps;
+    const [all, votes, runs, taken] = await Promise.all([
+      investigations.list({ state: "done" }),
+      feedback.all(),
+      proposals(),
+      undone.all(),
+    ]);
+    this.#learned = new Learned(enabled ? { investigations: all, feedback: votes, proposals: runs, undone: taken } : EMPTY);
+    this.#priors = new Map();
+    await this.#publish(all).catch((error) =>
+      log.warn({ err: error }, "what was learned could not all be put where incidents are searched; the next verdict tries again"),
+    );
+  }
+
+  async #publish(investigations: readonly Investigation[]): Promise<void> {
+    const library = this.#library;
+    if (!library) return;
+    const documents = new Map(this.#learned.documents.map((one) => [one.id, one]));
+    for (const { id } of investigations) {
+      const document = documents.get(id) ?? null;
+      if (this.#published.has(id) && JSON.stringify(this.#published.get(id)) === JSON.stringify(document)) continue;
+      if (document) await library.add({ ...document, kind: "incident" });
+      else await library.remove(id);
+      this.#published.set(id, document);
     }
-    this.#calibrate = calibrator(claims);
-    this.#boosts = boosts;
+  }
+
+  get enabled(): boolean {
+    return this.#deps.enabled;
+  }
+
+  /** Whether an investigation can be found as a past incident. */
+  isFound(investigationId: string): boolean {
+    return this.#learned.documents.some(({ id }) => id === investigationId);
+  }
+
+  /** What has been learned, as of the last refresh. */
+  get learned(): Learned {
+    return this.#learned;
   }
 
   calibrate(raw: number): number {
-    return this.#calibrate(raw);
+    return this.#learned.calibrate(raw);
   }
 
-  /** How much a document that helped, or misled, before moves in the ranking: a share of its score, within ±0.3. */
-  boost(documentId: string): number {
-    return Math.max(-MOST_BOOST, Math.min(MOST_BOOST, this.#boosts.get(documentId) ?? 0));
+  /** How far a document moves in the ranking for a symptom of these services. */
+  boost(documentId: string, services: readonly ServiceName[]): Learnt<number> {
+    return this.#learned.boost(documentId, services);
+  }
+
+  strictness(service: ServiceName, signal: RedSignal): number {
+    return this.#learned.strictness(service, signal, this.#deps.now()).value;
+  }
+
+  record(action: string, services: readonly ServiceName[]): { readonly points: number; readonly words: string } | null {
+    const record = this.#learned.record(action, services);
+    return record && { points: record.points, words: recordWords(record) };
+  }
+
+  priors(services: readonly ServiceName[]): readonly LearnedPrior[] {
+    const known = this.#learned.servicesWithCauses;
+    if (known.size === 0) return [];
+    return [...services.filter((service) => known.has(service)), null]
+      .flatMap((service) => this.#priorsOf(service))
+      .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   }
 
   async exemplars(symptom: string): Promise<readonly string[]> {
-    if (this.#lessons.length <= MOST_EXEMPLARS || !this.knowledge)
-      return this.#lessons.slice(-MOST_EXEMPLARS).map(({ text }) => text);
-    const near = (await this.knowledge.search({ text: symptom, top: 20 })).map(({ documentId }) => documentId);
+    const { lessons } = this.#learned;
+    if (lessons.length <= MOST_EXEMPLARS || !this.#library) return lessons.slice(-MOST_EXEMPLARS).map(({ text }) => text);
+    const near = (await this.#library.search({ text: symptom, top: 20 })).map(({ documentId }) => documentId);
     const rank = (id: string) => (near.indexOf(id) === -1 ? near.length : near.indexOf(id));
-    return this.#lessons
+    return lessons
       .toSorted((a, b) => rank(a.id) - rank(b.id))
       .slice(0, MOST_EXEMPLARS)
       .map(({ text }) => text);
   }
+
+  influences(): readonly Influence[] {
+    return this.#learned.influences(this.#deps.now());
+  }
+
+  /**
+   * Takes back an influence (it starts again from nothing), or everything that an investigation (`INV-7`) or a voter (`surface:id`) taught.
+   * Null when there is no such thing.
+   */
+  async undo(target: string, by: string, reason: string): Promise<Undo | null> {
+    const scope = this.#scopeOf(target, await this.#deps.feedback.all());
+    if (!scope) return null;
+    const undo: Undo = { target, scope, by, reason, at: this.#deps.now() };
+    await this.#deps.undone.put(undo);
+    await this.refresh();
+    return undo;
+  }
+
+  /** Lifts an undo. False when there is none. */
+  async redo(target: string): Promise<boolean> {
+    const lifted = await this.#deps.undone.lift(target);
+    if (lifted) await this.refresh();
+    return lifted;
+  }
+
+  #scopeOf(target: string, votes: readonly { readonly user: string; readonly investigationId: string }[]): Undo["scope"] | null {
+    if (this.influences().some(({ id }) => id === target)) return "influence";
+    if (votes.some(({ investigationId }) => investigationId === target)) return "investigation";
+    return votes.some(({ user }) => user === target) ? "voter" : null;
+  }
+
+  #priorsOf(service: ServiceName | null): readonly LearnedPrior[] {
+    const known = this.#priors.get(service);
+    if (known) return known;
+    const priors = CAUSES.map((cause) => {
+      const { value, because } = this.#learned.prior(cause, service, this.#deps.now());
+      return { cause, service, weight: value, words: priorWords(cause, service, value, because) };
+    });
+    this.#priors.set(service, priors);
+    return priors;
+  }
+}
+
+function priorWords(cause: CauseKind, service: ServiceName | null, weight: number, because: readonly string[]): string {
+  const where = service ? `in ${service}` : "in all services";
+  const from = because.length > 0 ? ` (${because.slice(-3).join(", ")})` : "";
+  return weight > 0 ? `${cause} was the cause ${where} before${from}` : `${cause} was seldom the cause ${where}${from}`;
 }

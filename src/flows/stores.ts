@@ -47,4 +47,6 @@ export interface FeedbackStore {
   retract(investigationId: string, user: string, at: EpochMs): Promise<void>;
   of(investigationId: string): Promise<Feedback[]>;
   all(): Promise<Feedback[]>;
+  /** Every edit in the order of time; `feedback` null where a vote was withdrawn. */
+  history(investigationId: string): Promise<{ user: string; at: EpochMs; feedback: Feedback | null }[]>;
 }

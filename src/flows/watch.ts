@@ -26,6 +26,8 @@ export interface WatcherDependencies {
   /** Wall clock, for what is late; telemetry time may run faster. */
   readonly wall?: () => EpochMs;
   readonly log: Log;
+  /** Factor on the evidence that an anomaly of a series must bring before people are told, at least 1; learned from "noise" verdicts. */
+  readonly strictness?: (service: ServiceName, signal: RedSignal) => number;
   readonly options: {
     readonly step: Milliseconds;
     /** For the whole fleet; divided over the watched series. */
@@ -266,6 +268,7 @@ export class Watcher implements AnomalyScanner {
       }
       const { open } = watched;
       if (!open || !watched.unconfirmed) continue;
+      if (evidenceBy(open, at, options.step) < (this.#deps.strictness?.(service, signal) ?? 1)) continue;
       const patience = open.kind === "spike" ? CONFIRM_SPIKE_STEPS * options.step : 0;
       // While catching up, only what still goes on at the end is told.
       if (at - open.detectedAt >= patience && at + CATCHING_UP_STEPS * options.step >= until) {
@@ -411,6 +414,14 @@ export class Watcher implements AnomalyScanner {
       await this.#deps.memory.remember(`detector/${key}`, { next: watched.next, state: watched.detector.state() });
     }
   }
+}
+
+/**
+ * Evidence for an open anomaly over its threshold, at `at`. The charts that raise it add up innovations, so a change that stays gathers
+ * evidence in proportion to its time: twice as long, twice the evidence.
+ */
+export function evidenceBy({ score, startedAt, detectedAt }: Anomaly, at: EpochMs, step: Milliseconds): number {
+  return score * Math.max(1, (at - startedAt + step) / (detectedAt - startedAt + step));
 }
 
 /** The share of the alarm threshold from which a series that raised no alarm is still worth a word. */

@@ -13,8 +13,14 @@ export interface KnowledgeOptions {
   readonly embedder?: Embedder;
   /** File that keeps the graph of vectors between runs; worth it from some thousand passages. Without it the graph is built at start. */
   readonly indexFile?: string;
-  /** How much a document that helped before moves up, or one that misled moves down: a share of its score, kept within ±0.3. */
-  readonly boost?: (documentId: string) => number;
+  /** How much a document that helped with such services before moves up, or one that misled moves down. */
+  readonly boost?: (documentId: string, services: readonly string[]) => Boost;
+}
+
+/** A learned shift in the ranking: a share of the score, kept within ±0.3, and the investigations behind it. */
+export interface Boost {
+  readonly value: number;
+  readonly because: readonly string[];
 }
 
 /** What an ingestion did. `problems` name files that were left out, with line and remedy. */
@@ -62,7 +68,7 @@ export class Knowledge implements KnowledgeBase {
   readonly #store: KnowledgeStore;
   readonly #embedder: Embedder;
   readonly #indexFile: string | null;
-  readonly #boost: (id: string) => number;
+  readonly #boost: (id: string, services: readonly string[]) => Boost;
   readonly #entries = new Map<string, Entry>();
   /** Passage to the documents in which it stands. */
   readonly #owners = new Map<string, Set<string>>();
@@ -74,7 +80,7 @@ export class Knowledge implements KnowledgeBase {
     this.#store = store;
     this.#embedder = embedder ?? new LocalEmbedder();
     this.#indexFile = indexFile ?? null;
-    this.#boost = boost ?? (() => 0);
+    this.#boost = boost ?? (() => ({ value: 0, because: [] }));
     this.#vectors = new VectorIndex(this.#embedder.model);
   }
 
@@ -295,14 +301,15 @@ export class Knowledge implements KnowledgeBase {
     const { document, chunks } = entry;
     const shared = query.services?.filter((service) => document.services.includes(service)) ?? [];
     const bonus = (MOST_SERVICE_BONUS * shared.length) / Math.max(1, query.services?.length ?? 0);
-    const boost = Math.max(-MOST_BOOST, Math.min(MOST_BOOST, this.#boost(document.id)));
+    const learned = this.#boost(document.id, query.services ?? []);
+    const boost = Math.max(-MOST_BOOST, Math.min(MOST_BOOST, learned.value));
     const total = fuse(words, meaning?.similarity ?? 0) * (1 + bonus) * (1 + boost);
     const passage = chunks.find(({ hash }) => hash === meaning?.hash) ?? chunks[0];
     const why = [
       `words ${words.toFixed(1)}`,
       meaning === null ? "meaning not ready" : `meaning ${(meaning?.similarity ?? 0).toFixed(2)}`,
       ...(shared.length > 0 ? [`same services: ${shared.join(", ")}`] : []),
-      ...(boost === 0 ? [] : [`${boost > 0 ? "helped" : "misled"} before: ${(boost * 100).toFixed(0)} %`]),
+      ...(Math.abs(boost) < 0.005 ? [] : [`ranked ${boost > 0 ? "higher: helped" : "lower: misled"} in ${learned.because.slice(-3).join(", ")}`]),
     ];
     return {
       documentId: document.id,

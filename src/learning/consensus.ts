@@ -1,20 +1,21 @@
 import type { Feedback, Verdict } from "../domain/feedback.ts";
+import type { Trust } from "./trust.ts";
 
 const order: readonly Verdict[] = ["incorrect", "noise", "partly", "correct"];
 
 /**
- * What the responders together say of one investigation: the most frequent verdict, one vote a person; a tie goes to the more
- * critical verdict, so that doubt never counts as praise. Null without votes.
+ * What the responders together say of one investigation: the verdict with most weight, one vote a person; a tie goes to the more
+ * critical verdict, so that doubt never counts as praise. Without `trust` every voice weighs the same. Null without votes.
  */
-export function consensus(votes: readonly Feedback[]): Verdict | null {
+export function consensus(votes: readonly Feedback[], trust: Trust = () => 1): Verdict | null {
   const current = new Map(votes.map((vote) => [vote.user, vote.verdict]));
   let best: Verdict | null = null;
   let most = 0;
   for (const verdict of order) {
-    const count = [...current.values()].filter((given) => given === verdict).length;
-    if (count > most) {
+    const weight = [...current].reduce((sum, [user, given]) => sum + (given === verdict ? trust(user) : 0), 0);
+    if (weight > most + 1e-9) {
       best = verdict;
-      most = count;
+      most = weight;
     }
   }
   return best;

@@ -1,68 +1,85 @@
 import type { Feedback } from "../domain/feedback.ts";
-import type { Investigation } from "../domain/investigation.ts";
-import { consensus } from "./consensus.ts";
+import { cleanUntrusted } from "../domain/untrusted.ts";
+import { hypothesisNamed, type Judgement } from "./judgement.ts";
+import { servicesOf } from "./ranking.ts";
+import { isPerson, type Trust } from "./trust.ts";
 
-/** A confirmed investigation as a past incident: what a responder would want to find next time. */
+/** A judged investigation as a past incident: what a responder would want to find next time. */
 export interface LearnedDocument {
   readonly id: string;
   readonly title: string;
   readonly services: readonly string[];
   readonly text: string;
+  /** `cause` and `cause_service` say in the words of the diagnosis what it was; `voices` how many independently said so. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** What people typed is data of others: cleaned, short, and left out when it tries to speak to a model. */
+function typed(votes: readonly Feedback[], pick: (vote: Feedback) => string | null, trust: Trust): string[] {
+  return votes
+    .toSorted((a, b) => trust(b.user) - trust(a.user))
+    .flatMap((vote) => {
+      const text = pick(vote);
+      const clean = text && trust(vote.user) > 0.2 ? cleanUntrusted(text.replace(/\s+/g, " "), 400) : null;
+      return clean && !clean.suspicious ? [clean.text] : [];
+    });
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+
 /**
- * Turns a confirmed (correct or partly correct) investigation into a document for the context repository.
- * Returns null when the responders did not confirm it, or there is no report.
+ * Turns a judged investigation into a document for the context repository: a confirmed one with its cause, a rejected one as a counter-example
+ * that says what was wrongly blamed, with the real cause where somebody told it. Null for noise, and for a rejected one without a cause.
  */
-export function confirmedDocument(investigation: Investigation, votes: readonly Feedback[]): LearnedDocument | null {
-  const verdict = consensus(votes);
-  const report = investigation.report;
-  if (!report || (verdict !== "correct" && verdict !== "partly")) return null;
+export function learnedDocument(judgement: Judgement, votes: readonly Feedback[], trust: Trust): LearnedDocument | null {
+  const { investigation, report, verdict, cause } = judgement;
   const [lead] = report.hypotheses;
-  const realCauses = votes.flatMap((vote) => (vote.realCause ? [vote.realCause] : []));
-  const missed = votes.flatMap((vote) => (vote.missed ? [vote.missed] : []));
-  const services = [
-    ...new Set([...investigation.anomalies.map((anomaly) => anomaly.service), ...(lead?.service ? [lead.service] : [])]),
-  ];
+  const told = typed(votes, ({ realCause }) => realCause, trust);
+  if (verdict === "noise" || (verdict === "incorrect" && told.length === 0)) return null;
+  const right = verdict === "correct" ? lead : report.hypotheses.find((one) => told[0] && one === hypothesisNamed(told[0], report));
+  const statement = told[0] ?? lead?.statement ?? report.headline;
+  const missed = typed(votes, (vote) => vote.missed, trust);
   const symptoms = investigation.anomalies.map(
-    (anomaly) => `${anomaly.service} ${anomaly.signal} ${anomaly.direction} ${(anomaly.relativeChange * 100).toFixed(0)} %`,
+    ({ service, signal, direction, relativeChange }) => `${service} ${signal} ${direction} ${percent(relativeChange)}`,
   );
-  const cause = realCauses[0] ?? lead?.statement ?? report.headline;
   const text = [
     "## Symptom",
     symptoms.join("; ") || investigation.question || report.headline,
     "## Cause",
-    cause,
+    statement,
+    ...(verdict === "incorrect" && lead ? ["## Counter-example: wrongly blamed at first", lead.statement] : []),
     ...(missed.length > 0 ? ["## What was missed at first", ...missed] : []),
     "## What helped",
     report.causalTest
       ? `A causal test on ${report.causalTest.flag} changed ${report.causalTest.signal} of ${report.causalTest.service} by ${(report.causalTest.effect * 100).toFixed(1)} %.`
       : report.whatChanged.text,
     "## Evidence",
-    ...report.evidence
-      .filter((evidence) => lead?.evidenceFor.includes(evidence.id))
-      .map((evidence) => `- ${evidence.title}: ${evidence.summary}`),
+    ...report.evidence.filter(({ id }) => right?.evidenceFor.includes(id)).map(({ title, summary }) => `- ${title}: ${summary}`),
   ].join("\n");
   return {
     id: investigation.id,
-    title: report.headline,
-    services,
+    title: verdict === "incorrect" ? `${symptoms[0] ?? report.headline}: ${statement}`.slice(0, 200) : report.headline,
+    services: [...servicesOf(investigation), ...(cause?.service ? [cause.service] : [])].filter(
+      (one, index, all) => all.indexOf(one) === index,
+    ),
     text,
-    metadata: { root_cause: cause, started: new Date(investigation.startedAt).toISOString(), confirmed_by: String(votes.length) },
+    metadata: {
+      root_cause: statement,
+      started: new Date(investigation.startedAt).toISOString(),
+      confirmed_by: String(votes.filter(({ user }) => isPerson(user)).length),
+      voices: String(new Set(votes.filter(({ user }) => trust(user) > 0.2).map(({ user }) => user)).size),
+      ...(cause ? { cause: cause.kind, ...(cause.service ? { cause_service: cause.service } : {}) } : {}),
+    },
   };
 }
 
 /** One line for the prompt from a judged investigation: an example to follow, or a mistake not to repeat. Data, never an instruction. */
-export function lesson(investigation: Investigation, votes: readonly Feedback[]): string | null {
-  const verdict = consensus(votes);
-  const report = investigation.report;
-  if (!report || !verdict) return null;
-  const symptom = investigation.anomalies
-    .map((anomaly) => `${anomaly.service} ${anomaly.signal} ${anomaly.direction}`)
-    .join(", ");
+export function lesson({ investigation, report, verdict }: Judgement, votes: readonly Feedback[], trust: Trust): string {
+  const symptom =
+    investigation.anomalies.map(({ service, signal, direction }) => `${service} ${signal} ${direction}`).join(", ") ||
+    cleanUntrusted(investigation.question ?? report.headline, 160).text;
   const lead = report.hypotheses[0]?.statement ?? report.headline;
-  const real = votes.find((vote) => vote.realCause)?.realCause;
+  const [real] = typed(votes, ({ realCause }) => realCause, trust);
   if (verdict === "correct") return `Confirmed (${investigation.id}): ${symptom} → ${lead}`;
   if (verdict === "noise") return `Was noise (${investigation.id}): ${symptom}`;
   return `${verdict === "partly" ? "Only partly right" : "Wrong"} (${investigation.id}): ${symptom} → blamed "${lead}"${real ? `, really "${real}"` : ""}`;

@@ -12,6 +12,9 @@ interface FeedbackTable {
   action_effective: number | null;
   via: Feedback["via"];
   at: number;
+  mind: string | null;
+  /** Names and versions, space between; null for votes older than this column. */
+  prompts: string | null;
 }
 
 interface FeedbackHistoryTable {
@@ -51,6 +54,12 @@ export const feedbackMigrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "150-feedback-author": {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable("feedback").addColumn("mind", "text").execute();
+      await db.schema.alterTable("feedback").addColumn("prompts", "text").execute();
+    },
+  },
 };
 
 export class FeedbackRepository implements FeedbackStore {
@@ -70,6 +79,8 @@ export class FeedbackRepository implements FeedbackStore {
       action_effective: feedback.actionEffective === null ? null : Number(feedback.actionEffective),
       via: feedback.via,
       at: feedback.at,
+      mind: feedback.author?.mind ?? null,
+      prompts: feedback.author?.prompts.join(" ") ?? null,
     };
     await this.#db.transaction().execute(async (transaction) => {
       await transaction
@@ -104,6 +115,20 @@ export class FeedbackRepository implements FeedbackStore {
     return rows.map(feedbackFrom);
   }
 
+  async history(investigationId: string): Promise<{ user: string; at: EpochMs; feedback: Feedback | null }[]> {
+    const rows = await this.#db
+      .selectFrom("feedback_history")
+      .selectAll()
+      .where("investigation_id", "=", investigationId)
+      .orderBy("at")
+      .execute();
+    return rows.map(({ user, at, body }) => ({
+      user,
+      at: Number(at),
+      feedback: body === null ? null : (JSON.parse(body) as Feedback),
+    }));
+  }
+
   async all(): Promise<Feedback[]> {
     return (await this.#db.selectFrom("feedback").selectAll().orderBy("at").execute()).map(feedbackFrom);
   }
@@ -119,5 +144,6 @@ function feedbackFrom(row: FeedbackTable): Feedback {
     actionEffective: row.action_effective === null ? null : row.action_effective === 1,
     via: row.via,
     at: Number(row.at),
+    author: row.mind === null ? null : { mind: row.mind, prompts: row.prompts?.split(" ").filter(Boolean) ?? [] },
   };
 }

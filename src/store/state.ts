@@ -7,6 +7,7 @@ import { type EscalationsTables, escalationsMigrations } from "./escalations.ts"
 import { type FeedbackTables, feedbackMigrations } from "./feedback.ts";
 import { type InvestigationsTables, investigationsMigrations } from "./investigations.ts";
 import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
+import { type LearningTables, learningMigrations } from "./learning.ts";
 import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
 
 /** Everything Vigil must never lose, in one database; telemetry has its own. Each concept brings its tables and migrations. */
@@ -18,6 +19,7 @@ export interface StateTables
     FeedbackTables,
     InvestigationsTables,
     KnowledgeTables,
+    LearningTables,
     ProposalsTables {}
 
 export type StateDatabase = Kysely<StateTables>;
@@ -35,6 +37,7 @@ export function openStateDatabase(place: string): Promise<StateDatabase> {
       ...deliveriesMigrations,
       ...alertsMigrations,
       ...escalationsMigrations,
+      ...learningMigrations,
     },
     "full",
   );

@@ -10,6 +10,7 @@ import { matters } from "../statistics/series.ts";
 import { span } from "../time-words.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import { percent } from "../words.ts";
+import { learnedReasons } from "./learned.ts";
 
 /** One reason for or against, with the logarithm of its likelihood ratio. */
 export interface Reason {
@@ -47,12 +48,19 @@ export function weigh(focus: Focus, findings: readonly Finding[]): Suspect[] {
     suspect("Something that no connected source shows", "unknown", null, null, [
       { words: "always possible", weight: 0.5, evidence: null },
     ]),
-  ];
+  ].map((one) => withLearned(one, findings));
   const highest = Math.max(...suspects.map(({ score }) => score));
   const total = suspects.reduce((sum, { score }) => sum + Math.exp(score - highest), 0);
   return suspects
     .map((one) => ({ ...one, probability: Math.min(MOST_CERTAIN, Math.exp(one.score - highest) / total) }))
     .sort((a, b) => b.score - a.score);
+}
+
+function withLearned(one: Suspect, findings: readonly Finding[]): Suspect {
+  const learned = learnedReasons(one, findings);
+  if (learned.length === 0) return one;
+  const { statement, cause, service, change, reasons } = one;
+  return suspect(statement, cause, service, change, [...reasons, ...learned]);
 }
 
 /** A flag or a service that was changed several times is one suspect: through the change that explains most. */

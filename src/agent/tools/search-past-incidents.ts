@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
+import { TELLING_PRIOR } from "../offline/learned.ts";
 import { defineTool } from "./kit.ts";
 
 export const searchPastIncidents = defineTool({
@@ -27,19 +28,26 @@ export const searchPastIncidents = defineTool({
       }
       return `- ${hit.documentId} "${title.text}" (${hit.services.join(", ") || "no service"}; ${hit.why}): ${excerpt.text.replace(/\s+/g, " ")}`;
     });
+    const priors = session.deps.learned.priors?.(await session.services()) ?? [];
+    const learned = priors.filter(({ weight }) => Math.abs(weight) >= TELLING_PRIOR).slice(0, 40);
+    for (const { cause, service, words } of learned) facts[`learned.${cause}.${service ?? "anywhere"}`] = words;
     const best = hits[0];
     return {
       evidence: {
         title: "Similar past incidents",
-        summary: best
-          ? [`Closest: ${best.documentId} "${cleanUntrusted(best.title, 160).text}".`, ...lines].join("\n")
-          : "No past incident resembles this one.",
+        summary: [
+          best
+            ? `Closest: ${best.documentId} "${cleanUntrusted(best.title, 160).text}".`
+            : "No past incident resembles this one.",
+          ...lines,
+          ...learned.slice(0, 6).map(({ words }) => `- learned: ${words}`),
+        ].join("\n"),
         facts,
         services: [...new Set(hits.flatMap(({ services }) => services))],
         link: best ? `/documents/${encodeURIComponent(best.documentId)}` : null,
         suspicious,
       },
-      details: { kind: "incidents", symptom, hits },
+      details: { kind: "incidents", symptom, hits, priors },
     };
   },
 });
