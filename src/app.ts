@@ -17,6 +17,7 @@ import { runCommand } from "./flows/command.ts";
 import { takeDecision } from "./flows/decision.ts";
 import { takeFeedback } from "./flows/feedback.ts";
 import { homeOf } from "./flows/home.ts";
+import { correctionNoted, Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
 import type { ChatHandlers } from "./flows/ports.ts";
 import { collectReport, reportText } from "./flows/report.ts";
@@ -130,6 +131,14 @@ class RunningApp {
       log: this.#log,
     });
     this.#investigator = investigator;
+    const inference = new Inference({
+      investigations,
+      feedback: this.#stores.feedback,
+      proposals: () => core.actions.list(),
+      changes: telemetry,
+      learning: core.learning,
+      now: () => Date.now(),
+    });
     const watcher = new Watcher({
       metrics: telemetry,
       changes: telemetry,
@@ -141,6 +150,8 @@ class RunningApp {
       channel: presenter,
       clock: this.#clock,
       log: this.#log,
+      strictness: (service, signal) => core.learning.strictness(service, signal),
+      resolved: (incident) => inference.incidentResolved(incident),
       options: {
         step: config.detection.stepSeconds * SECOND,
         falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek,
@@ -155,6 +166,7 @@ class RunningApp {
         const verdict = verdictOf(proposal);
         if (verdict) await presenter.tell(proposal.investigationId, verdict);
         if (proposal.state === "verified" && proposal.investigationId) await watcher.mitigated(proposal.investigationId);
+        await inference.actionEnded(proposal);
       };
       show().catch((error) => this.#log.error({ err: error, proposal: proposal.id }, "a proposal could not be shown"));
     });
@@ -169,7 +181,7 @@ class RunningApp {
       now: () => Date.now(),
       log: this.#log,
     });
-    const handlers = this.#handlers(core, investigator, answerer, presenter);
+    const handlers = this.#handlers(core, investigator, answerer, presenter, inference);
     for (const surface of surfaces) await surface.start(handlers);
     this.#closers.push(async () => {
       answerer.stop();
@@ -183,6 +195,7 @@ class RunningApp {
       channel: presenter,
       threadOf: (id) => conversations.ref(`investigation:${id}`, "slack"),
       clock: this.#clock,
+      resolved: (incident) => inference.incidentResolved(incident),
     });
     this.#closers.push(() => inbound.close());
     this.ready = this.#prepare(core, watcher, investigator, inbound, places);
@@ -228,6 +241,7 @@ class RunningApp {
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
     this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
     await this.#ingest(core);
+    await core.learning.publishTo(core.knowledge);
     this.#progress = null;
     const { scenario } = this.#config.demo;
     if (this.demo && fresh && scenario !== "none") {
@@ -289,11 +303,24 @@ class RunningApp {
     ];
   }
 
-  #handlers(core: Core, investigator: Investigator, answerer: Answerer, presenter: Presenter): ChatHandlers {
+  #handlers(
+    core: Core,
+    investigator: Investigator,
+    answerer: Answerer,
+    presenter: Presenter,
+    inference: Inference,
+  ): ChatHandlers {
     const { investigations, feedback } = this.#stores;
     const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
     return {
-      ask: (question, reply) => answerer.ask(question, reply),
+      ask: async (question, reply) => {
+        const id = await presenter.investigationAt(question.at);
+        const about = id ? await investigations.get(id) : null;
+        const verdict = about && (await inference.saidInThread(about, question.user, question.text));
+        if (!about || !verdict) return answerer.ask(question, reply);
+        await investigator.show(about);
+        await presenter.tell(about.id, correctionNoted(verdict, question.user.name));
+      },
       decide: (decision) =>
         takeDecision(
           {
@@ -307,13 +334,8 @@ class RunningApp {
           {
             investigations,
             feedback,
-            investigator,
-            library: {
-              add: ({ id, title, services, text, metadata }) =>
-                core.knowledge.add({ id, kind: "incident", title, services, text, metadata }),
-              remove: (id) => core.knowledge.remove(id),
-            },
-            onChange: () => core.learning.refresh(),
+            show: (investigation) => investigator.show(investigation),
+            learning: core.learning,
             now: () => Date.now(),
           },
           incoming,

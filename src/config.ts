@@ -195,6 +195,11 @@ const schema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  learning: z
+    .strictObject({
+      enabled: flag.default(true).describe("off: what people say is kept, and nothing learned from it has any effect"),
+    })
+    .prefault({}),
   worth: z
     .strictObject({
       minutesSavedPerAcceptedInvestigation: positive.default(30),
@@ -219,6 +224,7 @@ const environment: Readonly<Record<string, string>> = {
   VIGIL_DEMO_SCENARIO: "demo.scenario",
   VIGIL_DEMO_SEED: "demo.seed",
   VIGIL_APPROVAL_SECONDS: "actions.approvalSeconds",
+  VIGIL_LEARNING: "learning.enabled",
   VIGIL_MODEL: "model.name",
   OPENAI_API_KEY: "model.apiKey",
   OPENAI_BASE_URL: "model.baseUrl",

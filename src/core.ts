@@ -22,6 +22,7 @@ import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
 import { KnowledgeRepository } from "./store/knowledge.ts";
+import { LearningRepository } from "./store/learning.ts";
 import { ProposalRepository } from "./store/proposals.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
@@ -80,10 +81,19 @@ export interface Core {
 export async function openCore(config: Config, stores: Stores, clock: Clock, places: TargetPlaces, log: Log): Promise<Core> {
   const { telemetry, investigations, feedback } = stores;
   const step = config.detection.stepSeconds * SECOND;
-  const learning = new Learning(investigations, feedback);
-  await learning.refresh();
-  const knowledge = await openKnowledge({ store: new KnowledgeRepository(stores.state), boost: (id) => learning.boost(id) });
-  learning.knowledge = knowledge;
+  const learning = new Learning({
+    investigations,
+    feedback,
+    proposals: () => actions.list(),
+    undone: new LearningRepository(stores.state),
+    enabled: config.learning.enabled,
+    now: () => Date.now(),
+    log,
+  });
+  const knowledge = await openKnowledge({
+    store: new KnowledgeRepository(stores.state),
+    boost: (id, services) => learning.boost(id, services),
+  });
   const entries = existsSync(config.knowledge.catalog) ? readCatalog(resolve(config.knowledge.catalog)) : Promise.resolve([]);
   const catalog = () => entries;
   const graph = graphReader(telemetry, catalog, clock);
@@ -116,10 +126,12 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
       approvalTtl: config.actions.approvalSeconds * SECOND,
       verificationWindow: config.actions.verificationMinutes * MINUTE,
       causalWindow: config.actions.causalTestMinutes * MINUTE,
+      record: (action, services) => learning.record(action, services),
       log,
     },
     causalEffect,
   );
+  await learning.refresh();
 
   let scanner = historyScanner(telemetry, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
   const { model } = config;

@@ -3,6 +3,7 @@ import type { Router } from "express";
 import type { AnomalyScanner } from "./agent/types.ts";
 import type { Config } from "./config.ts";
 import type { Core, Stores } from "./core.ts";
+import type { Incident } from "./domain/incident.ts";
 import type { OnCallSource, Pager } from "./domain/oncall.ts";
 import { type Clock, MINUTE, SECOND } from "./domain/time.ts";
 import { AlertTriage } from "./flows/alerts.ts";
@@ -30,6 +31,8 @@ export interface InboundDependencies {
   readonly threadOf: (investigationId: string) => Promise<{ readonly channel: string; readonly message: string } | null>;
   /** Of telemetry. */
   readonly clock: Clock;
+  /** Told when an incident is over. */
+  readonly resolved: (incident: Incident) => Promise<void>;
 }
 
 /**
@@ -63,7 +66,7 @@ export class Inbound {
     });
   }
 
-  open({ core, investigator, scanner, channel, threadOf, clock }: InboundDependencies): void {
+  open({ core, investigator, scanner, channel, threadOf, clock, resolved }: InboundDependencies): void {
     const { telemetry, investigations, feedback, state } = this.#stores;
     const now = () => Date.now();
     const log = this.#log;
@@ -88,6 +91,7 @@ export class Inbound {
       clock,
       now,
       log,
+      resolved,
       options: { step: this.#config.detection.stepSeconds * SECOND },
     });
     const { escalation } = this.#config;

@@ -71,6 +71,8 @@ export interface AlertTriageDependencies {
   /** Wall clock. */
   readonly now: () => EpochMs;
   readonly log: Log;
+  /** Told when an incident is over, for whoever learns from how it ended. */
+  readonly resolved?: (incident: Incident) => Promise<void>;
   readonly options: {
     readonly step: Milliseconds;
     /** Alerts are gathered until none has come for this long. Default a second. */
@@ -228,6 +230,7 @@ export class AlertTriage implements AlertIntake {
       const investigationId = first?.investigationId ?? null;
       if (investigationId) await investigator.join(investigationId, after.anomalies.filter(isMeasured));
       const closed = after.state === "resolved" && incident.state !== "resolved";
+      if (closed) await this.#deps.resolved?.(after);
       await channel.tell(investigationId, resolvedLine(group, closed ? after : null));
     }
     await alerts.settle(records);

@@ -98,7 +98,9 @@ export class Inference {
     const cures = changes.filter(
       (change) =>
         change.at >= since &&
-        changes.some((one) => one.subject === change.subject && one.kind === change.kind && one.at < change.at && undoes(change, one)),
+        changes.some(
+          (one) => one.subject === change.subject && one.kind === change.kind && one.at < change.at && undoes(change, one),
+        ),
     );
     return cures.sort((a, b) => b.at - a.at)[0] ?? null;
   }
@@ -126,6 +128,12 @@ export class Inference {
 function undoes(later: ChangeEvent, earlier: ChangeEvent): boolean {
   return later.after === earlier.before || (later.kind === "flag" && /^(?:off|disabled|0\s*%)/i.test(later.after));
 }
+
+/** What is told in the thread when a message was taken for a verdict. */
+export const correctionNoted = (verdict: Verdict, name: string): string =>
+  verdict === "correct"
+    ? `Noted: ${name.slice(0, 60)} confirms the cause. The buttons above change that.`
+    : `Noted as the real cause, so my hypothesis was wrong. ${name.slice(0, 60)}: if you did not mean that, the buttons above change it.`;
 
 const CAUSE_WORDS = [
   /\b(?:the\s+)?(?:real|actual|root|true)\s+(?:root\s+)?cause\s+(?:was|is|turned out to be)\s*:?\s*(.{4,400})/i,

@@ -14,6 +14,8 @@ export interface InvestigatorDependencies {
   readonly channel: IncidentChannel;
   /** Draws the anomaly against its expected band, or null when there is nothing to draw. */
   readonly picture: (anomaly: Anomaly) => Promise<AnomalyPicture | null>;
+  /** Told of each finished investigation, after it was shown. */
+  readonly finished?: (investigation: Investigation) => Promise<void>;
   /** Wall clock. */
   readonly now: () => EpochMs;
   readonly log: Log;
@@ -166,6 +168,9 @@ export class Investigator {
       await store.save(finished);
       await this.show(finished);
       log.info({ investigation: finished.id, outcome: report.outcome, ms: report.cost.duration }, report.headline);
+      await this.#deps
+        .finished?.(finished)
+        .catch((error) => log.error({ err: error, investigation: finished.id }, "what follows an investigation failed"));
       return finished;
     } catch (error) {
       await drawn;

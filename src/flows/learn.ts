@@ -72,7 +72,10 @@ export class Learning implements LearnedContext {
     this.#learned = new Learned(enabled ? { investigations: all, feedback: votes, proposals: runs, undone: taken } : EMPTY);
     this.#priors = new Map();
     await this.#publish(all).catch((error) =>
-      log.warn({ err: error }, "what was learned could not all be put where incidents are searched; the next verdict tries again"),
+      log.warn(
+        { err: error },
+        "what was learned could not all be put where incidents are searched; the next verdict tries again",
+      ),
     );
   }
 

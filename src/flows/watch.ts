@@ -26,6 +26,8 @@ export interface WatcherDependencies {
   /** Wall clock, for what is late; telemetry time may run faster. */
   readonly wall?: () => EpochMs;
   readonly log: Log;
+  /** Told when an incident is over, for whoever learns from how it ended. */
+  readonly resolved?: (incident: Incident) => Promise<void>;
   /** Factor on the evidence that an anomaly of a series must bring before people are told, at least 1; learned from "noise" verdicts. */
   readonly strictness?: (service: ServiceName, signal: RedSignal) => number;
   readonly options: {
@@ -399,7 +401,9 @@ export class Watcher implements AnomalyScanner {
       const ends = incident.anomalies.map((anomaly) => anomaly.endedAt);
       const last = Math.max(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
       if (now - last < 10 * options.step) continue;
-      await store.saveIncident({ ...incident, state: "resolved", resolvedAt: last });
+      const resolved: Incident = { ...incident, state: "resolved", resolvedAt: last };
+      await store.saveIncident(resolved);
+      await this.#deps.resolved?.(resolved);
       const investigation = await store.ofIncident(incident.id);
       const minutes = Math.round((last - incident.openedAt) / MINUTE);
       await channel.tell(

@@ -309,7 +309,9 @@ export class Knowledge implements KnowledgeBase {
       `words ${words.toFixed(1)}`,
       meaning === null ? "meaning not ready" : `meaning ${(meaning?.similarity ?? 0).toFixed(2)}`,
       ...(shared.length > 0 ? [`same services: ${shared.join(", ")}`] : []),
-      ...(Math.abs(boost) < 0.005 ? [] : [`ranked ${boost > 0 ? "higher: helped" : "lower: misled"} in ${learned.because.slice(-3).join(", ")}`]),
+      ...(Math.abs(boost) < 0.005
+        ? []
+        : [`ranked ${boost > 0 ? "higher: helped" : "lower: misled"} in ${learned.because.slice(-3).join(", ")}`]),
     ];
     return {
       documentId: document.id,

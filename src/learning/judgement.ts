@@ -30,8 +30,7 @@ export function judge(investigation: Investigation, votes: readonly Feedback[], 
   const { report } = investigation;
   const verdict = consensus(votes, trust);
   if (!report || !verdict) return null;
-  const weightOf = (keep: (vote: Feedback) => boolean) =>
-    votes.filter(keep).reduce((sum, { user }) => sum + trust(user), 0);
+  const weightOf = (keep: (vote: Feedback) => boolean) => votes.filter(keep).reduce((sum, { user }) => sum + trust(user), 0);
   const behind = weightOf((vote) => vote.verdict === verdict);
   const against = weightOf((vote) => useful(vote.verdict) !== useful(verdict));
   const weight = Math.min(1, behind - against);
@@ -69,7 +68,12 @@ const KIND_WORDS: Readonly<Partial<Record<CauseKind, RegExp>>> = {
 };
 
 const wordsOf = (text: string): Set<string> =>
-  new Set(text.toLowerCase().match(/[a-z0-9][a-z0-9._-]{2,}/g)?.map((word) => word.replace(/[.]+$/, "")) ?? []);
+  new Set(
+    text
+      .toLowerCase()
+      .match(/[a-z0-9][a-z0-9._-]{2,}/g)
+      ?.map((word) => word.replace(/[.]+$/, "")) ?? [],
+  );
 
 /**
  * Which of the report's own hypotheses a person's words mean: the one whose change, service and kind they name best. Free text can thus

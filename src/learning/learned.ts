@@ -54,9 +54,7 @@ export class Learned {
     const [investigations, voters] = [ignored("investigation"), ignored("voter")];
     const feedback = records.feedback.filter((vote) => !investigations.has(vote.investigationId) && !voters.has(vote.user));
     this.#records = { ...records, feedback };
-    this.#undoneAt = new Map(
-      records.undone.filter(({ scope }) => scope === "influence").map(({ target, at }) => [target, at]),
-    );
+    this.#undoneAt = new Map(records.undone.filter(({ scope }) => scope === "influence").map(({ target, at }) => [target, at]));
     this.trust = trustOf(feedback);
     this.#votes = byInvestigation(feedback);
     this.#voters = new Set(feedback.map(({ user }) => user));
@@ -141,12 +139,9 @@ export class Learned {
       const priors = CAUSES.map((kind) => ({ kind, ...this.prior(kind, service, now) }));
       const told = priors.filter(({ value }) => Math.abs(value) >= 0.05);
       if (told.length > 0)
-        add(
-          "prior",
-          service ?? "*",
-          told.map(({ kind, value }) => `${kind} ${sign(value, 1)}`).join(", "),
-          [...new Set(priors.flatMap(({ because }) => because))],
-        );
+        add("prior", service ?? "*", told.map(({ kind, value }) => `${kind} ${sign(value, 1)}`).join(", "), [
+          ...new Set(priors.flatMap(({ because }) => because)),
+        ]);
     }
     const runs = new Map(
       this.#records.proposals.flatMap((one) =>

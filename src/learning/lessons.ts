@@ -36,7 +36,8 @@ export function learnedDocument(judgement: Judgement, votes: readonly Feedback[]
   const [lead] = report.hypotheses;
   const told = typed(votes, ({ realCause }) => realCause, trust);
   if (verdict === "noise" || (verdict === "incorrect" && told.length === 0)) return null;
-  const right = verdict === "correct" ? lead : report.hypotheses.find((one) => told[0] && one === hypothesisNamed(told[0], report));
+  const right =
+    verdict === "correct" ? lead : report.hypotheses.find((one) => told[0] && one === hypothesisNamed(told[0], report));
   const statement = told[0] ?? lead?.statement ?? report.headline;
   const missed = typed(votes, (vote) => vote.missed, trust);
   const symptoms = investigation.anomalies.map(

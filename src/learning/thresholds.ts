@@ -16,12 +16,7 @@ export const THRESHOLD_BOUNDS = { most: Math.log(3), alone: Math.log(1.5) };
  * How much stricter than its share of the false-alarm budget a series has become, as a logarithm of at least 0: up with each "noise" verdict,
  * down with each confirmed incident, half forgotten after a month. Never below its share, so the team's budget holds.
  */
-export function strictnessOf(
-  judgements: readonly Judgement[],
-  service: ServiceName,
-  signal: RedSignal,
-  now: EpochMs,
-): number {
+export function strictnessOf(judgements: readonly Judgement[], service: ServiceName, signal: RedSignal, now: EpochMs): number {
   let level = 0;
   let last: EpochMs | null = null;
   for (const { investigation, verdict, weight, at } of judgements) {

@@ -36,8 +36,15 @@ export function learnedReasons(
   }
   const [first] = alike.values();
   if (first) {
-    const weight = Math.min(MOST_LIKE_BEFORE, [...alike.values()].reduce((sum, one) => sum + one.weight, 0));
-    reasons.push({ words: `${[...alike.keys()].slice(0, 3).join(", ")} was alike and had this cause`, weight, evidence: first.evidence });
+    const weight = Math.min(
+      MOST_LIKE_BEFORE,
+      [...alike.values()].reduce((sum, one) => sum + one.weight, 0),
+    );
+    reasons.push({
+      words: `${[...alike.keys()].slice(0, 3).join(", ")} was alike and had this cause`,
+      weight,
+      evidence: first.evidence,
+    });
   }
   return reasons;
 }

@@ -4,12 +4,16 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import type { SreAgent } from "../../../src/agent/types.ts";
+import type { Investigation } from "../../../src/domain/investigation.ts";
 import { takeFeedback } from "../../../src/flows/feedback.ts";
 import { Investigator } from "../../../src/flows/investigate.ts";
+import { Learning } from "../../../src/flows/learn.ts";
 import type { ChatUser } from "../../../src/flows/ports.ts";
+import { Learned } from "../../../src/learning/learned.ts";
 import type { LearnedDocument } from "../../../src/learning/lessons.ts";
 import { FeedbackRepository } from "../../../src/store/feedback.ts";
 import { InvestigationRepository } from "../../../src/store/investigations.ts";
+import { LearningRepository } from "../../../src/store/learning.ts";
 import { openStateDatabase } from "../../../src/store/state.ts";
 import { anomaly, report } from "../../support/domain-samples.ts";
 import { RecordingChannel } from "../../support/recording-channel.ts";
@@ -91,19 +95,30 @@ describe("an investigation", () => {
 
 describe("feedback on an investigation", () => {
   async function judged() {
-    const { store, feedback, investigator } = await world(async () => report());
+    const { db, store, feedback, investigator } = await world(async () => report());
     const { id } = await investigator.open(onAnomaly);
     await investigator.finished(id);
     const library = new Map<string, LearnedDocument>();
+    const learning = new Learning({
+      investigations: store,
+      feedback,
+      proposals: async () => [],
+      undone: new LearningRepository(db),
+      enabled: true,
+      now: () => 2_000,
+      log: quiet,
+    });
+    await learning.publishTo({
+      add: async (document) => void library.set(document.id, document),
+      remove: async (key) => void library.delete(key),
+      search: async () => [],
+      document: async () => null,
+    });
     const deps = {
       investigations: store,
       feedback,
-      investigator,
-      library: {
-        add: async (document: LearnedDocument) => void library.set(document.id, document),
-        remove: async (key: string) => void library.delete(key),
-      },
-      onChange: async () => {},
+      learning,
+      show: (one: Investigation) => investigator.show(one),
       now: () => 2_000,
     };
     const say = (verdict: "correct" | "incorrect" | "noise" | null, more: object = {}, user = maya) =>
@@ -136,10 +151,14 @@ describe("feedback on an investigation", () => {
   });
 
   it("refuses a verdict on something unknown", async () => {
-    const { investigator, store, feedback } = await world(async () => report());
-    const library = { add: async () => {}, remove: async () => {} };
+    const { store, feedback } = await world(async () => report());
+    const learning = {
+      refresh: async () => {},
+      isFound: () => false,
+      learned: new Learned({ investigations: [], feedback: [], proposals: [], undone: [] }),
+    };
     const reply = await takeFeedback(
-      { investigations: store, feedback, investigator, library, onChange: async () => {}, now: () => 1 },
+      { investigations: store, feedback, learning, show: async () => {}, now: () => 1 },
       { investigationId: "INV-99", user: maya, verdict: "correct", via: "button" },
     );
     expect(reply).toEqual({ accepted: false, text: "I know no investigation INV-99." });

@@ -200,10 +200,10 @@ describe("the context repository", () => {
     expect(first).toMatchObject({ documentId: "y.md", why: expect.stringContaining("same services: store") });
     await plain.close();
 
-    const taught = await open({ boost: (id) => (id === "x.md" ? 99 : id === "y.md" ? -99 : 0) });
+    const taught = await open({ boost: (id) => ({ value: id === "x.md" ? 99 : id === "y.md" ? -99 : 0, because: ["INV-31"] }) });
     const [best, next] = await taught.search({ text: "slow queue", top: 2 });
-    expect(best).toMatchObject({ documentId: "x.md", why: expect.stringContaining("helped before: 30 %") });
-    expect(next).toMatchObject({ documentId: "y.md", why: expect.stringContaining("misled before: -30 %") });
+    expect(best).toMatchObject({ documentId: "x.md", why: expect.stringContaining("ranked higher: helped in INV-31") });
+    expect(next).toMatchObject({ documentId: "y.md", why: expect.stringContaining("ranked lower: misled in INV-31") });
     await taught.close();
   });
 
