@@ -5,6 +5,7 @@ import express from "express";
 import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
 import { Presenter } from "./chat/presenter.ts";
+import { DEFAULT_EMOJI } from "./chat/reactions.ts";
 import type { Surface } from "./chat/surface.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
 import { OperatorError } from "./commands/output.ts";
@@ -400,7 +401,7 @@ class RunningApp {
   async #slack(store: ConversationRepository): Promise<Surface[]> {
     const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces, emoji } = this.#config.slack;
     if (!botToken || !channel) return [];
-    const { slackSurface, DEFAULT_EMOJI } = await import("./chat/slack/index.ts");
+    const { slackSurface } = await import("./chat/slack/index.ts");
     const { approve, deny, verdicts = DEFAULT_EMOJI.verdicts } = emoji;
     return [
       slackSurface({

@@ -10,6 +10,8 @@ import { DeliveryError, type Surface } from "./surface.ts";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 60_000;
+/** How often an idle worker looks for what others put into the outbox: a surface that could not answer, another replica. */
+const IDLE_LOOK = 3_000;
 
 /**
  * Shows the same on every surface. A card is stored before it is sent, and so is which message shows what: after a restart the same message
@@ -138,9 +140,9 @@ class Worker {
     const { subject, card, threadSubject } = delivery;
     try {
       const ref = await this.#store.ref(subject, this.name);
-      if (ref) await this.#surface.update(ref, card);
+      const thread = threadSubject === null ? null : await this.#store.ref(threadSubject, this.name);
+      if (ref) await this.#surface.update(ref, card, thread);
       else {
-        const thread = threadSubject === null ? null : await this.#store.ref(threadSubject, this.name);
         await this.#store.begin(delivery);
         await this.#store.saveRef(subject, this.name, await this.#surface.post(card, thread, delivery.begun));
       }
@@ -169,14 +171,15 @@ class Worker {
   }
 
   async #sleepUntilDue(): Promise<void> {
-    const at = this.#closed ? null : await this.#store.nextAt(this.name);
-    if (at !== null) this.#sleep(Math.max(50, at - this.#now()));
+    if (this.#closed) return;
+    const at = await this.#store.nextAt(this.name);
+    this.#sleep(at === null ? IDLE_LOOK : Math.max(50, at - this.#now()));
   }
 
   #sleep(pause: number): void {
     if (this.#closed) return;
     if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), Math.min(pause, LONGEST_PAUSE));
+    this.#timer = setTimeout(() => this.wake(), Math.min(pause, IDLE_LOOK));
     this.#timer.unref();
   }
 }

@@ -15,7 +15,8 @@ export interface Surface {
    * an answer: the surface looks for that message before it posts another.
    */
   post(card: Card, thread: MessageRef | null, again: boolean): Promise<MessageRef>;
-  update(ref: MessageRef, card: Card): Promise<void>;
+  /** `thread` as in `post`: where what does not fit into the message goes. */
+  update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void>;
 }
 
 /** A platform did not take a message. The text says what an operator should do. */

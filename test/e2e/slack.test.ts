@@ -4,7 +4,7 @@ import { type SlackOptions, slackSurface } from "../../src/chat/slack/index.ts";
 import type { Surface } from "../../src/chat/surface.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
-import { answer, finished, HOSTILE, pending, proposal, running } from "../support/chat-samples.ts";
+import { answer, finished, HOSTILE, home, pending, proposal, running } from "../support/chat-samples.ts";
 import { FakeHandlers, silentLog, until } from "../support/fake-handlers.ts";
 import { BOT, eventOf, FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 
@@ -518,12 +518,40 @@ describe("the rest of Slack", () => {
     expect(handlers.questions[0]?.text).toBe("Investigate this: checkout feels slow & odd");
   });
 
-  it("has an App Home with the state, the figures and the kill switch", async () => {
-    await slack.event({ type: "app_home_opened", user: "U1ANA", channel: "D1ANA", tab: "home", event_ts: "1" });
-    const home = await until("the App Home", () => slack.views.find(({ kind }) => kind === "publish"));
-    expect(home.user).toBe("U1ANA");
-    expect(JSON.stringify(home.view)).toContain("Stop all actions");
-    expect(JSON.stringify(home.view)).toContain("You said report");
+  it("52: has an App Home with what awaits approval, what runs, the figures and the kill switch", async () => {
+    await presenter.showInvestigation(finished());
+    await presenter.showProposal(pending());
+    const post = await card();
+    handlers.onHome = () => home();
+    const opened = async () => {
+      const before = slack.views.length;
+      await slack.event({ type: "app_home_opened", user: "U1ANA", channel: "D1ANA", tab: "home", event_ts: "1" });
+      return until("the App Home", () => slack.views.slice(before).find(({ kind }) => kind === "publish"));
+    };
+    const first = await opened();
+    expect(first.user).toBe("U1ANA");
+    const shown = JSON.stringify(first.view);
+    for (const words of [
+      "Awaits your approval · 1",
+      "flag catalog-cache-v2-keys",
+      "PRO-2",
+      "not yours to approve",
+      "INV-2",
+      "86 %",
+    ])
+      expect(shown).toContain(words);
+    expect(shown).toContain(`archives/C0INC/p${post.ts.replace(".", "")}`);
+    await slack.press("U1ANA", "vigil_stop");
+    await until("the stop", () => handlers.commands.find(({ text }) => text.startsWith("stop")));
+    handlers.onHome = () =>
+      home({ stopped: "stopped by slack:U1ANA: fire", undelivered: [{ surface: "slack", count: 2, reason: "is_archived" }] });
+    await opened();
+    const second = await until("the stopped App Home", () =>
+      slack.views.map(({ view }) => JSON.stringify(view)).find((view) => view.includes("stopped by slack:U1ANA")),
+    );
+    expect(second).toContain("vigil_resume");
+    expect(second).not.toContain("vigil_stop");
+    expect(second).toContain("2 messages to slack could not be delivered");
   });
 
   it("refuses a configuration in which one emoji would both vote and approve", () => {

@@ -1,6 +1,6 @@
 import type { Answer, Investigation, InvestigationReport } from "../../src/domain/investigation.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
-import type { AnomalyPicture, InvestigationView, ProposalView } from "../../src/flows/ports.ts";
+import type { AnomalyPicture, HomeFacts, InvestigationView, ProposalView } from "../../src/flows/ports.ts";
 import { anomaly, noCost, offline, report } from "./domain-samples.ts";
 
 const MINUTE = 60_000;
@@ -233,6 +233,30 @@ export const pending = (changed: Partial<Proposal> = {}): ProposalView => ({
 export function answer(text = "catalog is slower since 02:41 UTC [E1].", changed: Partial<Answer> = {}): Answer {
   const [first] = fullReport().evidence;
   return { text, evidence: first ? [first] : [], mind: offline, cost: noCost, report: null, ...changed };
+}
+
+export function home(changed: Partial<HomeFacts> = {}): HomeFacts {
+  return {
+    stopped: null,
+    mind: "offline reasoner",
+    watchedSeries: 27,
+    awaiting: [
+      { proposal: proposal(), yours: true },
+      {
+        proposal: proposal({ id: "PRO-2", summary: "deploy cart in production: 5.1.0 → 5.0.9", requester: "slack:U1ANA" }),
+        yours: false,
+      },
+    ],
+    running: [{ id: "INV-2", title: "checkout errors", startedAt: ONSET }],
+    figures: [
+      { name: "Investigations", value: "14" },
+      { name: "Accuracy", value: "86 %" },
+      { name: "Time to cause", value: "2.3 min" },
+      { name: "Hours saved", value: "6.5" },
+    ],
+    undelivered: [],
+    ...changed,
+  };
 }
 
 /** Text that tries everything: pings, links, markup, secrets of the eyes, and sheer size. */

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -14,6 +14,8 @@ export interface SlackPost {
   text: string;
   blocks: Json[];
   metadata: { event_type: string; event_payload: Json } | null;
+  /** Shown in the channel, too. */
+  broadcast: boolean;
   edits: number;
   /** Text of a stream, and its tasks by id. */
   stream: { state: "streaming" | "stopped"; markdown: string; tasks: Map<string, Json> } | null;
@@ -45,7 +47,9 @@ export class FakeSlack {
   readonly statuses: { method: string; args: Json }[] = [];
   /** Validation failures: a good client leaves this empty. */
   readonly refused: { method: string; wrong: string[] }[] = [];
-  readonly channels = new Map<string, { archived: boolean; member: boolean }>([["C0INC", { archived: false, member: true }]]);
+  readonly channels = new Map<string, { archived: boolean; member: boolean; private?: boolean; shared?: boolean }>([
+    ["C0INC", { archived: false, member: true }],
+  ]);
   readonly users = new Map<string, Json>();
   readonly groups = new Map<string, string[]>();
   readonly acks = new Map<string, { payload: unknown; after: number }>();
@@ -100,6 +104,12 @@ export class FakeSlack {
     this.#faults.set(method, [...(this.#faults.get(method) ?? []), ...faults]);
   }
 
+  /** Asks its clients to connect anew, as Slack does every few hours. */
+  refreshConnections(): void {
+    for (const socket of this.#sockets)
+      socket.send(JSON.stringify({ type: "disconnect", reason: "refresh_requested", debug_info: {} }));
+  }
+
   dropConnections(): void {
     for (const socket of this.#sockets) socket.terminate();
     this.#sockets.clear();
@@ -135,6 +145,69 @@ export class FakeSlack {
     return (await this.#deliver({ type: "events_api", payload, accepts_response_payload: false, ...retry })).after;
   }
 
+  /** What Slack sends for an event over HTTP: a signed POST. `skew` moves the time in seconds; `tamper` changes the body after signing. */
+  async eventByHttp(
+    to: { readonly port: number; readonly secret: string },
+    event: Json,
+    options: { eventId?: string; team?: string; skew?: number; tamper?: boolean; signature?: string | null } = {},
+  ): Promise<{ status: number; after: number }> {
+    const body = JSON.stringify({
+      type: "event_callback",
+      token: "legacy-verification-token",
+      team_id: options.team ?? BOT.team_id,
+      api_app_id: BOT.app_id,
+      event,
+      event_id: options.eventId ?? `Ev${randomUUID()}`,
+      event_time: Math.floor(this.#clock),
+      authorizations: [{ team_id: BOT.team_id, user_id: BOT.user_id, is_bot: true, is_enterprise_install: false }],
+    });
+    return this.#signed(to, body, "application/json", options);
+  }
+
+  async commandByHttp(
+    to: { readonly port: number; readonly secret: string },
+    user: string,
+    text: string,
+    trigger = `trigger.${randomUUID()}`,
+  ): Promise<{ status: number; after: number }> {
+    const body = new URLSearchParams({
+      command: "/vigil",
+      text,
+      user_id: user,
+      user_name: user.toLowerCase(),
+      team_id: BOT.team_id,
+      team_domain: "team",
+      channel_id: "C0INC",
+      channel_name: "incidents",
+      trigger_id: trigger,
+      response_url: `${this.origin}/response/1`,
+      api_app_id: BOT.app_id,
+    });
+    return this.#signed(to, body.toString(), "application/x-www-form-urlencoded", {});
+  }
+
+  async #signed(
+    { port, secret }: { readonly port: number; readonly secret: string },
+    body: string,
+    type: string,
+    { skew = 0, tamper = false, signature }: { skew?: number; tamper?: boolean; signature?: string | null },
+  ): Promise<{ status: number; after: number }> {
+    const timestamp = String(Math.floor(Date.now() / 1_000) + skew);
+    const right = `v0=${createHmac("sha256", secret).update(`v0:${timestamp}:${body}`).digest("hex")}`;
+    const sent = performance.now();
+    const response = await fetch(`http://127.0.0.1:${port}/slack/events`, {
+      method: "POST",
+      headers: {
+        "content-type": type,
+        "x-slack-request-timestamp": timestamp,
+        ...(signature === null ? {} : { "x-slack-signature": signature ?? right }),
+      },
+      body: tamper ? body.replace("T0TEAM", "T0TEAN") : body,
+    });
+    await response.text();
+    return { status: response.status, after: performance.now() - sent };
+  }
+
   /** Mentions the bot in a channel; returns the post. */
   async mention(user: string, text: string, thread: string | null = null): Promise<SlackPost> {
     const post = this.write(user, `<@${BOT.user_id}> ${text}`, thread);
@@ -159,6 +232,25 @@ export class FakeSlack {
       actions: [{ ...action, block_id: "b", action_ts: "1", ...changed }],
     };
     return this.#deliver({ type: "interactive", payload, accepts_response_payload: false });
+  }
+
+  /** Someone presses a button of the App Home that was published last. */
+  async press(user: string, actionId: string): Promise<void> {
+    const view = this.views.findLast(({ kind }) => kind === "publish")?.view;
+    const action = elementsOf((view?.blocks ?? []) as Json[]).find((element) => element.action_id === actionId);
+    if (!action) throw new Error(`No element ${actionId} in the App Home`);
+    const payload = {
+      type: "block_actions",
+      team: { id: BOT.team_id, domain: "team" },
+      user: { id: user, username: user.toLowerCase(), name: user.toLowerCase(), team_id: BOT.team_id },
+      api_app_id: BOT.app_id,
+      token: "",
+      trigger_id: `trigger.${randomUUID()}`,
+      container: { type: "view", view_id: "V1" },
+      view: { ...view, id: "V1", team_id: BOT.team_id },
+      actions: [{ ...action, block_id: "b", action_ts: "1" }],
+    };
+    await this.#deliver({ type: "interactive", payload, accepts_response_payload: false });
   }
 
   /** Someone submits the modal that was opened last. */
@@ -305,10 +397,27 @@ export class FakeSlack {
       case "conversations.replies":
       case "conversations.history":
         return this.#history(args);
-      case "conversations.info":
-        return this.channels.has(String(args.channel))
-          ? { ok: true, channel: { id: args.channel } }
-          : { ok: false, error: "channel_not_found" };
+      case "conversations.info": {
+        const channel = this.channels.get(String(args.channel));
+        if (!channel) return { ok: false, error: "channel_not_found" };
+        const { archived, private: hidden = false, shared = false } = channel;
+        return {
+          ok: true,
+          channel: {
+            id: args.channel,
+            is_private: hidden,
+            is_archived: archived,
+            is_im: false,
+            is_mpim: false,
+            is_ext_shared: shared,
+          },
+        };
+      }
+      case "chat.getPermalink":
+        return {
+          ok: true,
+          permalink: `https://team.slack.example/archives/${args.channel}/p${String(args.message_ts).replace(".", "")}`,
+        };
       case "views.open":
       case "views.publish":
       case "views.update":
@@ -374,6 +483,7 @@ export class FakeSlack {
       thread_ts: args.thread_ts ? String(args.thread_ts) : null,
       blocks: args.blocks as Json[] | undefined,
       metadata: args.metadata as SlackPost["metadata"],
+      broadcast: String(args.reply_broadcast) === "true",
     });
     return { ok: true, channel: post.channel, ts: post.ts, message: messageOf(post) };
   }
@@ -386,6 +496,7 @@ export class FakeSlack {
     const post = this.posts.find(({ channel, ts }) => channel === args.channel && ts === args.ts);
     if (!post) return { ok: false, error: "message_not_found" };
     if (post.user !== BOT.user_id) return { ok: false, error: "cant_update_message" };
+    if (post.stream?.state === "streaming") return { ok: false, error: "streaming_state_conflict" };
     post.text = String(args.text ?? post.text);
     if (args.blocks) post.blocks = args.blocks as Json[];
     if (args.metadata) post.metadata = args.metadata as SlackPost["metadata"];
@@ -447,8 +558,17 @@ export class FakeSlack {
       (post) =>
         post.channel === args.channel && (thread ? post.thread_ts === thread || post.ts === thread : post.thread_ts === null),
     );
-    const messages = found.slice(-Number(args.limit ?? 100)).map(messageOf);
-    return { ok: true, messages: thread ? messages : messages.reverse(), has_more: false };
+    // Channels come newest first; threads come oldest first, page by page.
+    const limit = Number(args.limit ?? 100);
+    if (!thread) return { ok: true, messages: found.slice(-limit).map(messageOf).reverse(), has_more: found.length > limit };
+    const from = Number(args.cursor ?? 0);
+    const more = from + limit < found.length;
+    return {
+      ok: true,
+      messages: found.slice(from, from + limit).map(messageOf),
+      has_more: more,
+      response_metadata: { next_cursor: more ? String(from + limit) : "" },
+    };
   }
 
   #view(method: string, args: Json): Json {
@@ -485,8 +605,17 @@ export class FakeSlack {
     thread_ts: string | null;
     blocks?: Json[] | undefined;
     metadata?: SlackPost["metadata"];
+    broadcast?: boolean;
   }): SlackPost {
-    const post: SlackPost = { metadata: null, edits: 0, stream: null, ...made, ts: this.#nextTs(), blocks: made.blocks ?? [] };
+    const post: SlackPost = {
+      metadata: null,
+      broadcast: false,
+      edits: 0,
+      stream: null,
+      ...made,
+      ts: this.#nextTs(),
+      blocks: made.blocks ?? [],
+    };
     this.posts.push(post);
     return post;
   }

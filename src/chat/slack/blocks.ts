@@ -133,6 +133,7 @@ export const ACTIONS = {
   stop: "vigil_stop",
   resume: "vigil_resume",
   refresh: "vigil_refresh",
+  open: "vigil_open",
 } as const;
 
 const word = (text: string, longest: number) => ({ type: "plain_text" as const, text: clip(text, longest), emoji: false });

@@ -1,17 +1,21 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "@slack/bolt";
 import type { WebClient, WebClientOptions } from "@slack/web-api";
 import { WebAPIPlatformError } from "@slack/web-api";
-import type { Verdict } from "../../domain/feedback.ts";
 import type { Log } from "../../flows/log.ts";
 import type { ChatHandlers } from "../../flows/ports.ts";
 import type { Card, CardBlock } from "../card.ts";
 import { picturePng } from "../picture.ts";
+import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "../reactions.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
 import type { Surface } from "../surface.ts";
-import { cardMessages, type EmojiWords, foldMessages, type SlackMessage } from "./blocks.ts";
-import { deliveryError, maybeDone, Pacer, patiently, slackClient } from "./client.ts";
+import { cardMessages, foldMessages, type SlackMessage } from "./blocks.ts";
+import { deliveryError, Pacer, patiently, slackClient } from "./client.ts";
 import { listen } from "./listeners.ts";
 import { People } from "./people.ts";
+import { Places } from "./places.ts";
+import { Posting } from "./posting.ts";
+import { threadKey } from "./questions.ts";
 import { boltApp, type Connection, slackLogger } from "./receiver.ts";
 import { SlackReply } from "./reply.ts";
 
@@ -29,40 +33,20 @@ export interface SlackOptions {
   readonly store: ChatStore;
   /** Workspaces that may speak to Vigil besides its own. */
   readonly allowedTeams?: readonly string[];
-  readonly emoji?: Partial<SlackEmoji>;
+  readonly emoji?: Partial<EmojiMeanings>;
   /** Milliseconds between two messages in one channel. */
   readonly gap?: number;
   readonly now?: () => number;
   readonly log: Log;
 }
 
-/** Names without colons. An emoji that decides must not be one that votes. */
-export interface SlackEmoji {
-  readonly approve: string;
-  readonly deny: string;
-  /** Tiers for which an emoji decides; the policy has the last word. */
-  readonly tiers: readonly string[];
-  readonly verdicts: Readonly<Record<string, Verdict>>;
-}
-
-export const DEFAULT_EMOJI: SlackEmoji = {
-  approve: "white_check_mark",
-  deny: "no_entry",
-  tiers: ["T1", "T2"],
-  verdicts: {
-    "+1": "correct",
-    thumbsup: "correct",
-    "-1": "incorrect",
-    thumbsdown: "incorrect",
-    large_yellow_circle: "partly",
-    mute: "noise",
-  },
-};
-
-const METADATA = "vigil_card";
-const HISTORY = 60;
 /** Older events are not taken up after a restart: nobody waits for them any more. */
 const REPLAY_WITHIN = 30 * 60_000;
+
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 60_000;
+/** Slack delivers an event again for some minutes; after a day nothing comes back. */
+const KEEP_SETTLED = 24 * 60 * 60_000;
 
 /** Slack as a surface. Posts by the Web API, listens by Bolt. */
 export function slackSurface(options: SlackOptions): Surface {
@@ -75,13 +59,13 @@ class SlackSurface implements Surface {
   readonly #client: WebClient;
   readonly #clientOptions: WebClientOptions;
   readonly #connection: Connection;
-  readonly #emoji: SlackEmoji;
-  readonly #words: EmojiWords;
-  readonly #pacer: Pacer;
+  readonly #emoji: EmojiMeanings;
+  readonly #posting: Posting;
   readonly #now: () => number;
   readonly #background = new Set<Promise<void>>();
   /** The last thing shown beside each card, so that an unchanged one is not sent again. */
   readonly #beside = new Map<string, string>();
+  readonly #stopping = new AbortController();
   #app: App | null = null;
   #picturesAllowed = true;
 
@@ -94,31 +78,51 @@ class SlackSurface implements Surface {
       throw new Error(
         "Slack needs an app token (SLACK_APP_TOKEN) for Socket Mode, or a signing secret (SLACK_SIGNING_SECRET) for HTTP.",
       );
-    this.#emoji = { ...DEFAULT_EMOJI, ...options.emoji };
-    for (const name of [this.#emoji.approve, this.#emoji.deny]) {
-      if (name in this.#emoji.verdicts)
-        throw new Error(`The emoji ${name} cannot both decide and vote; change slack.emoji so that they differ.`);
-    }
-    this.#words = this.#emoji;
+    this.#emoji = checkEmoji({ ...DEFAULT_EMOJI, ...options.emoji });
     this.#clientOptions = {
       logger: slackLogger(options.log),
       ...options.clientOptions,
       ...(apiUrl ? { slackApiUrl: apiUrl } : {}),
     };
     this.#client = slackClient(options.botToken, this.#clientOptions);
-    this.#pacer = new Pacer(options.gap ?? 1_100);
+    this.#posting = new Posting(this.#client, new Pacer(options.gap ?? 1_100));
     this.#now = options.now ?? Date.now;
   }
 
   /**
-   * Connects and listens.
+   * Connects and listens. While Slack is down it goes on trying, for Vigil must not wait for it.
    *
-   * @throws when Slack refuses the token; the message says what to do.
+   * @throws when Slack refuses the token, or the port is taken; the message says what to do.
    */
   async start(handlers: ChatHandlers): Promise<void> {
+    try {
+      await this.#connect(handlers);
+    } catch (error) {
+      const known = deliveryError(error);
+      if (known.kind !== "later") throw known;
+      this.#options.log.warn({ err: error }, "Slack cannot be reached; trying again until it can");
+      this.#inBackground(() => this.#keepConnecting(handlers));
+    }
+  }
+
+  async #keepConnecting(handlers: ChatHandlers): Promise<void> {
+    for (let pause = FIRST_PAUSE; !this.#stopping.signal.aborted; pause = Math.min(LONGEST_PAUSE, pause * 2)) {
+      await sleep(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      if (this.#stopping.signal.aborted) return;
+      try {
+        await this.#connect(handlers);
+        this.#options.log.info({}, "Slack is back");
+        return;
+      } catch (error) {
+        const known = deliveryError(error);
+        if (known.kind !== "later") return this.#options.log.error({ err: error }, known.message);
+      }
+    }
+  }
+
+  async #connect(handlers: ChatHandlers): Promise<void> {
     const { store, log, botToken, allowedTeams = [] } = this.#options;
     const own = await patiently(() => this.#client.auth.test());
-    const teams = new Set([own.team_id ?? "", ...allowedTeams]);
     const { app, replay } = boltApp({
       botToken,
       connection: this.#connection,
@@ -128,94 +132,86 @@ class SlackSurface implements Surface {
         settle: (eventId) => store.settle(this.name, eventId),
         open: () => store.open(this.name, this.#now() - REPLAY_WITHIN),
       },
+      rejected: (reason) =>
+        handlers
+          .refused({ kind: "auth_reject", actor: this.name, subject: "request", reason })
+          .catch((error) => log.error({ err: error }, "a refused request could not be written to the audit trail")),
       now: this.#now,
       log,
     });
+    const botUserId = own.user_id ?? "";
     listen(app, {
       client: this.#client,
       store,
       handlers,
       people: new People(this.#client, this.#now),
-      teams,
-      botUserId: own.user_id ?? "",
+      places: new Places(this.#client, this.#now),
+      teams: new Set([own.team_id ?? "", ...allowedTeams]),
+      botUserId,
       emoji: this.#emoji,
-      replyTo: (place) => new SlackReply({ client: this.#client, place, pacer: this.#pacer, emoji: this.#words, log }),
+      replyTo: (place) =>
+        new SlackReply({
+          client: this.#client,
+          posting: this.#posting,
+          place,
+          emoji: this.#emoji,
+          botUserId,
+          later: async (card, { channel, thread }, message) => {
+            if (message) await store.saveRef(card.subject, this.name, message);
+            await store.want(card.subject, this.name, threadKey(channel, thread), card, this.#now());
+          },
+          log,
+        }),
       now: this.#now,
       log,
     });
     this.#app = app;
     await app.start();
     this.#inBackground(async () => {
+      await store.forgetSettled(this.#now() - KEEP_SETTLED);
       const count = await replay();
       if (count > 0) log.info({ count }, "took up what a restart had interrupted");
     });
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await this.#app?.stop().catch((error) => this.#options.log.debug({ err: error }, "Slack's connection did not close cleanly"));
     this.#app = null;
     await Promise.allSettled(this.#background);
   }
 
   async post(card: Card, thread: MessageRef | null, again: boolean): Promise<MessageRef> {
+    const channel = thread?.channel ?? this.#options.channel;
+    const { subject } = card;
     try {
-      const known = again ? await this.#find(card.subject, thread) : null;
-      const ref = known ?? (await this.#postNew(card, thread));
-      if (known) await this.update(ref, card);
-      else this.#inBackground(() => this.#showBeside(card, ref, thread));
+      const known = again ? await this.#posting.find(channel, thread?.message ?? null, subject) : null;
+      if (known) {
+        await this.update(known, card, thread);
+        return known;
+      }
+      const ref = await this.#posting.post({
+        channel,
+        thread: thread?.message ?? null,
+        subject,
+        message: cardMessages(card, this.#emoji).root,
+        // Somebody must decide, also those who do not follow the thread.
+        broadcast: card.kind === "proposal" && card.buttons.length > 0,
+      });
+      this.#inBackground(() => this.#showBeside(card, ref, thread));
       return ref;
     } catch (error) {
       throw deliveryError(error);
     }
   }
 
-  async update(ref: MessageRef, card: Card): Promise<void> {
-    const { root } = cardMessages(card, this.#words);
+  async update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void> {
     try {
-      await this.#pacer.run(ref.channel, () =>
-        this.#client.chat.update({ channel: ref.channel, ts: ref.message, ...root, metadata: metadataOf(card) }),
-      );
-      await this.#showBeside(card, ref, null);
+      await this.#posting.edit(ref, card.subject, cardMessages(card, this.#emoji).root);
+      await this.#showBeside(card, ref, thread);
     } catch (error) {
       throw deliveryError(error);
     }
-  }
-
-  /** A lost response is not a lost message: it is looked for before anything is posted again. */
-  async #postNew(card: Card, thread: MessageRef | null): Promise<MessageRef> {
-    const channel = thread?.channel ?? this.#options.channel;
-    const { root } = cardMessages(card, this.#words);
-    try {
-      const posted = await this.#pacer.run(channel, () =>
-        this.#client.chat.postMessage({
-          channel,
-          ...(thread ? { thread_ts: thread.message } : {}),
-          ...root,
-          metadata: metadataOf(card),
-          unfurl_links: false,
-          unfurl_media: false,
-        }),
-      );
-      return { channel: posted.channel ?? channel, message: posted.ts ?? "" };
-    } catch (error) {
-      const found = maybeDone(error) ? await this.#find(card.subject, thread).catch(() => null) : null;
-      if (found) return found;
-      throw error;
-    }
-  }
-
-  async #find(subject: string, thread: MessageRef | null): Promise<MessageRef | null> {
-    const channel = thread?.channel ?? this.#options.channel;
-    const asked = { channel, include_all_metadata: true, limit: HISTORY };
-    const { messages = [] } = thread
-      ? await this.#client.conversations.replies({ ...asked, ts: thread.message })
-      : await this.#client.conversations.history(asked);
-    const found = messages.find((message) => {
-      const { event_type: type, event_payload: payload } =
-        (message as { metadata?: { event_type?: string; event_payload?: unknown } }).metadata ?? {};
-      return type === METADATA && (payload as { subject?: unknown } | undefined)?.subject === subject;
-    });
-    return found?.ts ? { channel, message: found.ts } : null;
   }
 
   /** What belongs to a card but not into its message: the picture, what a page would fold, what did not fit. */
@@ -224,7 +220,7 @@ class SlackSurface implements Surface {
     const picture = card.body.find((block): block is CardBlock & { type: "picture" } => block.type === "picture");
     if (picture) await this.#showPicture(card.subject, picture, root);
     // A proposal's details are behind its button; its card stays short.
-    const messages = card.kind === "proposal" ? [] : [...cardMessages(card, this.#words).overflow, ...foldMessages(card)];
+    const messages = card.kind === "proposal" ? [] : [...cardMessages(card, this.#emoji).overflow, ...foldMessages(card)];
     for (const [index, message] of messages.entries()) await this.#showDetail(`${card.subject}#${index}`, message, root);
   }
 
@@ -234,21 +230,10 @@ class SlackSurface implements Surface {
     const { store } = this.#options;
     const known = await store.ref(subject, this.name);
     const { channel } = root;
-    if (known) {
-      await patiently(() => this.#pacer.run(channel, () => this.#client.chat.update({ channel, ts: known.message, ...message })));
-    } else {
-      const posted = await patiently(() =>
-        this.#pacer.run(channel, () =>
-          this.#client.chat.postMessage({
-            channel,
-            thread_ts: root.message,
-            ...message,
-            unfurl_links: false,
-            unfurl_media: false,
-          }),
-        ),
-      );
-      await store.saveRef(subject, this.name, { channel, message: posted.ts ?? "" });
+    if (known) await patiently(() => this.#posting.edit({ channel, message: known.message }, subject, message));
+    else {
+      const posted = await patiently(() => this.#posting.post({ channel, thread: root.message, subject, message }));
+      await store.saveRef(subject, this.name, posted);
     }
     this.#beside.set(subject, content);
   }
@@ -282,6 +267,3 @@ class SlackSurface implements Surface {
     this.#background.add(done);
   }
 }
-
-/** Ids only: metadata can be read by every app of the workspace. */
-const metadataOf = (card: Card) => ({ event_type: METADATA, event_payload: { subject: card.subject } });

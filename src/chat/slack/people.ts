@@ -36,6 +36,11 @@ export class People {
     return { surface: "slack", id, name: plain(name, 80) };
   }
 
+  /** False when it cannot be told: a question of a person must not be lost. */
+  async isBot(id: string): Promise<boolean> {
+    return (await this.#look(id).catch(() => null))?.is_bot === true;
+  }
+
   /** Someone who may decide at all: a full, active, human member of one of these workspaces. */
   async member(id: string, teams: ReadonlySet<string>): Promise<Person> {
     let user: SlackUser;

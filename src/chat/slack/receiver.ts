@@ -10,6 +10,8 @@ export type Connection =
 /** Bolt refuses requests older than this; we refuse those as far ahead of our clock, too. */
 const LONGEST_SKEW = 300;
 
+const MOST_BYTES = 1_000_000;
+
 class FromTheFuture extends Error {
   override readonly name = "FromTheFuture";
 }
@@ -30,10 +32,12 @@ export function boltApp(options: {
   readonly connection: Connection;
   readonly clientOptions: WebClientOptions;
   readonly inbox: Inbox;
+  /** Told about each request that was refused for its signature or its time. */
+  readonly rejected: (reason: string) => void;
   readonly now: () => number;
   readonly log: Log;
 }): { readonly app: App; readonly replay: () => Promise<number> } {
-  const { botToken, connection, clientOptions, inbox, now, log } = options;
+  const { botToken, connection, clientOptions, inbox, rejected, now, log } = options;
   const logger = slackLogger(log);
   const common = {
     token: botToken,
@@ -44,15 +48,24 @@ export function boltApp(options: {
   const app =
     connection.mode === "socket"
       ? new App({ ...common, socketMode: true, appToken: connection.appToken })
-      : new App({ ...common, receiver: httpReceiver(connection.signingSecret, connection.port) });
+      : new App({ ...common, receiver: httpReceiver(connection.signingSecret, connection.port, rejected) });
   const process = app.processEvent.bind(app);
   app.processEvent = async (event: ReceiverEvent) => {
     const sentAt = Number(event.customProperties?.timestamp);
     if (sentAt - now() / 1_000 > LONGEST_SKEW) throw new FromTheFuture("The request's time is ahead of this clock.");
     const body = event.body as Record<string, unknown>;
+    const command = commandId(body);
+    // A command or shortcut that arrives twice is a request that somebody replays.
+    if (command !== null && (await inbox.takeIn(command, null)) !== "new") return event.ack();
     const id = body.type === "event_callback" && typeof body.event_id === "string" ? body.event_id : null;
-    if (id === null) return process(event);
-    if ((await inbox.takeIn(id, body)) !== "new") return event.ack();
+    if (id === null) {
+      await process(event);
+      if (command !== null) await inbox.settle(command);
+      return;
+    }
+    // Slack's old verification token is a secret that nothing here needs.
+    const { token: _token, ...kept } = body;
+    if ((await inbox.takeIn(id, kept)) !== "new") return event.ack();
     await process(event);
     await inbox.settle(id);
   };
@@ -67,16 +80,33 @@ export function boltApp(options: {
   return { app, replay };
 }
 
-function httpReceiver(signingSecret: string, port: number): HTTPReceiver {
-  return new HTTPReceiver({
+function commandId({ type, command, trigger_id: trigger }: Record<string, unknown>): string | null {
+  const once = typeof command === "string" || type === "message_action";
+  return once && typeof trigger === "string" && trigger ? `trigger:${trigger}` : null;
+}
+
+function httpReceiver(signingSecret: string, port: number, rejected: (reason: string) => void): HTTPReceiver {
+  const receiver = new HTTPReceiver({
     signingSecret,
     port,
+    bodyLimit: MOST_BYTES,
+    // Without the header it is no number, and Bolt refuses the request before this matters.
     customPropertiesExtractor: (request) => ({ timestamp: Number(request.headers["x-slack-request-timestamp"]) }),
     processEventErrorHandler: async ({ error, response }) => {
       response.writeHead(error.name === "FromTheFuture" ? 401 : 500).end();
       return true;
     },
+    dispatchErrorHandler: async ({ response }) => void response.writeHead(404).end(),
   });
+  const { requestListener } = receiver;
+  receiver.requestListener = (request, response) => {
+    response.once("finish", () => {
+      if (response.statusCode === 401)
+        rejected(`a request from ${request.socket.remoteAddress ?? "nowhere"} had a wrong signature or a wrong time`);
+    });
+    return requestListener(request, response);
+  };
+  return receiver;
 }
 
 /** Slack's libraries write to our log. */

@@ -4,11 +4,13 @@ import type { Log } from "../../flows/log.ts";
 import type { Reply } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import { answerCard, note, workingCard } from "../cards/answer.ts";
+import type { MessageRef } from "../store.ts";
 import { clip } from "../text.ts";
 import { cardMessages, type EmojiWords, foldMessages, type SlackMessage } from "./blocks.ts";
-import { type Pacer, patiently } from "./client.ts";
+import { maybeDone, patiently } from "./client.ts";
 import { LIMITS } from "./limits.ts";
 import { clipSlack, escapeSlack, streamMarkdown } from "./mrkdwn.ts";
+import type { Posting } from "./posting.ts";
 
 const STATUS = { running: "in_progress", done: "complete", failed: "error" } as const;
 
@@ -18,6 +20,19 @@ export interface ReplyPlace {
   readonly thread: string;
   readonly user: string;
   readonly team: string;
+  /** `ts` of the question. */
+  readonly asked: string;
+}
+
+export interface ReplyOptions {
+  readonly client: WebClient;
+  readonly posting: Posting;
+  readonly place: ReplyPlace;
+  readonly emoji: EmojiWords;
+  readonly botUserId: string;
+  /** Takes an answer that Slack does not take now, with the message that it should replace, and delivers it when Slack is back. */
+  readonly later: (card: Card, place: ReplyPlace, message: MessageRef | null) => Promise<void>;
+  readonly log: Log;
 }
 
 /**
@@ -25,26 +40,20 @@ export interface ReplyPlace {
  * A stream that Slack ended meanwhile (tools took minutes) is finished by editing its message.
  */
 export class SlackReply implements Reply {
-  readonly #client: WebClient;
-  readonly #place: ReplyPlace;
-  readonly #pacer: Pacer;
-  readonly #emoji: EmojiWords;
-  readonly #log: Log;
+  readonly #options: ReplyOptions;
   readonly #stream: ChatStreamer;
   readonly #steps = new Map<string, InvestigationStep>();
-  /** The plain message that stands in for the stream. */
+  /** The message that stands in for the stream. */
   #plainTs: string | null = null;
   #streaming = true;
+  /** Slack may have begun a stream although no answer came. */
+  #startUnknown = false;
   #queue: Promise<void> = Promise.resolve();
   #stopped = false;
   #said = false;
 
-  constructor(options: { client: WebClient; place: ReplyPlace; pacer: Pacer; emoji: EmojiWords; log: Log }) {
-    this.#client = options.client;
-    this.#place = options.place;
-    this.#pacer = options.pacer;
-    this.#emoji = options.emoji;
-    this.#log = options.log;
+  constructor(options: ReplyOptions) {
+    this.#options = options;
     const { channel, thread, user, team } = options.place;
     this.#stream = options.client.chatStream({
       channel,
@@ -60,36 +69,22 @@ export class SlackReply implements Reply {
     return this.#said;
   }
 
-  get place(): ReplyPlace {
-    return this.#place;
-  }
-
   step(step: InvestigationStep): Promise<void> {
     return this.#inOrder(async () => {
       if (this.#stopped || this.#said) return;
       this.#steps.set(step.id, step);
       if (this.#streaming && (await this.#task(step))) return;
-      await this.#edit(workingCard(this.#place.messageId, [...this.#steps.values()]));
+      // Only progress: when it cannot be shown now, the next step or the answer shows more.
+      await this.#show(workingCard(this.#options.place.messageId, [...this.#steps.values()]));
     });
   }
 
   answer(answer: Answer): Promise<void> {
-    return this.#inOrder(async () => {
-      if (this.#stopped || this.#said) return;
-      const card = answerCard(this.#place.messageId, answer);
-      const markdown = streamMarkdown(answer.text);
-      if (!(this.#streaming && (await this.#finish(markdown, card)))) await this.#edit(card);
-      this.#said = true;
-    });
+    return this.#finally(answerCard(this.#options.place.messageId, answer), answer.text);
   }
 
   sorry(text: string): Promise<void> {
-    return this.#inOrder(async () => {
-      if (this.#stopped || this.#said) return;
-      const card = note(text, "attention");
-      if (!(this.#streaming && (await this.#finish(streamMarkdown(text), { ...card, body: [] })))) await this.#edit(card);
-      this.#said = true;
-    });
+    return this.#finally({ ...note(text, "attention"), subject: this.#subject }, text);
   }
 
   /** The person pressed Stop: whatever still comes is dropped. */
@@ -98,14 +93,34 @@ export class SlackReply implements Reply {
     return this.#inOrder(async () => {
       if (this.#said) return;
       this.#said = true;
-      // Slack has closed the stream itself.
-      await this.#edit(note("Stopped, as you asked."));
+      await this.#show({ ...note("Stopped, as you asked."), subject: this.#subject });
+    });
+  }
+
+  get #subject(): string {
+    return `answer:${this.#options.place.messageId}`;
+  }
+
+  #finally(card: Card, text: string): Promise<void> {
+    return this.#inOrder(async () => {
+      if (this.#stopped || this.#said) return;
+      this.#said = true;
+      if (this.#streaming && (await this.#finish(streamMarkdown(text), card))) return;
+      try {
+        await this.#show(card);
+      } catch (error) {
+        const { channel } = this.#options.place;
+        const ts = this.#plainTs ?? this.#stream.ts ?? null;
+        this.#options.log.warn({ err: error, channel }, "Slack does not take an answer now; it waits in the outbox");
+        await this.#options.later(card, this.#options.place, ts === null ? null : { channel, message: ts });
+      }
     });
   }
 
   #inOrder(work: () => Promise<void>): Promise<void> {
+    const { channel, thread } = this.#options.place;
     this.#queue = this.#queue.then(work).catch((error) => {
-      this.#log.warn({ err: error, channel: this.#place.channel, thread: this.#place.thread }, "an answer could not be shown");
+      this.#options.log.warn({ err: error, channel, thread }, "a part of an answer could not be shown");
     });
     return this.#queue;
   }
@@ -133,7 +148,7 @@ export class SlackReply implements Reply {
     if ([...markdown].length > LIMITS.streamText) return this.#lost(new Error("the answer is longer than a stream may be"));
     // The text is in the stream already; the blocks add the evidence and the small print.
     const [details] = foldMessages(card);
-    const context = cardMessages({ ...card, title: "", badge: "", body: [] }, this.#emoji).root.blocks;
+    const context = cardMessages({ ...card, title: "", badge: "", body: [] }, this.#options.emoji).root.blocks;
     const blocks = [...(details?.blocks.slice(0, 40) ?? []), ...(card.context.length > 0 ? context : [])];
     try {
       await this.#stream.stop({ markdown_text: markdown, ...(blocks.length > 0 ? { blocks } : {}) });
@@ -144,34 +159,43 @@ export class SlackReply implements Reply {
   }
 
   #lost(error: unknown): false {
-    this.#log.debug({ err: error }, "no stream here; going on with a plain message");
+    this.#options.log.debug({ err: error }, "no stream here; going on with a plain message");
     this.#streaming = false;
+    this.#startUnknown = this.#stream.ts === undefined && maybeDone(error);
     return false;
   }
 
   /** Posts or edits the plain message; what does not fit follows below it. */
-  async #edit(card: Card): Promise<void> {
-    const { root, overflow } = cardMessages(card, this.#emoji);
-    const ts = this.#plainTs ?? this.#stream.ts ?? null;
-    this.#streaming = false;
-    this.#plainTs = ts === null ? await this.#post(root) : await this.#update(ts, root);
+  async #show(card: Card): Promise<void> {
+    const { root, overflow } = cardMessages(card, this.#options.emoji);
+    await this.#leaveStream();
+    if (this.#plainTs === null) this.#plainTs = await this.#post(root, this.#subject);
+    else await this.#edit(this.#plainTs, root);
     if (card.tone === "working") return;
-    for (const more of [...overflow, ...foldMessages(card)]) await this.#post(more);
+    for (const [index, more] of [...overflow, ...foldMessages(card)].entries())
+      await this.#post(more, `${this.#subject}#${index}`);
   }
 
-  async #post(message: SlackMessage): Promise<string | null> {
-    const { channel, thread } = this.#place;
-    const posted = await patiently(() =>
-      this.#pacer.run(channel, () =>
-        this.#client.chat.postMessage({ channel, thread_ts: thread, ...message, unfurl_links: false, unfurl_media: false }),
-      ),
-    );
-    return posted.ts ?? null;
+  /** Slack refuses to edit a message that still streams. */
+  async #leaveStream(): Promise<void> {
+    const { posting, place, botUserId } = this.#options;
+    const { channel, thread, asked } = place;
+    this.#streaming = false;
+    if (this.#plainTs !== null) return;
+    const ts = this.#startUnknown ? await posting.findStream(channel, thread, botUserId, asked) : (this.#stream.ts ?? null);
+    if (ts !== null) await patiently(() => posting.endStream(channel, ts));
+    this.#startUnknown = false;
+    this.#plainTs = ts;
   }
 
-  async #update(ts: string, message: SlackMessage): Promise<string> {
-    const { channel } = this.#place;
-    await patiently(() => this.#pacer.run(channel, () => this.#client.chat.update({ channel, ts, ...message })));
-    return ts;
+  async #post(message: SlackMessage, subject: string): Promise<string> {
+    const { posting, place } = this.#options;
+    const posted = await patiently(() => posting.post({ channel: place.channel, thread: place.thread, subject, message }));
+    return posted.message;
+  }
+
+  async #edit(ts: string, message: SlackMessage): Promise<void> {
+    const { posting, place } = this.#options;
+    await patiently(() => posting.edit({ channel: place.channel, message: ts }, this.#subject, message));
   }
 }

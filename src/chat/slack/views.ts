@@ -1,9 +1,10 @@
-import type { HomeView, ModalView, PlainTextElement } from "@slack/types";
+import type { HomeView, KnownBlock, ModalView, PlainTextElement } from "@slack/types";
+import type { HomeFacts } from "../../flows/ports.ts";
 import { type Card, VERDICTS } from "../card.ts";
-import { clip } from "../text.ts";
+import { clip, clock, plain } from "../text.ts";
 import { ACTIONS, foldBlocks } from "./blocks.ts";
 import { LIMITS } from "./limits.ts";
-import { mrkdwn, piecesOf } from "./mrkdwn.ts";
+import { clipSlack, escapeSlack, mrkdwn, piecesOf } from "./mrkdwn.ts";
 
 const word = (text: string, longest: number): PlainTextElement => ({
   type: "plain_text",
@@ -46,11 +47,11 @@ export function detailsModal(card: Card): ModalView {
 }
 
 /** Asks for the verdict, the real cause and what was missed. */
-export function feedbackModal(investigationId: string): ModalView {
+export function feedbackModal(metadata: string): ModalView {
   return {
     type: "modal",
     callback_id: VIEWS.feedback,
-    private_metadata: investigationId,
+    private_metadata: metadata,
     title: word("What was it really?", LIMITS.modalTitle),
     submit: word("Save", LIMITS.modalTitle),
     close: word("Cancel", LIMITS.modalTitle),
@@ -97,35 +98,103 @@ export function feedbackModal(investigationId: string): ModalView {
   };
 }
 
-/** The App Home: what runs, what awaits approval, what it was worth, and the kill switch. `status` and `report` are Markdown. */
-export function homeView(status: string, report: string): HomeView {
-  const text = (markdown: string) => piecesOf(mrkdwn(markdown), LIMITS.section).slice(0, 20).map(section);
+/**
+ * The App Home: what waits for a decision, what runs, what it was worth, and the kill switch. `links` lead to messages, by subject; `notice` is
+ * the Markdown answer to what was pressed last.
+ */
+export function homeView(facts: HomeFacts, links: ReadonlyMap<string, string>, notice: string | null): HomeView {
+  const { stopped, awaiting, running, figures, undelivered } = facts;
+  const yours = awaiting.filter((one) => one.yours).length;
+  const heading = (text: string): KnownBlock => ({ type: "header", text: word(text, LIMITS.header) });
+  const linked = (subject: string, text: string): KnownBlock => {
+    const url = links.get(subject);
+    const button = url && {
+      accessory: {
+        type: "button" as const,
+        action_id: clip(`${ACTIONS.open}_${subject}`, 255),
+        text: word("Open", LIMITS.button),
+        url,
+      },
+    };
+    return { ...section(clipSlack(text, LIMITS.section)), ...(button || {}) };
+  };
   return {
     type: "home",
     blocks: [
-      { type: "header", text: word("Vigil", LIMITS.header) },
-      ...text(status),
+      ...(notice ? piecesOf(mrkdwn(notice), LIMITS.section).slice(0, 4).map(section) : []),
+      section(
+        stopped
+          ? `🛑 *Stopped.* No action runs. ${escapeSlack(clip(stopped, 500))}`
+          : `✅ *Ready.* Watching ${facts.watchedSeries} series. Mind: ${escapeSlack(clip(facts.mind, 80))}.`,
+      ),
       {
         type: "actions",
         elements: [
-          {
-            type: "button",
-            action_id: ACTIONS.stop,
-            style: "danger",
-            text: word("Stop all actions", LIMITS.button),
-            confirm: {
-              title: word("Stop all actions?", LIMITS.confirmTitle),
-              text: word("No action runs until people resume. Pending proposals are cancelled.", LIMITS.confirmText),
-              confirm: word("Stop", LIMITS.confirmButton),
-              deny: word("Cancel", LIMITS.confirmButton),
-            },
-          },
-          { type: "button", action_id: ACTIONS.resume, text: word("Resume", LIMITS.button) },
+          ...(stopped
+            ? [{ type: "button" as const, action_id: ACTIONS.resume, text: word("Resume", LIMITS.button) }]
+            : [
+                {
+                  type: "button" as const,
+                  action_id: ACTIONS.stop,
+                  style: "danger" as const,
+                  text: word("Stop all actions", LIMITS.button),
+                  confirm: {
+                    title: word("Stop all actions?", LIMITS.confirmTitle),
+                    text: word("No action runs until people resume. Pending proposals are cancelled.", LIMITS.confirmText),
+                    confirm: word("Stop", LIMITS.confirmButton),
+                    deny: word("Cancel", LIMITS.confirmButton),
+                  },
+                },
+              ]),
           { type: "button", action_id: ACTIONS.refresh, text: word("Refresh", LIMITS.button) },
         ],
       },
+      ...undelivered
+        .slice(0, 5)
+        .map(({ surface, count, reason }) =>
+          section(
+            clipSlack(
+              `⚠️ *${count} message${count === 1 ? "" : "s"} to ${escapeSlack(surface)} could not be delivered.* ${escapeSlack(reason)}`,
+              LIMITS.section,
+            ),
+          ),
+        ),
+      heading(yours > 0 ? `Awaits your approval · ${yours}` : "Awaits approval"),
+      ...(awaiting.length === 0 ? [section("Nothing waits.")] : []),
+      ...awaiting
+        .slice(0, 20)
+        .map(({ proposal, yours: mine }) =>
+          linked(
+            `proposal:${proposal.id}`,
+            [
+              `${mine ? "🟠 " : ""}*${escapeSlack(plain(proposal.summary, 200))}*`,
+              `${proposal.id} · ${proposal.risk.tier} · ${proposal.approvals.length} of ${proposal.neededApprovals} approvals · expires ${clock(proposal.expiresAt)} UTC${mine ? "" : " · not yours to approve"}`,
+            ].join("\n"),
+          ),
+        ),
+      heading("Running investigations"),
+      ...(running.length === 0 ? [section("None.")] : []),
+      ...running
+        .slice(0, 20)
+        .map(({ id, title, startedAt }) =>
+          linked(`investigation:${id}`, `🔎 *${escapeSlack(plain(title, 200))}*\n${id} · since ${clock(startedAt)} UTC`),
+        ),
       { type: "divider" },
-      ...text(report),
+      heading("What it was worth"),
+      section(
+        figures.length === 0
+          ? "Nothing measured yet."
+          : clipSlack(
+              figures.map(({ name, value }) => `${escapeSlack(name)}: *${escapeSlack(value)}*`).join("\n"),
+              LIMITS.section,
+            ),
+      ),
+      {
+        type: "context",
+        elements: [
+          { type: "mrkdwn", text: "`/vigil help` says what you can type; it works when the model is down.", verbatim: true },
+        ],
+      },
     ],
   };
 }

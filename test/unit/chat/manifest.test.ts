@@ -1,12 +1,13 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 
 const root = join(import.meta.dirname, "../../..");
 const manifest = parse(readFileSync(join(root, "manifest.yml"), "utf8"));
-const source = ["listeners.ts", "index.ts", "reply.ts", "people.ts"]
-  .map((file) => readFileSync(join(root, "src/chat/slack", file), "utf8"))
+const folder = join(root, "src/chat/slack");
+const source = readdirSync(folder)
+  .map((file) => readFileSync(join(folder, file), "utf8"))
   .join("\n");
 
 const length = (text: string) => [...text].length;
@@ -69,12 +70,15 @@ describe("manifest.yml", () => {
       "app_mentions:read": 'app.event("app_mention"',
       "assistant:write": "agents.sessions",
       "channels:history": "conversations.history",
+      "channels:read": "conversations.info",
       "chat:write": "chat.postMessage",
       commands: "app.command",
       "files:write": "files.uploadV2",
       "groups:history": "conversations.replies",
-      "im:history": '"im"',
+      "groups:read": "conversations.info",
+      "im:history": 'channel_type === "im"',
       "reactions:read": 'app.event("reaction_added"',
+      "usergroups:read": "usergroups.users.list",
       "users:read": "users.info",
     };
     expect([...manifest.oauth_config.scopes.bot].sort()).toEqual(Object.keys(needs).sort());

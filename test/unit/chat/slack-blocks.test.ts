@@ -5,7 +5,7 @@ import { proposalCard } from "../../../src/chat/cards/proposal.ts";
 import { cardMessages, foldMessages } from "../../../src/chat/slack/blocks.ts";
 import { readable, streamMarkdown } from "../../../src/chat/slack/mrkdwn.ts";
 import { denyModal, detailsModal, feedbackModal, homeView } from "../../../src/chat/slack/views.ts";
-import { answer, finished, fullReport, HOSTILE, pending, running } from "../../support/chat-samples.ts";
+import { answer, finished, fullReport, HOSTILE, home, pending, proposal, running } from "../../support/chat-samples.ts";
 import { judgeBlocks, judgeView } from "../../support/fake-slack-blocks.ts";
 
 const emoji = { approve: "white_check_mark", deny: "no_entry", tiers: ["T1", "T2"] };
@@ -67,7 +67,18 @@ describe("Block Kit", () => {
     expect(judgeView(detailsModal(proposalCard(wild)))).toEqual([]);
     expect(wrongWith(answerCard("m", answer(huge, { evidence })))).toEqual([]);
     expect(wrongWith(answerCard("m", answer("")))).toEqual([]);
-    expect(judgeView(homeView(huge, huge))).toEqual([]);
+    const crowd = Array.from({ length: 60 }, () => ({ proposal: proposal({ summary: huge, id: huge }), yours: true }));
+    const wide = {
+      stopped: huge,
+      mind: huge,
+      awaiting: crowd,
+      running: crowd.map(() => ({ id: huge, title: huge, startedAt: 0 })),
+      figures: crowd.map(() => ({ name: huge, value: huge })),
+      undelivered: crowd.map(() => ({ surface: huge, count: 2, reason: huge })),
+    };
+    const links = new Map(crowd.map(() => [`proposal:${huge}`, "https://team.slack.example/archives/C1/p1"]));
+    expect(judgeView(homeView(home(wide), links, huge))).toEqual([]);
+    expect(judgeView(homeView(home(), new Map(), null))).toEqual([]);
     expect(judgeView(denyModal("{}"))).toEqual([]);
     expect(judgeView(feedbackModal("INV-1"))).toEqual([]);
   });
