@@ -80,5 +80,5 @@ describe("LaunchDarkly (stub)", () => {
   });
 });
 
-survivalContract("LaunchDarkly", (url) => new LaunchDarkly({ url, ...WHO, timeout: 300 }).list());
-survivalContract("LaunchDarkly", (url) => new LaunchDarkly({ url, ...WHO, timeout: 300 }).check());
+survivalContract("LaunchDarkly", (url, timeout) => new LaunchDarkly({ url, ...WHO, timeout }).list());
+survivalContract("LaunchDarkly", (url, timeout) => new LaunchDarkly({ url, ...WHO, timeout }).check());
