@@ -98,7 +98,7 @@ class RunningApp {
     const conversations = new ConversationRepository(this.#stores.state);
     const web = webSurface({
       store: conversations,
-      picture: (id) => investigations.picture(id),
+      picture: async (id) => (await investigations.picture(id)) ?? this.#stores.recordings.answerPicture(id),
       state: () => this.#pageState(),
       demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
       host: config.server.host,
@@ -127,6 +127,7 @@ class RunningApp {
       feedback: this.#stores.feedback,
       agent: core.agent,
       channel: presenter,
+      recordings: this.#stores.recordings,
       picture: (anomaly) => this.#watcher?.picture(anomaly) ?? Promise.resolve(null),
       now: () => Date.now(),
       log: this.#log,
@@ -179,6 +180,8 @@ class RunningApp {
         const id = await presenter.investigationAt(at);
         return id ? investigations.get(id) : null;
       },
+      recordings: this.#stores.recordings,
+      revise: (id, report, recording) => investigator.revise(id, report, recording),
       now: () => Date.now(),
       log: this.#log,
     });
@@ -346,7 +349,7 @@ class RunningApp {
         const id = await presenter.investigationAt(at);
         if (id) investigator.cancel(id);
       },
-      command: (text, user) =>
+      command: (text, user, at) =>
         runCommand(
           {
             status: async () => ({
@@ -372,6 +375,7 @@ class RunningApp {
                 anomalies,
                 question: `investigate ${service}`,
                 requester: actor(who),
+                channel: `${at.surface}:${at.channel}`,
               });
               return opened.id;
             },

@@ -5,7 +5,7 @@ import { rollBackDeploy } from "./actions/catalogue/roll-back-deploy.ts";
 import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
 import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
 import { createSreAgent } from "./agent/index.ts";
-import type { AnomalyScanner, SreAgent } from "./agent/types.ts";
+import type { AnomalyScanner, ReplayingAgent } from "./agent/types.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
@@ -18,12 +18,14 @@ import type { ReportSources } from "./flows/report.ts";
 import { historyScanner } from "./flows/scan.ts";
 import { onCallSource } from "./inbound.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
+import { agentOptions } from "./minds.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
 import { KnowledgeRepository } from "./store/knowledge.ts";
 import { LearningRepository } from "./store/learning.ts";
 import { ProposalRepository } from "./store/proposals.ts";
+import { RecordingRepository } from "./store/recordings.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
 import { FlagdFile } from "./targets/flagd/index.ts";
@@ -43,6 +45,7 @@ export interface Stores {
   readonly telemetry: TelemetryStore;
   readonly investigations: InvestigationRepository;
   readonly feedback: FeedbackRepository;
+  readonly recordings: RecordingRepository;
 }
 
 export async function openStores(config: Config): Promise<Stores> {
@@ -55,6 +58,7 @@ export async function openStores(config: Config): Promise<Stores> {
     telemetry,
     investigations: new InvestigationRepository(state),
     feedback: new FeedbackRepository(state),
+    recordings: new RecordingRepository(state),
   };
 }
 
@@ -68,7 +72,7 @@ export interface Core {
   readonly knowledge: Knowledge;
   readonly learning: Learning;
   readonly actions: Actions;
-  readonly agent: SreAgent;
+  readonly agent: ReplayingAgent;
   readonly graph: () => Promise<ServiceGraph>;
   readonly catalog: () => Promise<readonly CatalogEntry[]>;
   readonly records: ReportSources;
@@ -134,7 +138,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
   await learning.refresh();
 
   let scanner = historyScanner(telemetry, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
-  const { model } = config;
+  const onCall = onCallSource(config);
   const agent = createSreAgent(
     {
       metrics: telemetry,
@@ -147,21 +151,10 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
       desk: { actions: actions.proposable, file: (request) => actions.file(request) },
       causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
       clock,
+      ...(onCall ? { onCall } : {}),
       learned: learning,
     },
-    {
-      prompts: resolve(import.meta.dirname, "../prompts"),
-      model:
-        model.apiKey || model.baseUrl
-          ? {
-              name: model.name ?? "gpt-5-mini",
-              ...(model.apiKey ? { apiKey: model.apiKey } : {}),
-              ...(model.baseUrl ? { baseUrl: model.baseUrl } : {}),
-              timeout: model.timeoutSeconds * SECOND,
-            }
-          : undefined,
-      budget: { dollars: model.maxDollarsPerInvestigation },
-    },
+    { ...agentOptions(config), memory: investigations },
   );
   return {
     knowledge,

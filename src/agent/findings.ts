@@ -1,10 +1,12 @@
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { CausalTestResult, Evidence } from "../domain/investigation.ts";
+import type { CausalTestResult, Evidence, Hypothesis } from "../domain/investigation.ts";
 import type { SearchHit } from "../domain/knowledge.ts";
+import type { OnCallPerson } from "../domain/oncall.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import type { CatalogEntry, ServiceGraph } from "../domain/service.ts";
-import type { ChangeEvent, MetricKind, RedSignal, ServiceName, Severity } from "../domain/telemetry.ts";
-import type { EpochMs } from "../domain/time.ts";
+import type { ChangeEvent, MetricKind, MetricPoint, RedSignal, ServiceName, Severity } from "../domain/telemetry.ts";
+import type { EpochMs, Milliseconds } from "../domain/time.ts";
+import type { Objection } from "./objection.ts";
 import type { AttributeContrast } from "./statistics/contrast.ts";
 import type { Comparison } from "./statistics/series.ts";
 import type { LearnedPrior } from "./types.ts";
@@ -16,6 +18,12 @@ export interface SeriesFinding extends Comparison {
   readonly signal: RedSignal | null;
   readonly kind: MetricKind | null;
   readonly unit: string;
+  /** Both courses, for a picture; only where one series was asked for. */
+  readonly course?: {
+    readonly during: readonly MetricPoint[];
+    readonly baseline: readonly MetricPoint[];
+    readonly shift: Milliseconds;
+  };
 }
 
 export interface TemplateFinding {
@@ -72,6 +80,10 @@ export type Details =
   | { readonly kind: "causes"; readonly service: ServiceName | null; readonly ranked: readonly CauseRank[] }
   | { readonly kind: "anomalies"; readonly scanned: readonly ServiceName[]; readonly anomalies: readonly Anomaly[] }
   | { readonly kind: "causal"; readonly flag: string; readonly result: CausalTestResult | null; readonly refusal: string | null }
+  | { readonly kind: "on_call"; readonly service: ServiceName | null; readonly people: readonly OnCallPerson[] }
+  /** What a tool of another server said. */
+  | { readonly kind: "foreign"; readonly server: string }
+  | { readonly kind: "statement"; readonly objection: Objection; readonly held: readonly Hypothesis[] }
   | { readonly kind: "proposal"; readonly proposal: Proposal | null; readonly refusal: string | null };
 
 export interface Finding {

@@ -65,41 +65,62 @@ function same({ value, decimals, unit }: Quoted, known: number): boolean {
   });
 }
 
-const NOTHING: CitedText = { text: "Nothing that evidence bears.", evidence: [] };
+const NOTHING = "Nothing that evidence bears.";
 
-/** Strikes claims that evidence does not bear. Hypotheses lose citations that do not exist; one left with none is open, not supported. */
-export function ground(draft: ReportDraft, known: readonly Evidence[]): { readonly draft: ReportDraft; readonly struck: number } {
+export interface Grounded {
+  readonly draft: ReportDraft;
+  readonly struck: number;
+  /** How many were checked: texts, citations of hypotheses and of their predictions, supported hypotheses, and the headline. */
+  readonly claims: number;
+}
+
+/**
+ * Strikes claims that evidence does not bear. Hypotheses lose citations that do not exist; one left with none is open, not supported, and a
+ * prediction that cites nothing real has not been looked at.
+ */
+export function ground(draft: ReportDraft, known: readonly Evidence[]): Grounded {
   let struck = 0;
+  let claims = 0;
   const ids = new Set(known.map(({ id }) => id));
-  const strike = (claim: CitedText): ReportDraft["whatChanged"] => {
+  const bears = (claim: CitedText): boolean => {
+    claims++;
     const harmless =
       claim.evidence.length === 0 &&
       numbers(claim.text.replace(NAMES, " ")).length === 0 &&
       /^(?:no|nothing|none)\b/i.test(claim.text);
-    if (harmless || isGrounded(claim, known)) return { text: claim.text, evidence: [...claim.evidence] };
-    struck++;
-    return { text: NOTHING.text, evidence: [] };
+    const borne = harmless || isGrounded(claim, known);
+    if (!borne) struck++;
+    return borne;
   };
-  const factors = draft.contributingFactors.filter((claim) => {
-    const bears = isGrounded(claim, known);
-    if (!bears) struck++;
-    return bears;
-  });
+  const strike = (claim: ReportDraft["whatChanged"]): ReportDraft["whatChanged"] =>
+    bears(claim) ? claim : { text: NOTHING, evidence: [] };
+  const real = (cited: readonly string[]): string[] => {
+    const kept = cited.filter((id) => ids.has(id));
+    claims += cited.length;
+    struck += cited.length - kept.length;
+    return kept;
+  };
   const hypotheses = draft.hypotheses.map((one) => {
-    const evidenceFor = one.evidenceFor.filter((id) => ids.has(id));
-    const evidenceAgainst = one.evidenceAgainst.filter((id) => ids.has(id));
-    struck += one.evidenceFor.length - evidenceFor.length + one.evidenceAgainst.length - evidenceAgainst.length;
+    const [evidenceFor, evidenceAgainst] = [real(one.evidenceFor), real(one.evidenceAgainst)];
+    const predictions = one.predictions.map((each) => {
+      const evidence = real(each.evidence);
+      return { ...each, evidence, held: each.evidence.length > 0 && evidence.length === 0 ? null : each.held };
+    });
+    if (one.status === "supported") claims++;
     const unsupported = one.status === "supported" && evidenceFor.length === 0;
-    if (unsupported) struck++;
+    if (!unsupported) return { ...one, evidenceFor, evidenceAgainst, predictions };
+    struck++;
     return {
       ...one,
       evidenceFor,
       evidenceAgainst,
-      status: unsupported ? ("open" as const) : one.status,
-      confidence: unsupported ? Math.min(one.confidence, 0.3) : one.confidence,
+      predictions,
+      status: "open" as const,
+      confidence: Math.min(one.confidence, 0.3),
     };
   });
   let { headline } = draft;
+  claims++;
   if (!numbersOccur(headline, known)) {
     struck++;
     // The leading hypothesis tells the story as well; its numbers must be borne too.
@@ -110,24 +131,28 @@ export function ground(draft: ReportDraft, known: readonly Evidence[]): { readon
     ...draft,
     headline,
     hypotheses,
-    contributingFactors: factors,
+    contributingFactors: draft.contributingFactors.filter(bears),
     whatChanged: strike(draft.whatChanged),
     whatElseIsAnomalous: strike(draft.whatElseIsAnomalous),
     seenBefore: strike(draft.seenBefore),
     blastRadiusOfActing: strike(draft.blastRadiusOfActing),
   };
-  return { draft: grounded, struck };
+  return { draft: grounded, struck, claims };
 }
 
 /** Strikes sentences of a free answer that quote numbers which no cited (or, without citation, no) evidence holds. */
-export function groundText(text: string, known: readonly Evidence[]): { readonly text: string; readonly struck: number } {
+export function groundText(
+  text: string,
+  known: readonly Evidence[],
+): { readonly text: string; readonly struck: number; readonly claims: number } {
   let struck = 0;
-  const kept = text.split(/(?<=[.!?])\s+(?=\S)/).filter((sentence) => {
+  const sentences = text.split(/(?<=[.!?])\s+(?=\S)/);
+  const kept = sentences.filter((sentence) => {
     const ids = [...sentence.matchAll(/\bE\d+\b/g)].map(([id]) => id);
     const cited = ids.length > 0 ? known.filter(({ id }) => ids.includes(id)) : known;
     const bears = cited.length >= new Set(ids).size && numbersOccur(sentence.replace(/\[?E\d+\]?/g, " "), cited);
     if (!bears) struck++;
     return bears;
   });
-  return { text: kept.join(" "), struck };
+  return { text: kept.join(" "), struck, claims: sentences.length };
 }

@@ -1,2 +1,12 @@
-export { type AgentOptions, type Budget, DEFAULT_BUDGET, DEFAULT_PRICES, type ModelOptions, type PriceTable } from "./options.ts";
+export {
+  type AgentOptions,
+  type Budget,
+  type ContextView,
+  DEFAULT_BUDGET,
+  DEFAULT_DAILY,
+  DEFAULT_PRICES,
+  type ModelOptions,
+  type PriceTable,
+} from "./options.ts";
+export type { Recording } from "./recording.ts";
 export { createSreAgent } from "./sre-agent.ts";

@@ -1,4 +1,7 @@
+import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
+import type { DailyLimits, SpendingMemory } from "./model/spending.ts";
+import type { Observer } from "./observe.ts";
 
 /** Dollars per million tokens. */
 export interface Price {
@@ -14,24 +17,49 @@ export interface ModelOptions {
   readonly azure?: { readonly instance: string; readonly deployment: string; readonly apiVersion: string };
   /** For one answer of the model. */
   readonly timeout?: Milliseconds;
+  /** Asks for the answer piece by piece; for servers that cannot do otherwise. */
+  readonly streaming?: boolean;
 }
 
 export interface AgentOptions {
-  /** Absent: the offline reasoner does everything. */
-  readonly model?: ModelOptions | undefined;
+  /** Tried in this order; the offline reasoner comes after the last. None: it does everything. */
+  readonly models?: readonly ModelOptions[];
   /** Folder with the prompts. */
   readonly prompts: string;
   readonly minimumConfidence?: number;
   readonly toolTimeout?: Milliseconds;
   readonly toolTokens?: number;
   readonly budget?: Partial<Budget>;
+  readonly daily?: Partial<DailyLimits>;
+  /** Keeps the day's spending over restarts. */
+  readonly memory?: SpendingMemory;
   /** Valid on the date it names; unknown models count as `fallback`. */
   readonly prices?: PriceTable;
+  /** Further tries of one call after a failure that may pass. */
   readonly retries?: number;
   /** Wall clock. */
   readonly wall?: () => EpochMs;
+  /** In [0, 1), for the jitter between tries. */
+  readonly random?: () => number;
+  /** Traces and counts; nothing is counted without. */
+  readonly observer?: Observer;
+  /** Sees what a model would be sent each time the offline reasoner is asked: for measuring how much that is. */
+  readonly onContext?: (context: ContextView) => void;
 }
 
+export interface MessageView {
+  readonly text: string;
+  /** Tool calls as JSON, or empty. */
+  readonly calls: string;
+}
+
+export interface ContextView {
+  readonly systemPrompt: string;
+  readonly tools: readonly StructuredToolInterface[];
+  readonly messages: readonly MessageView[];
+}
+
+/** Ceilings of one investigation or answer. */
 export interface Budget {
   readonly tokens: number;
   readonly dollars: number;
@@ -47,6 +75,8 @@ export interface PriceTable {
 }
 
 export const DEFAULT_BUDGET: Budget = { tokens: 150_000, dollars: 0.5, duration: 180_000, modelCalls: 20, toolCalls: 40 };
+
+export const DEFAULT_DAILY: DailyLimits = { dollars: 20, dollarsPerChannel: 10 };
 
 /** List prices of the vendor; keep your own in the configuration. Local models cost nothing: set them to 0. */
 export const DEFAULT_PRICES: PriceTable = {

@@ -61,3 +61,37 @@ export function renderPrompt(prompt: Prompt, inputs: Readonly<Record<string, str
 
 /** `investigate@1`. */
 export const versionOf = ({ name, version }: Prompt): string => `${name}@${version}`;
+
+/** A prompt filled in, with the versions of everything that it is made of. */
+export interface Composed {
+  readonly text: string;
+  readonly versions: readonly string[];
+}
+
+/** All prompts of a folder that code uses, read and checked once. Inputs that are names of parts are filled with those parts. */
+export class Prompts {
+  readonly #known: ReadonlyMap<string, Prompt>;
+
+  /** @throws PromptError when one of them cannot be used */
+  constructor(folder: string) {
+    this.#known = new Map([...PARTS, ...WHOLE].map((name) => [name, loadPrompt(folder, name)]));
+  }
+
+  compose(name: (typeof WHOLE)[number], values: Readonly<Record<string, string>>): Composed {
+    const whole = this.#get(name);
+    const parts = whole.inputs.filter((input) => (PARTS as readonly string[]).includes(input)).map((part) => this.#get(part));
+    const own = (prompt: Prompt) =>
+      Object.fromEntries(prompt.inputs.flatMap((key) => (key in values ? [[key, values[key] ?? ""]] : [])));
+    const filled = Object.fromEntries(parts.map((part) => [part.name, renderPrompt(part, own(part))]));
+    return { text: renderPrompt(whole, { ...own(whole), ...filled }), versions: [whole, ...parts].map(versionOf) };
+  }
+
+  #get(name: string): Prompt {
+    const prompt = this.#known.get(name);
+    if (!prompt) throw new PromptError(`There is no prompt ${name}.`);
+    return prompt;
+  }
+}
+
+const PARTS = ["role", "method", "evidence", "safety"] as const;
+const WHOLE = ["investigate", "answer", "task", "revise"] as const;

@@ -1,4 +1,4 @@
-import type { Cost, InvestigationReport, Mind } from "../domain/investigation.ts";
+import type { InvestigationReport, Mind } from "../domain/investigation.ts";
 import { flagState } from "./action-selector.ts";
 import { findingsOf } from "./findings.ts";
 import { ground } from "./grounding.ts";
@@ -9,13 +9,14 @@ import type { Session } from "./session.ts";
 export function assemble(
   draft: ReportDraft,
   session: Session,
-  given: { readonly mind: Mind; readonly cost: Cost; readonly prompts: readonly string[]; readonly minimumConfidence: number },
+  given: { readonly mind: Mind; readonly prompts: readonly string[]; readonly minimumConfidence: number },
 ): InvestigationReport {
-  const { draft: grounded, struck } = ground(draft, session.evidence);
-  const hypotheses = grounded.hypotheses
-    .map((one) => ({ ...one, confidence: clamp(session.deps.learned.calibrate(one.confidence)) }))
-    .sort((a, b) => b.confidence - a.confidence)
-    .map((one, index) => ({ ...one, id: `H${index + 1}` }));
+  const { draft: grounded, struck, claims } = ground(draft, session.evidence);
+  const calibrate = (raw: number) => clamp(session.deps.learned.calibrate(raw));
+  const hypotheses = session
+    .hold(grounded.hypotheses, { only: true })
+    .map((one) => ({ ...one, confidence: calibrate(one.confidence), trail: one.trail?.map(calibrate) ?? [] }))
+    .sort((a, b) => b.confidence - a.confidence);
   const confidence = hypotheses[0]?.confidence ?? 0;
   const rawConfidence = Math.max(0, ...grounded.hypotheses.map((one) => clamp(one.confidence)));
   const unsure = grounded.outcome === "cause_found" && confidence < given.minimumConfidence;
@@ -47,8 +48,9 @@ export function assemble(
     proposals: session.proposals,
     nextChecks: grounded.nextChecks,
     struckClaims: struck,
+    claims,
     mind: given.mind,
-    cost: given.cost,
+    cost: session.cost,
     prompts: given.prompts,
   };
 }

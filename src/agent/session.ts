@@ -1,8 +1,12 @@
-import type { CausalTestResult, Evidence, EvidenceId, InvestigationStep } from "../domain/investigation.ts";
+import { type Context, context } from "@opentelemetry/api";
+import type { CausalTestResult, Cost, Evidence, EvidenceId, Hypothesis, InvestigationStep } from "../domain/investigation.ts";
 import type { RedSignal, ServiceName, TimeRange } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import { cleanUntrusted } from "../domain/untrusted.ts";
 import { type Finding, findingsOf } from "./findings.ts";
+import { type Held, Ledger } from "./ledger.ts";
+import { type Observer, unobserved } from "./observe.ts";
+import type { Recording } from "./recording.ts";
 import type { ReportDraft } from "./report-schema.ts";
 import type { AgentDependencies, AgentEvents } from "./types.ts";
 
@@ -23,12 +27,25 @@ export class Session {
   readonly focus: Focus;
   readonly investigationId: string;
   readonly requester: string;
+  /** Whose daily budget it counts against; null counts against the whole day's only. */
+  readonly channel: string | null;
   readonly signal: AbortSignal;
+  /** Wall clock. */
+  readonly startedAt: EpochMs;
+  /** Answers calls instead of the sources: a replay. */
+  readonly recording: Recording | null;
+  readonly ledger = new Ledger();
+  readonly observer: Observer;
+  /** Of the span that stands for all of this. */
+  trace: Context;
   readonly proposals: string[] = [];
   readonly findings: Finding[] = [];
   draft: ReportDraft | null = null;
   invalidDrafts = 0;
+  /** A mind found that the message should change the investigation of its thread. */
+  reopens = false;
   toolCalls = 0;
+  modelCalls = 0;
   inputTokens = 0;
   outputTokens = 0;
   dollars = 0;
@@ -47,17 +64,51 @@ export class Session {
     readonly signal: AbortSignal;
     readonly events: AgentEvents;
     readonly wall: () => EpochMs;
+    readonly channel?: string | null | undefined;
     /** Evidence ids go on after this number; 0 for a new investigation. */
     readonly evidenceSoFar?: number;
+    /** What was found before, when an investigation is taken up again; its calls are not repeated. */
+    readonly findings?: readonly Finding[];
+    readonly recording?: Recording | null;
+    readonly observer?: Observer;
   }) {
     this.deps = given.deps;
     this.focus = given.focus;
     this.investigationId = given.investigationId;
     this.requester = given.requester;
+    this.channel = given.channel ?? null;
     this.signal = given.signal;
+    this.startedAt = given.wall();
+    this.recording = given.recording ?? null;
+    this.observer = given.observer ?? unobserved();
+    this.trace = context.active();
     this.#events = given.events;
     this.#wall = given.wall;
     this.#lastId = given.evidenceSoFar ?? 0;
+    for (const finding of given.findings ?? []) {
+      const { id, tool, args } = finding.evidence;
+      this.findings.push(finding);
+      this.#cache.set(callKey(tool, args), Promise.resolve(finding));
+      this.#lastId = Math.max(this.#lastId, Number(id.slice(1)) || 0);
+    }
+  }
+
+  /** Updates the rivals and shows them. */
+  hold(stated: readonly Held[], options: { readonly only?: boolean } = {}): readonly Hypothesis[] {
+    const held = this.ledger.hold(stated, options);
+    this.progress();
+    return held;
+  }
+
+  /** What it has cost so far. */
+  get cost(): Cost {
+    const { inputTokens, outputTokens, dollars, toolCalls, modelCalls } = this;
+    return { inputTokens, outputTokens, dollars, toolCalls, modelCalls, duration: this.#wall() - this.startedAt };
+  }
+
+  /** Shows what is held and what it has cost. */
+  progress(): void {
+    this.#events.onProgress?.({ hypotheses: this.ledger.hypotheses, cost: this.cost });
   }
 
   get evidence(): readonly Evidence[] {
@@ -70,6 +121,7 @@ export class Session {
 
   /** Every service known to telemetry or to the catalogue. */
   services(): Promise<readonly ServiceName[]> {
+    if (this.recording) return Promise.resolve(this.recording.services);
     this.#services ??= Promise.all([this.deps.metrics.services().catch(() => []), this.deps.catalog().catch(() => [])]).then(
       ([seen, catalogued]) => [...new Set([...seen, ...catalogued.map(({ name }) => name)])].sort(),
     );
@@ -147,4 +199,10 @@ export class Session {
       throw error;
     }
   }
+}
+
+/** Equal for calls that ask the same; the order of arguments and those left out do not matter. */
+export function callKey(tool: string, args: Readonly<Record<string, unknown>>): string {
+  const given = Object.entries(args).filter(([, value]) => value !== undefined && value !== null);
+  return `${tool} ${JSON.stringify(given.sort(([a], [b]) => (a < b ? -1 : 1)))}`;
 }

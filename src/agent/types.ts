@@ -1,11 +1,21 @@
 import type { z } from "zod";
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Answer, CausalTestResult, CauseKind, InvestigationReport, InvestigationStep } from "../domain/investigation.ts";
+import type {
+  Answer,
+  CausalTestResult,
+  CauseKind,
+  Cost,
+  Hypothesis,
+  InvestigationReport,
+  InvestigationStep,
+} from "../domain/investigation.ts";
 import type { KnowledgeBase } from "../domain/knowledge.ts";
+import type { OnCallSource } from "../domain/oncall.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import type { CatalogEntry } from "../domain/service.ts";
 import type { ChangeSource, LogSource, MetricSource, RedSignal, ServiceName, TraceSource } from "../domain/telemetry.ts";
 import type { Clock, EpochMs } from "../domain/time.ts";
+import type { Recording } from "./recording.ts";
 
 export interface InvestigateRequest {
   readonly investigationId: string;
@@ -14,6 +24,8 @@ export interface InvestigateRequest {
   readonly question: string | null;
   /** Who is asking, or `vigil` when nobody did; becomes the requester of any proposal. */
   readonly requester: string;
+  /** Whose daily budget it counts against, `slack:C0123`; null where there is none. */
+  readonly channel?: string | null;
 }
 
 export interface ConversationTurn {
@@ -31,19 +43,37 @@ export interface QuestionRequest {
     readonly id: string;
     readonly anomalies: readonly Anomaly[];
     readonly report: InvestigationReport | null;
+    /** What its tools found, so that it can be taken up again. */
+    readonly recording?: Recording | null;
   } | null;
   readonly requester: string;
+  readonly channel?: string | null;
+}
+
+/** What is known while an investigation runs. */
+export interface Progress {
+  readonly hypotheses: readonly Hypothesis[];
+  readonly cost: Cost;
 }
 
 export interface AgentEvents {
   /** Called when a step starts and again, with the same id, when it ends. */
   onStep(step: InvestigationStep): void;
+  /** Called when the rivals were weighed and when something was spent. */
+  onProgress?(progress: Progress): void;
+  /** Called at the end, with everything that a replay or a second look needs. */
+  onRecorded?(recording: Recording): void;
 }
 
 /** The one who reasons. Never throws for a failing model: it falls back to the offline reasoner and says so in `mind`. */
 export interface SreAgent {
   investigate(request: InvestigateRequest, events: AgentEvents, signal: AbortSignal): Promise<InvestigationReport>;
   answer(request: QuestionRequest, events: AgentEvents, signal: AbortSignal): Promise<Answer>;
+}
+
+export interface ReplayingAgent extends SreAgent {
+  /** Investigates once more from what was recorded, with this agent's model and prompts. Asks no source and files nothing. */
+  replay(recording: Recording, events: AgentEvents, signal: AbortSignal): Promise<InvestigationReport>;
 }
 
 /** An action of the catalogue as the agent sees it: enough to offer a tool, nothing that executes. */
@@ -102,6 +132,23 @@ export interface AnomalyScanner {
   scan(services: readonly ServiceName[], at: EpochMs): Promise<readonly Anomaly[]>;
 }
 
+/** One tool that another server offers and the operator allowed. */
+export interface ForeignTool {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of its arguments. */
+  readonly schema: Readonly<Record<string, unknown>>;
+  /** Where it comes from, for people. */
+  readonly server: string;
+  /** @returns what it says, as text written by others @throws with a reason that can be shown */
+  call(args: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<string>;
+}
+
+export interface ForeignTools {
+  /** Those that can be reached now. Never throws. */
+  list(): Promise<readonly ForeignTool[]>;
+}
+
 /** Everything the agent may use. Nothing in here can change the world except by filing a proposal or a cohort-limited causal test. */
 export interface AgentDependencies {
   readonly metrics: MetricSource;
@@ -114,6 +161,10 @@ export interface AgentDependencies {
   readonly desk: ProposalDesk;
   readonly causal: CausalTester;
   readonly clock: Clock;
+  /** Absent where no rota is connected. */
+  readonly onCall?: OnCallSource;
+  /** Tools of others, read-only; absent where none are connected. */
+  readonly foreign?: ForeignTools;
   /** What learning feeds back: hints about past verdicts, calibrated confidence. Absent pieces mean "nothing learned yet". */
   readonly learned: LearnedContext;
 }
@@ -122,8 +173,10 @@ export interface AgentDependencies {
 export interface LearnedContext {
   /** Maps a raw confidence to one that matches how often such claims were confirmed. */
   calibrate(raw: number): number;
-  /** Short texts for the prompt: confirmed examples and lessons from rejected ones. Fenced as data, never instructions. */
+  /** Short texts for the prompt: confirmed investigations, the most similar first. Fenced as data, never instructions. */
   exemplars(symptom: string): Promise<readonly string[]>;
+  /** Mistakes that people pointed out, the most similar first. Fenced as data. */
+  lessons?(symptom: string): Promise<readonly string[]>;
   /** What confirmed causes say of these services, strongest first; an entry without a service counts for all others. Absent: nothing. */
   priors?(services: readonly ServiceName[]): readonly LearnedPrior[];
 }

@@ -20,6 +20,7 @@ import {
   transcript,
 } from "../flows/eval/index.ts";
 import { type Embedder, LocalEmbedder, openKnowledge } from "../knowledge/index.ts";
+import { agentOptions } from "../minds.ts";
 import { KnowledgeRepository } from "../store/knowledge.ts";
 import { openStateDatabase } from "../store/state.ts";
 import { openTelemetryStore } from "../store/telemetry/index.ts";
@@ -107,16 +108,13 @@ function inMemory(shared: Embedder): EvalPlaces {
 function optionsFor(mind: string, config: Config, options: EvalOptions): AgentOptions {
   const prompts = resolve(options.prompts ?? join(import.meta.dirname, "../../prompts"));
   if (mind === "offline") return { prompts };
-  const { apiKey, baseUrl, timeoutSeconds, maxDollarsPerInvestigation } = config.model;
-  if (!apiKey && !baseUrl)
+  const { models } = agentOptions(config);
+  const [first] = models;
+  if (!first)
     throw new OperatorError(
       `The mind ${mind} needs a model endpoint: set OPENAI_API_KEY or OPENAI_BASE_URL, or use --mind offline.`,
     );
-  return {
-    prompts,
-    model: { name: mind, timeout: timeoutSeconds * SECOND, ...(apiKey ? { apiKey } : {}), ...(baseUrl ? { baseUrl } : {}) },
-    budget: { dollars: maxDollarsPerInvestigation },
-  };
+  return { ...agentOptions(config), prompts, models: [models.find(({ name }) => name === mind) ?? { ...first, name: mind }] };
 }
 
 interface Found {

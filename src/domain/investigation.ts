@@ -1,5 +1,5 @@
 import type { Anomaly } from "./anomaly.ts";
-import type { ServiceName } from "./telemetry.ts";
+import type { MetricPoint, ServiceName } from "./telemetry.ts";
 import type { EpochMs, Milliseconds } from "./time.ts";
 
 /** `E1`, `E2`, … within one investigation. */
@@ -28,6 +28,14 @@ export type CauseKind = "flag" | "deploy" | "dependency" | "resource" | "traffic
 
 export type HypothesisStatus = "supported" | "refuted" | "open";
 
+/** What must be seen if a hypothesis is true, so that looking can refute it. */
+export interface Prediction {
+  readonly text: string;
+  /** What looking showed; null while nobody looked. */
+  readonly held: boolean | null;
+  readonly evidence: readonly EvidenceId[];
+}
+
 export interface Hypothesis {
   readonly id: string;
   readonly statement: string;
@@ -41,6 +49,9 @@ export interface Hypothesis {
   readonly status: HypothesisStatus;
   readonly evidenceFor: readonly EvidenceId[];
   readonly evidenceAgainst: readonly EvidenceId[];
+  readonly predictions?: readonly Prediction[];
+  /** Its confidence after each time the rivals were weighed, oldest first. */
+  readonly trail?: readonly number[];
 }
 
 export interface CitedText {
@@ -81,6 +92,8 @@ export interface Cost {
   /** US dollars; 0 for the offline reasoner. */
   readonly dollars: number;
   readonly toolCalls: number;
+  /** Requests to models, tries after a failure included. */
+  readonly modelCalls?: number;
   readonly duration: Milliseconds;
 }
 
@@ -116,6 +129,8 @@ export interface InvestigationReport {
   readonly nextChecks: readonly string[];
   /** Claims struck because no evidence bore them. */
   readonly struckClaims: number;
+  /** Claims that were checked, struck ones included: the denominator of the strike rate. */
+  readonly claims?: number;
   readonly mind: Mind;
   readonly cost: Cost;
   /** Name and version of each prompt that was used, `investigate@3`. */
@@ -145,7 +160,21 @@ export interface Investigation {
   readonly startedAt: EpochMs;
   readonly finishedAt: EpochMs | null;
   readonly steps: readonly InvestigationStep[];
+  /** What is held of the rivals while it runs; the report's own afterwards. */
+  readonly hypotheses?: readonly Hypothesis[];
+  /** Spent so far, while it runs. */
+  readonly cost?: Cost;
   readonly report: InvestigationReport | null;
+}
+
+/** A measured course as a picture's data, with the one it is compared with shifted onto the same time. */
+export interface Chart {
+  readonly title: string;
+  /** Says in words what the picture shows. */
+  readonly alt: string;
+  readonly unit: string;
+  readonly points: readonly MetricPoint[];
+  readonly compared: readonly MetricPoint[];
 }
 
 /** An engineer's question answered in the thread. */
@@ -154,6 +183,9 @@ export interface Answer {
   readonly evidence: readonly Evidence[];
   readonly mind: Mind;
   readonly cost: Cost;
-  /** Set when the question turned out to need an investigation. */
+  /** Set when the question turned out to need an investigation, or changed the one of its thread. */
   readonly report: InvestigationReport | null;
+  /** The investigation that `report` replaces, because somebody objected or asked to look further. */
+  readonly revises?: string | null;
+  readonly chart?: Chart | null;
 }

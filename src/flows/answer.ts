@@ -1,15 +1,20 @@
+import type { Recording } from "../agent/recording.ts";
 import type { SreAgent } from "../agent/types.ts";
-import type { Investigation } from "../domain/investigation.ts";
+import type { Investigation, InvestigationReport } from "../domain/investigation.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Log } from "./log.ts";
+import { pictureKey, pictureOfChart } from "./picture.ts";
 import type { IncomingQuestion, Reply, ThreadRef } from "./ports.ts";
-import type { ConversationLog } from "./stores.ts";
+import type { ConversationLog, RecordingStore } from "./stores.ts";
 
 export interface AnswerDependencies {
   readonly agent: SreAgent;
   readonly conversation: ConversationLog;
   /** The investigation whose thread this is, or null. */
   readonly investigationAt: (at: ThreadRef) => Promise<Investigation | null>;
+  readonly recordings?: RecordingStore;
+  /** Puts the new report of an investigation in the place of the one that somebody objected to. */
+  readonly revise?: (id: string, report: InvestigationReport, recording: Recording | null) => Promise<boolean>;
   readonly now: () => EpochMs;
   readonly log: Log;
 }
@@ -40,6 +45,8 @@ export class Answerer {
     this.#running.set(abort, question.at);
     try {
       const investigation = await this.#deps.investigationAt(question.at);
+      const recorded = investigation ? await this.#deps.recordings?.recording(investigation.id) : null;
+      let recording: Recording | null = null;
       const answer = await agent.answer(
         {
           question: text,
@@ -48,12 +55,22 @@ export class Answerer {
             id: investigation.id,
             anomalies: investigation.anomalies,
             report: investigation.report,
+            recording: recorded ?? null,
           },
           requester: `${question.user.surface}:${question.user.id}`,
+          channel: `${question.at.surface}:${question.at.channel}`,
         },
-        { onStep: (step) => void reply.step(step).catch((error) => log.warn({ err: error }, "a step could not be shown")) },
+        {
+          onStep: (step) => void reply.step(step).catch((error) => log.warn({ err: error }, "a step could not be shown")),
+          onRecorded: (seen) => {
+            recording = seen;
+          },
+        },
         abort.signal,
       );
+      if (answer.revises && answer.report) await this.#deps.revise?.(answer.revises, answer.report, recording);
+      if (answer.chart)
+        await this.#deps.recordings?.saveAnswerPicture(pictureKey(question.messageId), pictureOfChart(answer.chart));
       await conversation.addTurn(question.at, {
         id: `${question.messageId}/answer`,
         at: now(),

@@ -1,17 +1,20 @@
 import { setMaxListeners } from "node:events";
-import type { SreAgent } from "../agent/types.ts";
+import type { Recording } from "../agent/recording.ts";
+import type { Progress, SreAgent } from "../agent/types.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Investigation, InvestigationStep } from "../domain/investigation.ts";
+import type { Investigation, InvestigationReport, InvestigationStep } from "../domain/investigation.ts";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Log } from "./log.ts";
 import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
-import type { FeedbackStore, InvestigationStore } from "./stores.ts";
+import type { FeedbackStore, InvestigationStore, RecordingStore } from "./stores.ts";
 
 export interface InvestigatorDependencies {
   readonly store: InvestigationStore;
   readonly feedback: FeedbackStore;
   readonly agent: SreAgent;
   readonly channel: IncidentChannel;
+  /** Where what they saw is kept; without it no second look and no replay. */
+  readonly recordings?: RecordingStore;
   /** Draws the anomaly against its expected band, or null when there is nothing to draw. */
   readonly picture: (anomaly: Anomaly) => Promise<AnomalyPicture | null>;
   /** Told of each finished investigation, after it was shown. */
@@ -43,6 +46,8 @@ export class Investigator {
     readonly anomalies: readonly Anomaly[];
     readonly question: string | null;
     readonly requester: string;
+    /** Whose daily budget it counts against. */
+    readonly channel?: string;
   }): Promise<Investigation> {
     const investigation: Investigation = {
       id: await this.#deps.store.nextId("INV"),
@@ -58,7 +63,7 @@ export class Investigator {
     };
     await this.#deps.store.save(investigation);
     await this.show(investigation);
-    this.#start(investigation, request.requester);
+    this.#start(investigation, request.requester, request.channel);
     return investigation;
   }
 
@@ -80,6 +85,18 @@ export class Investigator {
     const reopened: Investigation = { ...known, state: "running", finishedAt: null, steps: [] };
     await this.#deps.store.save(reopened);
     this.#start(reopened, "vigil");
+  }
+
+  /** Puts a new report in the place of the one that somebody objected to; the same message tells. False while it still runs. */
+  async revise(id: string, report: InvestigationReport, recording: Recording | null): Promise<boolean> {
+    const known = await this.#deps.store.get(id);
+    if (!known || this.#running.has(id)) return false;
+    const { hypotheses } = report;
+    const revised: Investigation = { ...known, state: "done", finishedAt: this.#deps.now(), hypotheses, report };
+    await this.#deps.store.save(revised);
+    if (recording) await this.#deps.recordings?.saveRecording(id, recording);
+    await this.show(revised);
+    return true;
   }
 
   /** Adds anomalies of the same incident to a running or finished investigation and shows them. */
@@ -123,21 +140,25 @@ export class Investigator {
     await this.#deps.channel.showInvestigation({ investigation, picture, feedback });
   }
 
-  #start(investigation: Investigation, requester: string): void {
+  #start(investigation: Investigation, requester: string, channel?: string): void {
     const abort = new AbortController();
     // Every tool call listens for the stop.
     setMaxListeners(100, abort.signal);
-    const done = this.#run(investigation, requester, abort.signal).finally(() => this.#running.delete(investigation.id));
+    const done = this.#run(investigation, requester, channel ?? null, abort.signal).finally(() =>
+      this.#running.delete(investigation.id),
+    );
     this.#running.set(investigation.id, { abort, done });
   }
 
-  async #run(opened: Investigation, requester: string, signal: AbortSignal): Promise<Investigation> {
+  async #run(opened: Investigation, requester: string, channel: string | null, signal: AbortSignal): Promise<Investigation> {
     const { store, agent, log } = this.#deps;
     const steps = new Map<string, InvestigationStep>();
+    let progress: Partial<Progress> = {};
+    let recording: Recording | null = null;
     const view = new Refresher(
       UPDATE_EVERY,
       async () => {
-        const current = await this.#merge(opened, { steps: [...steps.values()] });
+        const current = await this.#merge(opened, { steps: [...steps.values()], ...progress });
         await store.save(current);
         await this.show(current);
       },
@@ -148,8 +169,15 @@ export class Investigator {
     });
     try {
       const report = await agent.investigate(
-        { investigationId: opened.id, anomalies: opened.anomalies, question: opened.question, requester },
+        { investigationId: opened.id, anomalies: opened.anomalies, question: opened.question, requester, channel },
         {
+          onProgress: (known) => {
+            progress = known;
+            view.request();
+          },
+          onRecorded: (seen) => {
+            recording = seen;
+          },
           onStep: (step) => {
             steps.set(step.id, step);
             view.request();
@@ -163,8 +191,11 @@ export class Investigator {
         state: "done",
         finishedAt: this.#deps.now(),
         steps: [...steps.values()],
+        hypotheses: report.hypotheses,
+        cost: report.cost,
         report,
       });
+      if (recording) await this.#deps.recordings?.saveRecording(opened.id, recording);
       await store.save(finished);
       await this.show(finished);
       log.info({ investigation: finished.id, outcome: report.outcome, ms: report.cost.duration }, report.headline);
@@ -181,6 +212,7 @@ export class Investigator {
         state: signal.aborted ? "cancelled" : "failed",
         finishedAt: this.#deps.now(),
         steps: [...steps.values()],
+        ...progress,
       });
       await store.save(ended);
       await this.show(ended);

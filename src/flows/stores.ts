@@ -1,3 +1,4 @@
+import type { Recording } from "../agent/recording.ts";
 import type { Feedback } from "../domain/feedback.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { Investigation, InvestigationState } from "../domain/investigation.ts";
@@ -17,6 +18,15 @@ export interface InvestigationStore {
   list(filter?: { state?: InvestigationState; since?: EpochMs }): Promise<Investigation[]>;
   savePicture(id: string, picture: AnomalyPicture): Promise<void>;
   picture(id: string): Promise<AnomalyPicture | null>;
+}
+
+/** What investigations saw, and pictures that answers were given with. */
+export interface RecordingStore {
+  saveRecording(investigationId: string, recording: Recording): Promise<void>;
+  recording(investigationId: string): Promise<Recording | null>;
+  /** `key` names the message that shows it. */
+  saveAnswerPicture(key: string, picture: AnomalyPicture): Promise<void>;
+  answerPicture(key: string): Promise<AnomalyPicture | null>;
 }
 
 export interface Turn {

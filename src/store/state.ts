@@ -9,6 +9,7 @@ import { type InvestigationsTables, investigationsMigrations } from "./investiga
 import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
 import { type LearningTables, learningMigrations } from "./learning.ts";
 import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
+import { type RecordingsTables, recordingsMigrations } from "./recordings.ts";
 
 /** Everything Vigil must never lose, in one database; telemetry has its own. Each concept brings its tables and migrations. */
 export interface StateTables
@@ -20,7 +21,8 @@ export interface StateTables
     InvestigationsTables,
     KnowledgeTables,
     LearningTables,
-    ProposalsTables {}
+    ProposalsTables,
+    RecordingsTables {}
 
 export type StateDatabase = Kysely<StateTables>;
 
@@ -38,6 +40,7 @@ export function openStateDatabase(place: string): Promise<StateDatabase> {
       ...alertsMigrations,
       ...escalationsMigrations,
       ...learningMigrations,
+      ...recordingsMigrations,
     },
     "full",
   );

@@ -4,7 +4,13 @@ import type { ModelOptions } from "../options.ts";
 /** The OpenAI client is heavy, so it is loaded only when a model is configured. Retries are the loop's, not the client's. */
 export async function openChatModel(model: ModelOptions): Promise<BaseChatModel> {
   const openai = await import("@langchain/openai");
-  const common = { model: model.name, temperature: 0, maxRetries: 0, timeout: model.timeout ?? 60_000 };
+  const common = {
+    model: model.name,
+    temperature: 0,
+    maxRetries: 0,
+    timeout: model.timeout ?? 60_000,
+    ...(model.streaming ? { streaming: true, streamUsage: true } : {}),
+  };
   if (model.azure) {
     return new openai.AzureChatOpenAI({
       ...common,

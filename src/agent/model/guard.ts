@@ -1,14 +1,16 @@
-import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { createMiddleware } from "langchain";
+import type { EpochMs } from "../../domain/time.ts";
 import { redact } from "../../domain/untrusted.ts";
-import { type Budget, cost, type PriceTable } from "../options.ts";
+import { errorType, SpanKind, spanned } from "../observe.ts";
+import { type Budget, cost, type ModelOptions, type PriceTable } from "../options.ts";
 import type { Session } from "../session.ts";
 import { rejectReport, SUBMIT_REPORT } from "../tools/submit-report.ts";
-
-/** The model cannot go on: over budget, failing, or talking nonsense. The message is shown to people. */
-export class MindError extends Error {
-  override readonly name = "MindError";
-}
+import { rejectRivals, UPDATE_HYPOTHESES } from "../tools/update-hypotheses.ts";
+import { BudgetError, MindError, rootOf } from "./failure.ts";
+import { mayPass, pause, waitBefore } from "./retry.ts";
+import type { Spending } from "./spending.ts";
+import { steer } from "./steer.ts";
 
 /** What every mind's loop obeys: it ends with the report, one repair of a wrong one, and unknown tools are answered, not thrown. */
 export function loopGuard(session: Session) {
@@ -18,7 +20,7 @@ export function loopGuard(session: Session) {
       canJumpTo: ["end"],
       hook: () => {
         session.signal.throwIfAborted();
-        if (session.draft) return { jumpTo: "end" as const };
+        if (session.draft || session.reopens) return { jumpTo: "end" as const };
         if (session.invalidDrafts > 1) throw new MindError("the model handed in an invalid report twice");
         return undefined;
       },
@@ -28,6 +30,10 @@ export function loopGuard(session: Session) {
       const answer = (content: string) => new ToolMessage({ content, name, tool_call_id: id ?? "", status: "error" });
       if (name === SUBMIT_REPORT) {
         const wrong = rejectReport(args, session);
+        if (wrong) return answer(wrong);
+      }
+      if (name === UPDATE_HYPOTHESES) {
+        const wrong = rejectRivals(args);
         if (wrong) return answer(wrong);
       }
       if (!request.tool) return answer(`Error: there is no tool "${name}"; use only the tools that were offered.`);
@@ -41,57 +47,111 @@ export function loopGuard(session: Session) {
   });
 }
 
-/** Budgets, accounting, redaction of everything that leaves for the model, and retries with jitter. */
-export function modelGuard(
-  session: Session,
-  given: {
-    readonly budget: Budget;
-    readonly prices: PriceTable;
-    readonly model: string;
-    readonly retries: number;
-    readonly startedAt: number;
-    readonly wall: () => number;
-  },
-) {
-  let calls = 0;
+export interface ModelLimits {
+  readonly budget: Budget;
+  readonly prices: PriceTable;
+  readonly spending: Spending;
+  /** Further tries of one call. */
+  readonly retries: number;
+  readonly wall: () => EpochMs;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** Budgets, accounting, redaction of everything that leaves for the model, retries with jitter, and the state that code keeps for it. */
+export function modelGuard(session: Session, model: ModelOptions, limits: ModelLimits, steers: boolean) {
   return createMiddleware({
     name: "ModelGuard",
     wrapModelCall: async (request, handler) => {
-      const { budget } = given;
-      const over =
-        calls >= budget.modelCalls
-          ? `${budget.modelCalls} model calls`
-          : session.toolCalls >= budget.toolCalls
-            ? `${budget.toolCalls} tool calls`
-            : session.inputTokens + session.outputTokens >= budget.tokens
-              ? `${budget.tokens} tokens`
-              : session.dollars >= budget.dollars
-                ? `$${budget.dollars}`
-                : given.wall() - given.startedAt >= budget.duration
-                  ? `${budget.duration / 1000} s`
-                  : null;
-      if (over) throw new MindError(`the budget of ${over} is used up`);
       const messages = request.messages.map(redacted);
       for (let attempt = 0; ; attempt++) {
+        const over = exceeded(session, limits) ?? (await limits.spending.reached(session.channel));
+        if (over) throw new BudgetError(`the budget of ${over} is used up`);
+        const steering = steers ? steer(session, limits) : null;
+        const asked = {
+          ...request,
+          messages: steering ? [...messages, new HumanMessage(steering.note)] : messages,
+          tools: steering?.finish ? request.tools.filter((one) => "name" in one && one.name === SUBMIT_REPORT) : request.tools,
+        };
+        session.modelCalls++;
         try {
-          calls++;
-          const response = await handler({ ...request, messages });
-          if (response instanceof AIMessage) {
-            const usage = response.usage_metadata;
-            const [input, output] = [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0];
-            session.inputTokens += input;
-            session.outputTokens += output;
-            session.dollars += cost(given.prices, given.model, input, output);
-          }
-          return response;
+          return await observed(session, model, limits, async () => handler(asked));
         } catch (error) {
           session.signal.throwIfAborted();
-          if (attempt >= given.retries || !isPassing(error)) throw error;
-          await pause(Math.min(4_000, 250 * 2 ** attempt) * (0.5 + Math.random()), session.signal);
+          const cause = rootOf(error);
+          if (attempt >= limits.retries || !mayPass(cause)) throw error;
+          await pause(waitBefore(cause, attempt, limits.random), session.signal);
         }
       }
     },
   });
+}
+
+/** One call of the model, traced, counted and paid for. */
+async function observed<Response>(
+  session: Session,
+  model: ModelOptions,
+  limits: ModelLimits,
+  call: () => Promise<Response>,
+): Promise<Response> {
+  const { tracer, meter } = session.observer;
+  const provider = model.azure ? "azure.ai.openai" : "openai";
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1_000;
+  const attributes = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": provider,
+    "gen_ai.request.model": model.name,
+    "gen_ai.conversation.id": session.investigationId,
+    ...(model.baseUrl ? { "server.address": new URL(model.baseUrl).hostname } : {}),
+  };
+  const span = { name: `chat ${model.name}`, kind: SpanKind.CLIENT, attributes, parent: session.trace };
+  const counted = { model: model.name, provider };
+  try {
+    return await spanned(tracer, span, async (open) => {
+      const response = await call();
+      if (!(response instanceof AIMessage)) return response;
+      const { inputTokens, outputTokens, dollars } = await account(session, model.name, response, limits);
+      meter.modelCall({ ...counted, error: null, seconds: seconds(), inputTokens, outputTokens, dollars });
+      const { model_name: answered, finish_reason: reason } = response.response_metadata as Record<string, unknown>;
+      open.setAttributes({
+        "gen_ai.usage.input_tokens": inputTokens,
+        "gen_ai.usage.output_tokens": outputTokens,
+        ...(typeof answered === "string" ? { "gen_ai.response.model": answered } : {}),
+        ...(typeof reason === "string" ? { "gen_ai.response.finish_reasons": [reason] } : {}),
+      });
+      return response;
+    });
+  } catch (error) {
+    const nothing = { inputTokens: 0, outputTokens: 0, dollars: 0 };
+    meter.modelCall({ ...counted, ...nothing, error: errorType(rootOf(error)), seconds: seconds() });
+    throw error;
+  }
+}
+
+/** The first ceiling of this investigation that is reached, in words. */
+function exceeded(session: Session, { budget, wall }: ModelLimits): string | null {
+  if (session.modelCalls >= budget.modelCalls) return `${budget.modelCalls} model calls`;
+  if (session.toolCalls >= budget.toolCalls) return `${budget.toolCalls} tool calls`;
+  if (session.inputTokens + session.outputTokens >= budget.tokens) return `${budget.tokens} tokens`;
+  if (session.dollars >= budget.dollars) return `$${budget.dollars}`;
+  return wall() - session.startedAt >= budget.duration ? `${budget.duration / 1000} s` : null;
+}
+
+/** Servers that report no usage are counted at about four characters a token, so that a budget holds for them too. */
+async function account(session: Session, model: string, response: AIMessage, { prices, spending }: ModelLimits) {
+  const usage = response.usage_metadata;
+  const said = `${response.text}${JSON.stringify(response.tool_calls ?? [])}`.length / 4;
+  const inputTokens =
+    usage?.input_tokens || Math.ceil(session.evidence.reduce((sum, one) => sum + one.summary.length, 4_000) / 4);
+  const outputTokens = usage?.output_tokens || Math.ceil(said);
+  const dollars = cost(prices, model, inputTokens, outputTokens);
+  session.inputTokens += inputTokens;
+  session.outputTokens += outputTokens;
+  session.dollars += dollars;
+  session.progress();
+  await spending.add(session.channel, dollars);
+  return { inputTokens, outputTokens, dollars };
 }
 
 function redacted(message: BaseMessage): BaseMessage {
@@ -101,26 +161,4 @@ function redacted(message: BaseMessage): BaseMessage {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(message)) as BaseMessage, message);
   copy.content = content;
   return copy;
-}
-
-/** Worth another try: rate limits, server failures, broken connections; not a timeout, which has cost enough. */
-function isPassing(error: unknown): boolean {
-  const status = (error as { status?: unknown }).status;
-  if (typeof status === "number") return status === 429 || status >= 500;
-  const text = error instanceof Error ? `${error.name} ${error.message}` : "";
-  return /connection|ECONN|socket|fetch failed|terminated|premature/i.test(text) && !/time(?:d )?out/i.test(text);
-}
-
-function pause(length: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, length);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

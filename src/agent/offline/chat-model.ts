@@ -19,6 +19,7 @@ export interface Turn {
   /** How many times the policy has spoken before. */
   readonly round: number;
   readonly tools: ReadonlySet<string>;
+  readonly messages: readonly BaseMessage[];
 }
 
 /** A deterministic mind: the same turn always gets the same reply. */
@@ -86,5 +87,6 @@ function readTurn(messages: readonly BaseMessage[], tools: ReadonlySet<string>):
     called: new Set(minds.flatMap((one) => (one.tool_calls ?? []).map((call) => call.name))),
     round: minds.length,
     tools,
+    messages,
   };
 }

@@ -1,9 +1,11 @@
 import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
-import type { CauseKind, EvidenceId, Hypothesis } from "../../domain/investigation.ts";
+import type { CauseKind, EvidenceId } from "../../domain/investigation.ts";
 import type { ChangeEvent, ServiceName } from "../../domain/telemetry.ts";
 import { HOUR, MINUTE } from "../../domain/time.ts";
 import { movesTraffic } from "../action-selector.ts";
 import { type Finding, findingsOf, type SeriesFinding } from "../findings.ts";
+import type { Held } from "../ledger.ts";
+import { speaksFor } from "../objection.ts";
 import type { Focus } from "../session.ts";
 import { flagContrast, isClearing, isTelling, versionContrast } from "../statistics/contrast.ts";
 import { matters } from "../statistics/series.ts";
@@ -11,12 +13,15 @@ import { span } from "../time-words.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import { percent } from "../words.ts";
 import { learnedReasons } from "./learned.ts";
+import { predictionsOf, type Tested } from "./predictions.ts";
 
 /** One reason for or against, with the logarithm of its likelihood ratio. */
 export interface Reason {
   readonly words: string;
   readonly weight: number;
   readonly evidence: EvidenceId | null;
+  /** The prediction that it tests, see `predictions.ts`. */
+  readonly tests?: Tested;
 }
 
 export interface Suspect {
@@ -40,7 +45,7 @@ const MOST_CERTAIN = 0.97;
  */
 export function weigh(focus: Focus, findings: readonly Finding[]): Suspect[] {
   const facts = gather(focus, findings);
-  const suspects = [
+  const suspects = withStatements(findings, [
     ...bestOfEach(facts.changes.map((change) => suspectChange(change, focus, facts))),
     ...suspectMovers(focus, facts),
     suspectTraffic(focus, facts),
@@ -48,7 +53,7 @@ export function weigh(focus: Focus, findings: readonly Finding[]): Suspect[] {
     suspect("Something that no connected source shows", "unknown", null, null, [
       { words: "always possible", weight: 0.5, evidence: null },
     ]),
-  ].map((one) => withLearned(one, findings));
+  ]).map((one) => withLearned(one, findings));
   const highest = Math.max(...suspects.map(({ score }) => score));
   const total = suspects.reduce((sum, { score }) => sum + Math.exp(score - highest), 0);
   return suspects
@@ -61,6 +66,24 @@ function withLearned(one: Suspect, findings: readonly Finding[]): Suspect {
   if (learned.length === 0) return one;
   const { statement, cause, service, change, reasons } = one;
   return suspect(statement, cause, service, change, [...reasons, ...learned]);
+}
+
+/** What a responder who knows the system says counts like one telling observation, and yields to two measurements. */
+const WORD_OF_A_PERSON = 1.5;
+
+function withStatements(findings: readonly Finding[], suspects: readonly Suspect[]): readonly Suspect[] {
+  const said = findingsOf(findings, "statement");
+  if (said.length === 0) return suspects;
+  return suspects.map((one) => {
+    const changeId = one.change?.id ?? null;
+    const words = said.flatMap(({ evidence, details: { objection, held } }): Reason[] => {
+      const side = speaksFor(objection, held, { ...one, changeId });
+      if (side === 0) return [];
+      const text = side > 0 ? `${objection.by} says that it was this` : `${objection.by} says that it was not this`;
+      return [{ words: text, weight: side * WORD_OF_A_PERSON, evidence: evidence.id }];
+    });
+    return suspect(one.statement, one.cause, one.service, one.change, [...one.reasons, ...words]);
+  });
 }
 
 /** A flag or a service that was changed several times is one suspect: through the change that explains most. */
@@ -143,14 +166,14 @@ function blamedService(change: ChangeEvent, focus: Focus, facts: Facts): Service
 function timing(change: ChangeEvent, focus: Focus, facts: Facts): Reason {
   const lead = focus.onset - change.at;
   const evidence = facts.changesId;
-  if (lead < -ONSET_SLACK) return { words: `came ${span(lead)} after the trouble began`, weight: -4, evidence };
+  if (lead < -ONSET_SLACK) return { words: `came ${span(lead)} after the trouble began`, weight: -4, evidence, tests: "timing" };
   const words = lead >= 0 ? `came ${span(lead)} before the trouble began` : "came with the beginning of the trouble";
-  if (lead <= 20 * MINUTE) return { words, weight: 2, evidence };
-  if (lead <= 2 * HOUR) return { words, weight: 0.8, evidence };
+  if (lead <= 20 * MINUTE) return { words, weight: 2, evidence, tests: "timing" };
+  if (lead <= 2 * HOUR) return { words, weight: 0.8, evidence, tests: "timing" };
   // A new version shows at once what it does; a flag or a setting may wait for the requests that meet it.
   const patient = change.kind !== "deploy";
-  if (lead <= 8 * HOUR) return { words, weight: patient ? 0.2 : -0.7, evidence };
-  return { words, weight: patient ? -0.7 : -2.5, evidence };
+  if (lead <= 8 * HOUR) return { words, weight: patient ? 0.2 : -0.7, evidence, tests: "timing" };
+  return { words, weight: patient ? -0.7 : -2.5, evidence, tests: "timing" };
 }
 
 function relation(change: ChangeEvent, focus: Focus, facts: Facts): Reason[] {
@@ -187,10 +210,17 @@ function flagSpans(change: ChangeEvent, facts: Facts): Reason[] {
       // Flags that merely go along with the real one show a weaker contrast than it.
       const strongest = Math.max(...details.contrasts.filter(isTelling).map(({ z }) => z));
       const weight = worst.z >= strongest / 2 ? 4 : 0.5;
-      return [{ words: `requests at variant ${worst.value} ${effect} in the same minutes`, weight, evidence: evidence.id }];
+      return [
+        {
+          words: `requests at variant ${worst.value} ${effect} in the same minutes`,
+          weight,
+          evidence: evidence.id,
+          tests: "requests",
+        },
+      ];
     }
     if (strong.every(isClearing))
-      return [{ words: "requests with and without it are equally fast", weight: -3.5, evidence: evidence.id }];
+      return [{ words: "requests with and without it are equally fast", weight: -3.5, evidence: evidence.id, tests: "requests" }];
   }
   return [];
 }
@@ -206,10 +236,12 @@ function versionSpans(change: ChangeEvent, facts: Facts): Reason[] {
           words: `requests on the new version take ${percent(found.slower)} in the same minutes`,
           weight: 4,
           evidence: evidence.id,
+          tests: "requests",
         },
       ];
     }
-    if (isClearing(found)) return [{ words: "the new version is as fast as the old one", weight: -3, evidence: evidence.id }];
+    if (isClearing(found))
+      return [{ words: "the new version is as fast as the old one", weight: -3, evidence: evidence.id, tests: "requests" }];
   }
   return [];
 }
@@ -225,7 +257,9 @@ function logs(change: ChangeEvent, facts: Facts): Reason[] {
   const grave = all.find(({ details }) =>
     details.fresh.some((one) => !one.suspicious && one.before === 0 && /WARN|ERROR|FATAL/.test(one.severity)),
   );
-  return grave ? [{ words: "a service it touches logs new warnings or errors", weight: 0.5, evidence: grave.evidence.id }] : [];
+  return grave
+    ? [{ words: "a service it touches logs new warnings or errors", weight: 0.5, evidence: grave.evidence.id, tests: "logs" }]
+    : [];
 }
 
 /** An experiment outweighs whatever was merely observed. */
@@ -239,11 +273,14 @@ function tested(change: ChangeEvent, facts: Facts): Reason[] {
         words: `switching it off for test traffic changed ${result.signal} by ${percent(result.effect)}`,
         weight: 5,
         evidence: test.evidence.id,
+        tests: "experiment",
       },
     ];
   }
   if (result.verdict === "not_causal")
-    return [{ words: "switching it off for test traffic changed nothing", weight: -8, evidence: test.evidence.id }];
+    return [
+      { words: "switching it off for test traffic changed nothing", weight: -8, evidence: test.evidence.id, tests: "experiment" },
+    ];
   return [{ words: "the causal test could not tell", weight: -0.3, evidence: test.evidence.id }];
 }
 
@@ -252,7 +289,7 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
   if (!mover) return [];
   const away = mover.service !== focus.service;
   const reasons: Reason[] = [
-    { words: `${mover.service} moved first: ${mover.why}`, weight: away ? 2.5 : 0.5, evidence: mover.id },
+    { words: `${mover.service} moved first: ${mover.why}`, weight: away ? 2.5 : 0.5, evidence: mover.id, tests: "first" },
   ];
   const measured = findingsOf(facts.findings, "metrics").filter(({ details }) => details.service === mover.service);
   const load = measured.flatMap(({ evidence, details }) =>
@@ -266,23 +303,36 @@ function suspectMovers(focus: Focus, facts: Facts): Suspect[] {
       .sort((a, b) => Math.abs(b.z) - Math.abs(a.z))[0];
     if (!moved) continue;
     gauge = moved;
-    reasons.push({ words: `its ${moved.name} went ${percent(moved.change)}`, weight: 2, evidence: evidence.id });
+    reasons.push({
+      words: `its ${moved.name} went ${percent(moved.change)}`,
+      weight: 2,
+      evidence: evidence.id,
+      tests: "resource",
+    });
     break;
   }
   // Usage that rises with the requests is a consequence: whoever sends them is nearer to the cause (utilisation law, Denning and Buzen 1978).
-  if (load && loaded > 0) reasons.push({ words: `its load rose, requests ${percent(loaded)}`, weight: -3, evidence: load.id });
+  if (load && loaded > 0)
+    reasons.push({ words: `its load rose, requests ${percent(loaded)}`, weight: -3, evidence: load.id, tests: "own" });
   const touching = facts.changes.filter(
     ({ services, at }) => services.includes(mover.service) && at <= focus.onset + ONSET_SLACK,
   );
-  if (touching.length === 0) reasons.push({ words: "nobody changed it", weight: 1, evidence: facts.changesId });
-  else reasons.push({ words: "it was changed before the trouble began", weight: -1.5, evidence: facts.changesId });
+  if (touching.length === 0)
+    reasons.push({ words: "nobody changed it", weight: 1, evidence: facts.changesId, tests: "unchanged" });
+  else
+    reasons.push({
+      words: "it was changed before the trouble began",
+      weight: -1.5,
+      evidence: facts.changesId,
+      tests: "unchanged",
+    });
   const grave = findingsOf(facts.findings, "logs").find(
     ({ details }) =>
       details.service === mover.service && details.fresh.some((one) => !one.suspicious && /WARN|ERROR|FATAL/.test(one.severity)),
   );
   if (grave) reasons.push({ words: "it logs new warnings or errors", weight: 0.7, evidence: grave.evidence.id });
   if (gauge === null && !away && touching.length === 0)
-    reasons.push({ words: "no resource of it moved", weight: -1, evidence: null });
+    reasons.push({ words: "no resource of it moved", weight: -1, evidence: null, tests: "resource" });
   const statement = gauge
     ? `${mover.service} runs into a limit (${gauge.name} ${percent(gauge.change)})${away ? ` and slows ${focus.service ?? "its callers"}` : ""}`
     : `${mover.service} itself became slow or failing${away ? `, and ${focus.service ? `${focus.service} waits` : "its callers wait"} for it` : ""}`;
@@ -308,12 +358,12 @@ function suspectTraffic(focus: Focus, facts: Facts): Suspect {
   const moved = matters(rate, 0.2) && rate.change > 0;
   if (!moved)
     return suspect(statement, "traffic", focus.service, null, [
-      { words: `request rate is ordinary (${percent(rate.change)})`, weight: -2.5, evidence: own.evidence.id },
+      { words: `request rate is ordinary (${percent(rate.change)})`, weight: -2.5, evidence: own.evidence.id, tests: "load" },
     ]);
   // The focus is the service nearest to the users among those that are off, so what it gets more of comes from outside.
   const much = rate.change >= 0.5;
   return suspect(statement, "traffic", focus.service, null, [
-    { words: `requests went ${percent(rate.change)}`, weight: much ? 3.5 : 2, evidence: own.evidence.id },
+    { words: `requests went ${percent(rate.change)}`, weight: much ? 3.5 : 2, evidence: own.evidence.id, tests: "load" },
   ]);
 }
 
@@ -326,11 +376,12 @@ function suspectNothing(focus: Focus, facts: Facts): Suspect {
   else if (scan) {
     reasons.push(
       scan.details.anomalies.length === 0
-        ? { words: "every signal is within its seasonal baseline", weight: 3, evidence: scan.evidence.id }
+        ? { words: "every signal is within its seasonal baseline", weight: 3, evidence: scan.evidence.id, tests: "baseline" }
         : {
             words: `${scan.details.anomalies.length} signals are outside their baseline`,
             weight: -4,
             evidence: scan.evidence.id,
+            tests: "baseline",
           },
     );
   }
@@ -338,21 +389,20 @@ function suspectNothing(focus: Focus, facts: Facts): Suspect {
   if (own && !blind) {
     reasons.push(
       moved
-        ? { words: `${moved.name} moved ${percent(moved.change)}`, weight: -2, evidence: own.evidence.id }
-        : { words: "latency and errors did not move", weight: 2, evidence: own.evidence.id },
+        ? { words: `${moved.name} moved ${percent(moved.change)}`, weight: -2, evidence: own.evidence.id, tests: "still" }
+        : { words: "latency and errors did not move", weight: 2, evidence: own.evidence.id, tests: "still" },
     );
   }
   return suspect("Nothing is wrong: noise or an ordinary swing", "none", null, null, reasons);
 }
 
-/** A suspect as a hypothesis of the report; reasons become evidence for and against. */
-export function toHypothesis(one: Suspect, index: number, confidence: number): Hypothesis {
+/** A suspect as a hypothesis that can be held; reasons become evidence for and against, and settle what it predicted. */
+export function toHypothesis(one: Suspect, confidence: number): Held {
   const ids = (keep: (weight: number) => boolean) => [
     ...new Set(one.reasons.flatMap(({ evidence, weight }) => (evidence && keep(weight) ? [evidence] : []))),
   ];
   return {
-    id: `H${index + 1}`,
-    statement: one.statement,
+    statement: one.statement.slice(0, 400),
     cause: one.cause,
     service: one.service,
     changeId: one.change?.id ?? null,
@@ -360,5 +410,6 @@ export function toHypothesis(one: Suspect, index: number, confidence: number): H
     status: confidence >= 0.5 && one.score > 0.5 ? "supported" : confidence < 0.05 || one.score <= -1.5 ? "refuted" : "open",
     evidenceFor: ids((weight) => weight > 0),
     evidenceAgainst: ids((weight) => weight < 0),
+    predictions: predictionsOf(one.cause, one.reasons),
   };
 }

@@ -3,12 +3,14 @@ import type { ChangeEvent } from "../../domain/telemetry.ts";
 import { MINUTE } from "../../domain/time.ts";
 import { flagState } from "../action-selector.ts";
 import { type Finding, findingsOf } from "../findings.ts";
+import type { Objection } from "../objection.ts";
 import type { Focus, Session } from "../session.ts";
 import { SUBMIT_REPORT } from "../tools/submit-report.ts";
 import type { PlannedCall, Policy, Turn } from "./chat-model.ts";
-import { type Suspect, weigh } from "./hypotheses.ts";
+import { type Suspect, toHypothesis, weigh } from "./hypotheses.ts";
 import { writeReport } from "./report.ts";
 
+const MOST_RIVALS = 10;
 /** A second flag is tested only when the first was cleared. */
 const MOST_TESTS = 2;
 
@@ -17,6 +19,8 @@ export interface OfflineSettings {
   readonly minimumConfidence: number;
   /** False for answering a question: nothing is filed. */
   readonly propose?: boolean;
+  /** What a person said of the investigation that is taken up again. */
+  readonly objection?: Objection | null;
 }
 
 /**
@@ -30,9 +34,15 @@ export function investigatePolicy(
   settings: OfflineSettings,
 ): Policy {
   const { focus } = session;
-  return (turn) => {
-    if (turn.round === 0) return { calls: triage(focus, anomalies) };
+  return (conversation) => {
+    // Also what an earlier mind or an earlier look has found.
+    const turn = { ...conversation, findings: session.findings };
+    if (turn.round === 0) return { calls: [...triage(focus, anomalies), ...asked(settings.objection ?? null, turn)] };
     const suspects = weigh(focus, turn.findings);
+    session.hold(
+      suspects.slice(0, MOST_RIVALS).map((one) => toHypothesis(one, one.probability)),
+      { only: true },
+    );
     const drill = turn.round === 1 ? drillDown(focus, turn, suspects) : [];
     if (drill.length > 0) return { calls: drill };
     const test = causalTest(focus, turn, suspects, testable);
@@ -44,6 +54,23 @@ export function investigatePolicy(
     if (turn.called.has(SUBMIT_REPORT)) return { text: "The report is handed in." };
     return { calls: [{ name: SUBMIT_REPORT, args: { ...writeReport(focus, turn.findings, suspects, settings) } }] };
   };
+}
+
+/** What a person points to is looked at before anything else: the service they name, and the changes of the kind they blame, however old. */
+function asked(objection: Objection | null, turn: Turn): PlannedCall[] {
+  if (!objection) return [];
+  const known = findingsOf(turn.findings, "changes").flatMap(({ details }) => details.changes);
+  const blamed = known.filter(({ kind }) => kind === objection.blames);
+  const services = [...new Set([...(objection.service ? [objection.service] : []), ...blamed.flatMap((one) => one.services)])];
+  const isChange = objection.blames === "deploy" || objection.blames === "flag" || objection.blames === "config";
+  return [
+    ...(isChange && blamed.length === 0 ? [{ name: "list_changes", args: { from: "-7d" } }] : []),
+    ...services.slice(0, 3).flatMap((service) => [
+      { name: "query_metrics", args: { service } },
+      { name: "fetch_traces", args: { service } },
+      { name: "fetch_logs", args: { service } },
+    ]),
+  ];
 }
 
 function triage(focus: Focus, anomalies: readonly Anomaly[]): PlannedCall[] {
@@ -186,6 +213,10 @@ function propose(session: Session, turn: Turn, suspects: readonly Suspect[], set
   const change = lead?.change;
   if (!lead || !change || lead.probability < settings.minimumConfidence) return null;
   const action = lead.cause === "flag" ? "toggle_feature_flag" : lead.cause === "deploy" ? "roll_back_deploy" : null;
+  const proposed = findingsOf(turn.findings, "proposal").some(
+    ({ evidence, details }) => evidence.tool === action && details.proposal,
+  );
+  if (proposed) return null;
   const offered = session.deps.desk.actions.find(({ name }) => name === action);
   if (action === null || offered === undefined || turn.called.has(action)) return null;
   const measured = lead.reasons.filter(

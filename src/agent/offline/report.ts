@@ -23,13 +23,13 @@ export function writeReport(
   return {
     headline: headline(focus, findings, lead, outcome).slice(0, 200),
     outcome,
-    hypotheses: rivals.map((one, index) => {
-      const { id: _, ...rest } = toHypothesis(one, index, one.probability);
+    hypotheses: rivals.map((one) => {
+      const { predictions = [], ...held } = toHypothesis(one, one.probability);
       return {
-        ...rest,
-        statement: rest.statement.slice(0, 400),
-        evidenceFor: [...rest.evidenceFor],
-        evidenceAgainst: [...rest.evidenceAgainst],
+        ...held,
+        evidenceFor: [...held.evidenceFor],
+        evidenceAgainst: [...held.evidenceAgainst],
+        predictions: predictions.map(({ text, held: shown, evidence }) => ({ text, held: shown, evidence: [...evidence] })),
       };
     }),
     contributingFactors: (outcome === "cause_found" ? (lead?.reasons ?? []) : [])

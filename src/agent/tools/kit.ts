@@ -4,7 +4,9 @@ import type { ServiceName } from "../../domain/telemetry.ts";
 import type { EpochMs, Milliseconds } from "../../domain/time.ts";
 import { fence, redact } from "../../domain/untrusted.ts";
 import type { Details, Finding } from "../findings.ts";
-import type { EvidenceDraft, Session } from "../session.ts";
+import { SpanKind, spanned } from "../observe.ts";
+import { type Recording, recall } from "../recording.ts";
+import { callKey, type EvidenceDraft, type Session } from "../session.ts";
 import { parseTime, utc } from "../time-words.ts";
 import { nearest } from "../words.ts";
 
@@ -25,6 +27,8 @@ export interface ReadTool<Schema extends z.ZodObject = z.ZodObject> {
   readonly schema: Schema;
   /** Not repeated for equal arguments within one investigation, unless false. */
   readonly cached?: boolean;
+  /** False for one that acts anew in a replay instead of being answered from the recording. */
+  readonly replayed?: boolean;
   /** Replaces the default timeout; null waits until the investigation is aborted. */
   readonly timeout?: Milliseconds | null;
   title(args: z.output<Schema>): string;
@@ -44,23 +48,34 @@ export function defineTool<Schema extends z.ZodObject>(definition: ReadTool<Sche
 
 /** Makes a LangChain tool whose text is for the model and whose artifact is the typed finding. Never throws: errors teach. */
 export function toLangChainTool(definition: ReadTool, session: Session, limits: ToolLimits): StructuredToolInterface {
+  const { name, description, schema } = definition;
   return tool(
-    async (args: Record<string, unknown>): Promise<[string, Finding | null]> => {
+    async (args: Record<string, unknown>, config?: { readonly toolCall?: { readonly id?: string } }) => {
       session.toolCalls++;
+      const id = config?.toolCall?.id;
+      const attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": name,
+        "gen_ai.tool.type": "function",
+        ...(id ? { "gen_ai.tool.call.id": id } : {}),
+      };
+      const { tracer, meter } = session.observer;
+      const startedAt = performance.now();
+      const count = (failed: boolean, cached: boolean) =>
+        meter.toolCall({ tool: name, failed, cached, seconds: (performance.now() - startedAt) / 1_000 });
       try {
-        const finding = await perform(definition, args, session, limits.timeout);
-        return [render(finding, limits.tokens), finding];
+        const known = session.findings.length;
+        const span = { name: `execute_tool ${name}`, kind: SpanKind.INTERNAL, attributes, parent: session.trace };
+        const finding = await spanned(tracer, span, () => perform(definition, args, session, limits.timeout));
+        count(false, session.findings.indexOf(finding) < known && session.findings.includes(finding));
+        return [render(finding, limits.tokens), finding] as [string, Finding | null];
       } catch (error) {
         if (session.signal.aborted) throw error;
-        return [`Error: ${redact(error instanceof Error ? error.message : String(error))}`, null];
+        count(true, false);
+        return [`Error: ${redact(error instanceof Error ? error.message : String(error))}`, null] as [string, Finding | null];
       }
     },
-    {
-      name: definition.name,
-      description: definition.description,
-      schema: definition.schema,
-      responseFormat: "content_and_artifact",
-    },
+    { name, description, schema, responseFormat: "content_and_artifact" },
   ) as unknown as StructuredToolInterface;
 }
 
@@ -75,6 +90,10 @@ async function perform(
     return session.show(
       definition.title(args),
       async () => {
+        if (session.recording && definition.replayed !== false) {
+          const { evidence, details } = fromRecording(definition.name, args, session.recording);
+          return session.add(id, definition.name, args, evidence, details);
+        }
         const limit = definition.timeout === undefined ? timeout : definition.timeout;
         const { evidence, details } = await withTimeout(definition, limit, session.signal, (signal) =>
           definition.run(args, session, signal),
@@ -85,7 +104,21 @@ async function perform(
     );
   };
   if (definition.cached === false) return work();
-  return session.once(`${definition.name} ${canonical(args)}`, work);
+  return session.once(callKey(definition.name, args), work);
+}
+
+/** What was found at the time; a call that nobody made then is answered with those that were. */
+function fromRecording(name: string, args: Record<string, unknown>, recording: Recording): ToolResult {
+  const known = recall(recording, name, args);
+  if (known) {
+    const { evidence, details } = known.finding;
+    const note = known.exact ? "" : `(Recorded for ${JSON.stringify(evidence.args)}.)\n`;
+    return { evidence: { ...evidence, summary: `${note}${evidence.summary}` }, details };
+  }
+  const asked = recording.findings.flatMap(({ evidence }) => (evidence.tool === name ? [JSON.stringify(evidence.args)] : []));
+  throw new ToolUseError(
+    `This is a replay, and nobody asked ${name} about that at the time; ${asked.length > 0 ? `it was asked ${asked.slice(0, 6).join(", ")}` : "it was never called"}. Go on without it.`,
+  );
 }
 
 async function withTimeout<Result>(
@@ -131,14 +164,6 @@ export function render({ evidence }: Finding, tokens: number): string {
     : "";
   const link = evidence.link ? `\nlink: ${evidence.link}` : "";
   return `[${evidence.id}] ${evidence.title} (times in UTC)\n${fence(evidence.tool, body)}${link}${warning}`;
-}
-
-function canonical(args: Record<string, unknown>): string {
-  return JSON.stringify(
-    Object.entries(args)
-      .filter(([, value]) => value !== undefined && value !== null)
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
 }
 
 /** The service by its exact or case-insensitive name; an unknown one is answered with the nearest names. */

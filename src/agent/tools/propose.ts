@@ -24,6 +24,7 @@ export function proposalTool(action: ProposableAction): ReadTool {
     description: `Files a proposal: ${action.description} People approve or deny it; it is not executed by this call.`,
     schema: action.schema.extend(backing),
     timeout: null,
+    replayed: false,
     title: () => `Propose ${action.name.replaceAll("_", " ")}`,
     async run(given, session): Promise<ToolResult> {
       const args = Object.fromEntries(

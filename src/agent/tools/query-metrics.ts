@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
-import { MINUTE, WEEK } from "../../domain/time.ts";
+import { MINUTE, type Milliseconds, WEEK } from "../../domain/time.ts";
 import type { SeriesFinding } from "../findings.ts";
 import type { Session } from "../session.ts";
 import { compare, matters } from "../statistics/series.ts";
@@ -104,11 +104,13 @@ async function read(
   signal: AbortSignal,
 ): Promise<SeriesFinding[]> {
   const { metrics } = session.deps;
+  const shift = during.from - baseline.from;
   const red = async (one: RedSignal): Promise<SeriesFinding> => {
     const [was, is] = await Promise.all(
       [baseline, during].map((window) => metrics.red({ service, signal: one, step: session.step, ...window }, signal)),
     );
-    return finding(one, one, null, is?.unit || UNITS[one], was, is);
+    const found = finding(one, one, null, is?.unit || UNITS[one], was, is);
+    return args.signal ? drawn(found, was, is, shift) : found;
   };
   if (args.signal) return [await red(args.signal)];
   const infos = await metrics.metrics(service);
@@ -120,7 +122,9 @@ async function read(
           (await metrics.query({ metric: info.metric, service, step: session.step, statistic, ...window }, signal))[0],
       ),
     );
-    return finding(info.metric, null, info.kind, info.kind === "sum" && info.unit ? `${info.unit}/s` : info.unit, was, is);
+    const unit = info.kind === "sum" && info.unit ? `${info.unit}/s` : info.unit;
+    const found = finding(info.metric, null, info.kind, unit, was, is);
+    return args.metric ? drawn(found, was, is, shift) : found;
   };
   if (args.metric) {
     const info = infos.find(({ metric }) => metric === args.metric);
@@ -152,4 +156,9 @@ function finding(
   during: Series | undefined,
 ): SeriesFinding {
   return { name, signal, kind, unit, ...compare(before?.points ?? [], during?.points ?? []) };
+}
+
+/** Keeps the course of the one series that was asked for, so that it can be drawn. */
+function drawn(one: SeriesFinding, before: Series | undefined, during: Series | undefined, shift: Milliseconds): SeriesFinding {
+  return { ...one, course: { during: during?.points ?? [], baseline: before?.points ?? [], shift } };
 }

@@ -1,5 +1,6 @@
-import type { Answer, InvestigationStep } from "../../domain/investigation.ts";
-import type { Card } from "../card.ts";
+import type { Answer, Chart, InvestigationStep } from "../../domain/investigation.ts";
+import { pictureKey, pictureOfChart } from "../../flows/picture.ts";
+import type { Card, CardBlock } from "../card.ts";
 import { plainText } from "../markdown.ts";
 import { clip } from "../text.ts";
 import { evidenceLines, hypothesisLines, mindLine } from "./parts.ts";
@@ -8,7 +9,7 @@ const LONGEST = 12_000;
 
 /** An answer in its thread, with the evidence it rests on. `messageId` is the question's. */
 export function answerCard(messageId: string, answer: Answer): Card {
-  const { evidence, report } = answer;
+  const { evidence, report, chart } = answer;
   return {
     kind: "answer",
     id: null,
@@ -19,6 +20,7 @@ export function answerCard(messageId: string, answer: Answer): Card {
     story: clip(plainText(answer.text).replace(/\s+/g, " "), 200),
     body: [
       { type: "text", markdown: clip(answer.text, LONGEST) },
+      ...(chart ? [chartBlock(messageId, chart)] : []),
       ...(report && report.hypotheses.length > 0
         ? [{ type: "hypotheses" as const, items: hypothesisLines(report.hypotheses) }]
         : []),
@@ -38,6 +40,11 @@ export function answerCard(messageId: string, answer: Answer): Card {
     feedback: null,
     context: mindLine(answer.mind, answer.cost),
   };
+}
+
+function chartBlock(messageId: string, chart: Chart): CardBlock {
+  const version = `${chart.points.length}-${chart.points.at(-1)?.at ?? 0}`;
+  return { type: "picture", investigationId: pictureKey(messageId), version, picture: pictureOfChart(chart) };
 }
 
 /** The same message while tools still run. */

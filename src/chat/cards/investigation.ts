@@ -1,11 +1,11 @@
 import { quantity } from "../../agent/words.ts";
 import type { Anomaly } from "../../domain/anomaly.ts";
-import type { CausalTestResult, CitedText, Investigation, InvestigationReport } from "../../domain/investigation.ts";
+import type { CausalTestResult, CitedText, Evidence, Investigation, InvestigationReport } from "../../domain/investigation.ts";
 import type { InvestigationView } from "../../flows/ports.ts";
 import { signalName, unitOf } from "../../flows/signals.ts";
 import type { Card, CardBlock, Fold, Tone } from "../card.ts";
 import { asCode, change, clip, clock, plain, quoted, share, span } from "../text.ts";
-import { cites, evidenceLines, hypothesisLines, mindLine } from "./parts.ts";
+import { cites, costLine, evidenceLines, hypothesisLines, mindLine, predictionText } from "./parts.ts";
 
 /** The investigation from its first second to its verdicts, always as one message. */
 export function investigationCard({ investigation, picture, feedback }: InvestigationView): Card {
@@ -29,7 +29,13 @@ export function investigationCard({ investigation, picture, feedback }: Investig
   if (report) {
     if (report.hypotheses.length > 0) body.push({ type: "hypotheses", items: hypothesisLines(report.hypotheses) });
     if (report.causalTest) body.push({ type: "text", markdown: causalText(report.causalTest) });
-  } else if (steps.length > 0) body.push({ type: "steps", steps });
+    const warning = suspicionText(report.evidence);
+    if (warning) body.push({ type: "text", markdown: warning });
+  } else {
+    if (steps.length > 0) body.push({ type: "steps", steps });
+    const held = investigation.hypotheses ?? [];
+    if (held.length > 0) body.push({ type: "hypotheses", items: hypothesisLines(held.slice(0, 4)) });
+  }
 
   return {
     kind: "investigation",
@@ -52,12 +58,19 @@ export function investigationCard({ investigation, picture, feedback }: Investig
         : null,
     context: [
       id,
-      ...(report ? mindLine(report.mind, report.cost) : []),
+      ...(report ? mindLine(report.mind, report.cost) : costLine(investigation.cost)),
       ...(report && report.struckClaims > 0
         ? [`${report.struckClaims} claim${report.struckClaims > 1 ? "s" : ""} struck for lack of evidence`]
         : []),
     ],
   };
+}
+
+/** Names the evidence whose text tried to give instructions, so that people look at who wrote it. */
+function suspicionText(evidence: readonly Evidence[]): string | null {
+  const tried = evidence.filter(({ suspicious }) => suspicious);
+  if (tried.length === 0) return null;
+  return `⚠ **Somebody wrote instructions for me** into ${tried.map(({ id, tool }) => `${id} (${asCode(tool, 40)})`).join(", ")}. I did not follow them; look at who wrote that.`;
 }
 
 function headOf({ state, report }: Investigation): { readonly tone: Tone; readonly badge: string } {
@@ -170,6 +183,14 @@ function folds(investigation: Investigation, report: InvestigationReport): Fold[
       ],
     },
   ];
+  const predicted = predictionText(report.hypotheses);
+  if (predicted)
+    all.push({
+      id: "predictions",
+      title: "What each hypothesis predicts",
+      open: false,
+      blocks: [{ type: "text", markdown: predicted }],
+    });
   if (factors.length > 0)
     all.push({
       id: "factors",

@@ -12,11 +12,34 @@ export function hypothesisLines(hypotheses: readonly Hypothesis[]): HypothesisLi
   return hypotheses.slice(0, 8).map((one) => ({
     status: one.status,
     confidence: one.confidence,
-    markdown: quoted(one.statement, 400),
+    markdown: `${quoted(one.statement, 400)}${trailOf(one)}`,
     evidenceFor: one.evidenceFor,
     evidenceAgainst: one.evidenceAgainst,
   }));
 }
+
+/** ` (12 → 40 → 93 %)`, where weighing moved it. */
+function trailOf({ trail = [] }: Hypothesis): string {
+  const course = trail.map((one) => Math.round(one * 100)).filter((one, index, all) => index === 0 || one !== all[index - 1]);
+  return course.length > 1 ? ` (${course.slice(-4).join(" → ")} %)` : "";
+}
+
+/** What each rival predicted, marked by what looking showed; empty when nothing was predicted. */
+export function predictionText(hypotheses: readonly Hypothesis[]): string {
+  return hypotheses
+    .slice(0, 5)
+    .flatMap(({ statement, predictions = [] }) =>
+      predictions.length === 0
+        ? []
+        : [
+            `- **${quoted(statement, 120)}**`,
+            ...predictions.map(({ text, held, evidence }) => `- ${MARK[String(held)]} ${quoted(text, 200)}${cites(evidence)}`),
+          ],
+    )
+    .join("\n");
+}
+
+const MARK: Readonly<Record<string, string>> = { true: "✓", false: "✗", null: "?" };
 
 export function evidenceLines(evidence: readonly Evidence[]): EvidenceLine[] {
   return evidence.slice(0, 60).map((one) => ({
@@ -40,6 +63,17 @@ export function safeLink(link: string | null): string | null {
   }
 }
 
+/** What it has taken so far, while it runs. */
+export function costLine(cost: Cost | undefined): string[] {
+  if (!cost) return [];
+  const tokens = cost.inputTokens + cost.outputTokens;
+  const calls = cost.modelCalls ? `, ${cost.modelCalls} model call${cost.modelCalls === 1 ? "" : "s"}` : "";
+  return [`${cost.toolCalls} tool call${cost.toolCalls === 1 ? "" : "s"}${calls} so far`, ...spent(tokens, cost.dollars)];
+}
+
+const spent = (tokens: number, dollars: number): string[] =>
+  tokens > 0 ? [`${tokens} tokens, $${dollars.toFixed(dollars < 0.1 ? 4 : 2)}`] : ["$0"];
+
 /** Who wrote it and what it took, for the small print. */
 export function mindLine(mind: Mind, cost: Cost): string[] {
   const tokens = cost.inputTokens + cost.outputTokens;
@@ -47,6 +81,6 @@ export function mindLine(mind: Mind, cost: Cost): string[] {
     `by ${mind.kind === "offline" ? "the offline reasoner" : plain(mind.name, 60)}`,
     ...(mind.fallbackReason ? [`stood in: ${plain(mind.fallbackReason, 120)}`] : []),
     `${cost.toolCalls} tool call${cost.toolCalls === 1 ? "" : "s"} in ${span(cost.duration)}`,
-    ...(tokens > 0 ? [`${tokens} tokens, $${cost.dollars.toFixed(cost.dollars < 0.1 ? 4 : 2)}`] : ["$0"]),
+    ...spent(tokens, cost.dollars),
   ];
 }

@@ -36,6 +36,7 @@ describe("grounding a claim", () => {
     expect(groundText("Latency is 134 ms [E1]. It costs 9000 dollars [E1]. See [E7].", [latency])).toEqual({
       text: "Latency is 134 ms [E1].",
       struck: 2,
+      claims: 3,
     });
   });
 });

@@ -67,7 +67,7 @@ async function run(script: Parameters<typeof fakeModelServer>[0], more: Partial<
   const agent = createSreAgent(world.deps, {
     prompts: PROMPTS,
     retries: 1,
-    model: { name: "gpt-4o-mini", apiKey: "test-key", baseUrl: server.url, timeout },
+    models: [{ name: "gpt-4o-mini", apiKey: "test-key", baseUrl: server.url, timeout }],
     ...more,
   });
   const result = await agent.investigate(
@@ -86,7 +86,7 @@ describe("the model path over real HTTP", () => {
     expect(result.struckClaims).toBe(0);
     expect(result.cost).toMatchObject({ inputTokens: 2_000, outputTokens: 200, toolCalls: 2 });
     expect(result.cost.dollars).toBeCloseTo(0.00042, 6);
-    expect(result.prompts).toContain("investigate@1");
+    expect(result.prompts).toContain("investigate@2");
     expect(requests).toHaveLength(2);
     expect(requests[0]?.tools?.map((one) => one.function.name)).toContain("toggle_feature_flag");
   });
@@ -139,7 +139,7 @@ describe("the model path over real HTTP", () => {
     ["is cut in the middle", [look, { cut: true }], /model/],
     ["hands in nonsense twice", [look, { call: [{ name: "submit_report", args: {} }] }], /invalid report twice/],
     ["never ends", [look], /budget/],
-    ["only chats", [{ text: "All good!" }], /did not hand in/],
+    ["only chats", [{ text: "All good!" }], /did not finish its task/],
   ])("finishes offline with the evidence gathered when the model %s", async (_, script, reason) => {
     const { result, world } = await run(script, { budget: { modelCalls: 5 } }, 400);
     expect(result.mind.kind).toBe("offline");

@@ -1,0 +1,45 @@
+import { resolve } from "node:path";
+import { type AgentOptions, DEFAULT_PRICES, type ModelOptions } from "./agent/index.ts";
+import type { Config } from "./config.ts";
+import { SECOND } from "./domain/time.ts";
+
+const DEFAULT_MODEL = "gpt-5-mini";
+
+/** The configured models in the order in which they are asked; none when neither key nor endpoint is configured. */
+export function modelsOf({ model }: Config): readonly ModelOptions[] {
+  const { apiKey, baseUrl, azure, streaming, timeoutSeconds, fallbacks } = model;
+  if (!apiKey && !baseUrl && !azure) return [];
+  const first = { name: model.name ?? DEFAULT_MODEL, apiKey, baseUrl, azure, streaming, timeoutSeconds };
+  const others = fallbacks.map((one) => ({
+    ...one,
+    apiKey: one.apiKey ?? apiKey,
+    baseUrl: one.baseUrl ?? (one.azure ? undefined : baseUrl),
+  }));
+  return [first, ...others].map((one) => ({
+    name: one.name,
+    timeout: one.timeoutSeconds * SECOND,
+    streaming: one.streaming,
+    ...(one.apiKey ? { apiKey: one.apiKey } : {}),
+    ...(one.baseUrl ? { baseUrl: one.baseUrl } : {}),
+    ...(one.azure ? { azure: one.azure } : {}),
+  }));
+}
+
+/** What the configuration says about minds, budgets and prices. */
+export function agentOptions(config: Config): AgentOptions & { readonly models: readonly ModelOptions[] } {
+  const { model } = config;
+  return {
+    prompts: resolve(import.meta.dirname, "../prompts"),
+    models: modelsOf(config),
+    retries: model.retries,
+    budget: {
+      dollars: model.maxDollarsPerInvestigation,
+      tokens: model.maxTokensPerInvestigation,
+      duration: model.maxSecondsPerInvestigation * SECOND,
+      modelCalls: model.maxModelCallsPerInvestigation,
+      toolCalls: model.maxToolCallsPerInvestigation,
+    },
+    daily: { dollars: model.maxDollarsPerDay, dollarsPerChannel: model.maxDollarsPerDayAndChannel },
+    prices: model.prices ? { ...model.prices, fallback: model.prices.fallback ?? DEFAULT_PRICES.fallback } : DEFAULT_PRICES,
+  };
+}
