@@ -132,12 +132,21 @@ export class Learning implements LearnedContext {
       .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   }
 
-  async exemplars(symptom: string): Promise<readonly string[]> {
-    const { lessons } = this.#learned;
-    if (lessons.length <= MOST_EXEMPLARS || !this.#library) return lessons.slice(-MOST_EXEMPLARS).map(({ text }) => text);
+  exemplars(symptom: string): Promise<readonly string[]> {
+    return this.#nearest(symptom, true);
+  }
+
+  lessons(symptom: string): Promise<readonly string[]> {
+    return this.#nearest(symptom, false);
+  }
+
+  /** Judged investigations by how much their symptoms resemble this one's. */
+  async #nearest(symptom: string, confirmed: boolean): Promise<readonly string[]> {
+    const own = this.#learned.lessons.filter((one) => one.confirmed === confirmed);
+    if (own.length <= MOST_EXEMPLARS || !this.#library) return own.slice(-MOST_EXEMPLARS).map(({ text }) => text);
     const near = (await this.#library.search({ text: symptom, top: 20 })).map(({ documentId }) => documentId);
     const rank = (id: string) => (near.indexOf(id) === -1 ? near.length : near.indexOf(id));
-    return lessons
+    return own
       .toSorted((a, b) => rank(a.id) - rank(b.id))
       .slice(0, MOST_EXEMPLARS)
       .map(({ text }) => text);

@@ -39,7 +39,7 @@ const CALIBRATION_ALONE = 0.1;
 export class Learned {
   readonly trust: Trust;
   readonly judgements: readonly Judgement[];
-  readonly lessons: readonly { readonly id: string; readonly text: string }[];
+  readonly lessons: readonly { readonly id: string; readonly confirmed: boolean; readonly text: string }[];
   readonly documents: readonly LearnedDocument[];
   readonly calibrate: (raw: number) => number;
   readonly #records: LearningRecords;
@@ -61,7 +61,11 @@ export class Learned {
     this.judgements = this.#judge(null);
     this.lessons = this.judgements
       .filter((one) => this.#counts(`lesson/${one.investigation.id}`, one))
-      .map((one) => ({ id: one.investigation.id, text: lesson(one, this.#votesOf(one), this.trust) }));
+      .map((one) => ({
+        id: one.investigation.id,
+        confirmed: one.verdict === "correct",
+        text: lesson(one, this.#votesOf(one), this.trust),
+      }));
     this.documents = this.judgements
       .filter((one) => this.#counts(`document/${one.investigation.id}`, one))
       .flatMap((one) => learnedDocument(one, this.#votesOf(one), this.trust) ?? []);
