@@ -65,12 +65,25 @@ export interface RedQuery extends TimeRange {
   readonly labels?: Labels;
 }
 
+/** One request that a histogram remembers, by its trace. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly at: EpochMs;
+  /** Duration in seconds. */
+  readonly value: number;
+}
+
 /** Reads metrics from wherever a team keeps them. Every method rejects with `SourceError` when the backend cannot answer. */
 export interface MetricSource {
   services(): Promise<readonly ServiceName[]>;
   metrics(service?: ServiceName): Promise<readonly MetricInfo[]>;
   query(query: MetricQuery, signal?: AbortSignal): Promise<readonly Series[]>;
   red(query: RedQuery, signal?: AbortSignal): Promise<Series>;
+  /** Example requests of a service, the slowest first; only where the backend keeps some. */
+  exemplars?(
+    query: TimeRange & { readonly service: ServiceName; readonly limit: number },
+    signal?: AbortSignal,
+  ): Promise<readonly Exemplar[]>;
 }
 
 /** OpenTelemetry severity text, upper case. */

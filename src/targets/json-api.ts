@@ -1,5 +1,6 @@
 import { TargetError } from "../actions/ports.ts";
 import type { Milliseconds } from "../domain/time.ts";
+import { redact } from "../domain/untrusted.ts";
 
 /** What went wrong with a call; the message says it in words, with the remedy. */
 export type ApiFault =
@@ -21,15 +22,25 @@ export class ApiError extends TargetError {
   readonly status: number | null;
   /** What the system said itself, at most 300 characters: untrusted text. */
   readonly said: string;
+  /** How long it asks to be left alone (`Retry-After` in seconds), or null. */
+  readonly retryAfter: Milliseconds | null;
 
   constructor(
     message: string,
-    facts: { fault: ApiFault; status: number | null; said: string; outcomeUnknown: boolean; cause?: unknown },
+    facts: {
+      fault: ApiFault;
+      status: number | null;
+      said: string;
+      outcomeUnknown: boolean;
+      retryAfter?: Milliseconds | null;
+      cause?: unknown;
+    },
   ) {
     super(message, facts);
     this.fault = facts.fault;
     this.status = facts.status;
     this.said = facts.said;
+    this.retryAfter = facts.retryAfter ?? null;
   }
 }
 
@@ -45,14 +56,21 @@ export interface JsonApiOptions {
   readonly timeout?: Milliseconds;
   /** 16 MB unless told. */
   readonly maxBytes?: number;
+  /** The global one unless told: one of its own carries client certificates. */
+  readonly fetch?: typeof fetch;
 }
+
+export type Query = Readonly<Record<string, string | readonly string[]>>;
 
 /** Segments of a path; each is encoded, so that a name can never reach beyond its place. */
 export type Path = readonly string[];
 
-interface Call {
-  readonly query?: Readonly<Record<string, string>>;
+export interface Call {
+  /** A list repeats its key. */
+  readonly query?: Query;
   readonly body?: unknown;
+  /** Sent as `application/x-www-form-urlencoded`, for questions too long for an address. */
+  readonly form?: Query;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
@@ -73,12 +91,17 @@ export class JsonApi {
   }
 
   /** Reads. @throws ApiError, never with an unknown outcome. */
-  get(path: Path, call: Omit<Call, "body"> = {}): Promise<unknown> {
-    return this.#call("GET", path, call);
+  get(path: Path, call: Omit<Call, "body" | "form"> = {}): Promise<unknown> {
+    return this.#call("GET", path, call, false);
+  }
+
+  /** Reads by a POST that changes nothing, as query APIs have it. @throws ApiError, never with an unknown outcome. */
+  ask(path: Path, call: Call): Promise<unknown> {
+    return this.#call("POST", path, call, false);
   }
 
   /** Reads what may not be there: null for 404. */
-  async find(path: Path, call: Omit<Call, "body"> = {}): Promise<unknown> {
+  async find(path: Path, call: Omit<Call, "body" | "form"> = {}): Promise<unknown> {
     try {
       return await this.get(path, call);
     } catch (error) {
@@ -89,27 +112,33 @@ export class JsonApi {
 
   /** Changes something; null when the answer has no body. @throws ApiError, with an unknown outcome when the system may have done it. */
   write(method: "POST" | "PUT" | "PATCH" | "DELETE", path: Path, call: Call = {}): Promise<unknown> {
-    return this.#call(method, path, call);
+    return this.#call(method, path, call, true);
   }
 
-  async #call(method: string, path: Path, { query, body, headers, signal }: Call): Promise<unknown> {
+  async #call(method: string, path: Path, { query, body, form, headers, signal }: Call, writes: boolean): Promise<unknown> {
     const { name, keys } = this.#options;
     const url = this.#address(path, query);
-    const writes = method !== "GET";
-    const fail = (fault: ApiFault, status: number | null, what: string, more: { said?: string; cause?: unknown } = {}) =>
+    const fail = (
+      fault: ApiFault,
+      status: number | null,
+      what: string,
+      more: { said?: string; retryAfter?: Milliseconds | null; cause?: unknown } = {},
+    ) =>
       new ApiError(`${name} ${what}`, {
         fault,
         status,
         said: more.said ?? "",
         outcomeUnknown: writes && (fault === "timeout" || fault === "server" || fault === "garbage"),
+        retryAfter: more.retryAfter ?? null,
         cause: more.cause,
       });
     const timeout = this.#options.timeout ?? 10_000;
     const limit = AbortSignal.timeout(timeout);
     let status: number;
     let text: string;
+    let retryAfter: Milliseconds | null = null;
     try {
-      const response = await fetch(url, {
+      const response = await (this.#options.fetch ?? fetch)(url, {
         method,
         headers: {
           accept: "application/json",
@@ -120,8 +149,11 @@ export class JsonApi {
         redirect: "manual",
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(form === undefined ? {} : { body: parameters(form) }),
       });
       status = response.status;
+      const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+      retryAfter = Number.isFinite(seconds) ? seconds * 1_000 : null;
       text = await this.#read(response);
     } catch (error) {
       if (error instanceof TooLarge) throw fail("garbage", null, `sent more than ${error.message} and was not read further.`);
@@ -142,7 +174,7 @@ export class JsonApi {
       const said = saidIn(value, text);
       const quote = said ? ` It said: ${said}` : "";
       const [fault, what] = this.#meaning(status, `${method} ${url.pathname}`);
-      throw fail(fault, status, `${what}${quote}`, { said });
+      throw fail(fault, status, `${what}${quote}`, { said, retryAfter });
     }
     if (value === undefined) {
       throw fail("garbage", status, `answered ${method} ${url.pathname} with something that is not JSON; check ${keys.url}.`);
@@ -150,14 +182,14 @@ export class JsonApi {
     return value;
   }
 
-  #address(path: Path, query: Readonly<Record<string, string>> = {}): URL {
+  #address(path: Path, query: Query = {}): URL {
     for (const segment of path) {
       if (/^\.{0,2}$/.test(segment)) {
         throw new TargetError(`${JSON.stringify(segment)} cannot be a name in ${this.#options.name}.`, { outcomeUnknown: false });
       }
     }
     const url = new URL(path.map(encodeURIComponent).join("/"), this.#base);
-    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
+    url.search = parameters(query).toString();
     return url;
   }
 
@@ -185,6 +217,12 @@ export class JsonApi {
   }
 }
 
+function parameters(query: Query): URLSearchParams {
+  return new URLSearchParams(
+    Object.entries(query).flatMap(([key, value]) => [value].flat().map((one): [string, string] => [key, String(one)])),
+  );
+}
+
 class TooLarge extends Error {}
 
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
@@ -207,5 +245,5 @@ function parsed(text: string): unknown {
 
 function saidIn(value: unknown, text: string): string {
   const message = (value as { message?: unknown } | null | undefined)?.message;
-  return (typeof message === "string" ? message : text).replace(/\s+/g, " ").trim().slice(0, 300);
+  return redact((typeof message === "string" ? message : text).replace(/\s+/g, " ").trim().slice(0, 300));
 }

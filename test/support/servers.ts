@@ -1,0 +1,88 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { vi } from "vitest";
+import { freePort } from "../e2e/app.ts";
+
+/** The version of a Debian package's server, or null when it is not installed, which is said aloud. On CI it must be there. */
+export function installed(binary: string, version = "--version"): string | null {
+  try {
+    return (
+      /v?(\d+\.\d+\.\d+)/.exec(execFileSync(binary, [version], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }))?.[1] ??
+      "unknown"
+    );
+  } catch (error) {
+    if (process.env.CI === "true") throw new Error(`${binary} is missing; .ci/run installs it`, { cause: error });
+    process.stderr.write(`SKIPPED: the contract with a real ${binary}. Install it: apt-get install ${binary}\n`);
+    return null;
+  }
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly process: ChildProcess;
+  stop(): Promise<void>;
+}
+
+async function run(binary: string, args: readonly string[], url: string, ready: string): Promise<RunningServer> {
+  const child = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr.on("data", (data) => {
+    log = `${log}${data}`.slice(-4_000);
+  });
+  const isReady = async () => {
+    if (child.exitCode !== null) throw new Error(`${binary} ended with ${child.exitCode}:\n${log}`);
+    return fetch(`${url}${ready}`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  };
+  await vi.waitUntil(isReady, { timeout: 30_000, interval: 100 });
+  return {
+    url,
+    process: child,
+    stop: async () => {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      if (child.exitCode === null && child.kill()) await gone;
+    },
+  };
+}
+
+/** A real Prometheus in `folder`; history comes from an OpenMetrics file by promtool. */
+export async function startPrometheus(
+  folder: string,
+  options: { readonly history?: string; readonly config?: object } = {},
+): Promise<RunningServer> {
+  const data = join(folder, "prometheus-data");
+  mkdirSync(data, { recursive: true });
+  if (options.history !== undefined) {
+    const file = join(folder, "history.om");
+    writeFileSync(file, options.history);
+    execFileSync("promtool", ["tsdb", "create-blocks-from", "openmetrics", file, data], { stdio: "pipe" });
+  }
+  const config = join(folder, "prometheus.json");
+  // JSON is YAML.
+  writeFileSync(config, JSON.stringify(options.config ?? {}));
+  const port = await freePort();
+  const args = [
+    `--config.file=${config}`,
+    `--storage.tsdb.path=${data}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    "--enable-feature=exemplar-storage",
+    "--log.level=warn",
+  ];
+  return run("prometheus", args, `http://127.0.0.1:${port}`, "/-/ready");
+}
+
+/** A real VictoriaMetrics in `folder`. */
+export async function startVictoriaMetrics(folder: string): Promise<RunningServer> {
+  const port = await freePort();
+  const args = [
+    `-storageDataPath=${join(folder, "victoria-data")}`,
+    `-httpListenAddr=127.0.0.1:${port}`,
+    "-retentionPeriod=1y",
+    "-search.disableCache",
+    "-loggerLevel=WARN",
+  ];
+  return run("victoria-metrics", args, `http://127.0.0.1:${port}`, "/health");
+}
