@@ -37,11 +37,11 @@ const FAILURES: Readonly<Record<string, (response: ServerResponse) => StubAnswer
 
 /** What a message must say at least, besides the system's name. */
 const SAYS: Readonly<Record<string, RegExp>> = {
-  "never answers": /within 0\.3 s/,
+  "never answers": /0\.3 s/,
   "answers 401": /token|credential|401/,
   "answers 429": /rate/,
   "answers 500": /500|database is gone/,
-  drips: /within 0\.3 s/,
+  drips: /0\.3 s/,
   "sends 50 MB": /MB|memory|long/,
 };
 

@@ -221,6 +221,12 @@ export function logsOf(request: Message, latest?: EpochMs): Converted<LogRecord>
 const KINDS: readonly Span["kind"][] = ["internal", "internal", "server", "client", "producer", "consumer"];
 const STATUS_ERROR = 2;
 
+/** By number, or by name as some write enumerations in JSON: `SPAN_KIND_SERVER`. */
+const kindOf = (kind: unknown): Span["kind"] =>
+  KINDS[Number(kind ?? 0)] ?? KINDS.find((name) => kind === `SPAN_KIND_${name.toUpperCase()}`) ?? "internal";
+
+const isError = (code: unknown): boolean => Number(code ?? 0) === STATUS_ERROR || code === "STATUS_CODE_ERROR";
+
 /** What a span says of its failure: the first exception event and the status message, under their semantic-convention names. */
 function exceptionOf(span: Message): Labels {
   const message = child(span.status).message;
@@ -251,10 +257,10 @@ export function spansOf(request: Message, latest?: EpochMs): Converted<Span> {
           parentId: idOf(span.parentSpanId, 8),
           service: resource.service,
           operation: nameOf(span.name, "the span's name"),
-          kind: KINDS[Number(span.kind ?? 0)] ?? "internal",
+          kind: kindOf(span.kind),
           start,
           duration: end - start,
-          error: Number(child(span.status).code ?? 0) === STATUS_ERROR,
+          error: isError(child(span.status).code),
           attributes: withResource({ ...exceptionOf(span), ...labelsOf(span.attributes) }, resource),
         };
       });

@@ -240,10 +240,9 @@ export class PrometheusMetrics implements MetricSource {
       this.#options.templates.map(({ service, requests }) => this.#values(service, this.#rendered(requests))),
     );
     const current = new Set(lists.flat());
-    for (const name of current) {
-      const at = lists.findIndex((list) => list.includes(name));
-      const template = this.#options.templates[at];
-      if (template) this.#templateOf.set(name, template);
+    // The preferred template comes last, and stays.
+    for (const [at, template] of [...this.#options.templates.entries()].reverse()) {
+      for (const name of lists[at] ?? []) this.#templateOf.set(name, template);
     }
     return [...current].sort();
   }
