@@ -10,8 +10,8 @@ import type { Surface } from "./chat/surface.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
-import { type Core, closeStores, openCore, openStores, type Stores, type TargetPlaces } from "./core.ts";
-import { DEMO_ENVIRONMENT, type DemoHandle, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
+import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
+import { type DemoHandle, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
 import { type Clock, DAY, HOUR, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { runCommand } from "./flows/command.ts";
@@ -25,11 +25,14 @@ import { collectReport, reportText } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
 import { Inbound } from "./inbound.ts";
+import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
 import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
 import { watchFlagFile } from "./sources/flagd/index.ts";
 import { watchRepository } from "./sources/gitops/index.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
 import { ConversationRepository } from "./store/conversations.ts";
+import { FlagdFile } from "./targets/flagd/index.ts";
+import { GitopsRepository } from "./targets/gitops/index.ts";
 
 export interface App {
   readonly url: string;
@@ -115,8 +118,9 @@ class RunningApp {
     const { port } = server.address() as AddressInfo;
     this.url = `http://${config.server.host.includes(":") ? `[${config.server.host}]` : config.server.host}:${port}`;
 
-    const places = await this.#openTargets(`http://127.0.0.1:${port}`);
-    const core = await openCore(config, this.#stores, this.#clock, places, this.#log);
+    const demo = await this.#startDemo(`http://127.0.0.1:${port}`);
+    const targets = openTargets(config, this.#clock, demo);
+    const core = await openCore(config, this.#stores, this.#clock, targets, this.#log);
     this.#core = core;
     this.#closers.push(() => core.close());
 
@@ -202,7 +206,7 @@ class RunningApp {
       resolved: (incident) => inference.incidentResolved(incident),
     });
     this.#closers.push(() => inbound.close());
-    this.ready = this.#prepare(core, watcher, investigator, inbound, places);
+    this.ready = this.#prepare(core, watcher, investigator, inbound, targets);
     this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
   }
 
@@ -215,17 +219,11 @@ class RunningApp {
   }
 
   /** Everything that takes a while: history, knowledge, learning the baselines; then the watch begins. */
-  async #prepare(
-    core: Core,
-    watcher: Watcher,
-    investigator: Investigator,
-    inbound: Inbound,
-    places: TargetPlaces,
-  ): Promise<void> {
+  async #prepare(core: Core, watcher: Watcher, investigator: Investigator, inbound: Inbound, targets: Targets): Promise<void> {
     const fresh = (await this.#stores.investigations.recall("story-played")) === null;
     await this.demo?.ready;
     this.#progress = { what: "learning what is normal", done: 0, total: 1 };
-    const watchers = this.#watchChanges(places);
+    const watchers = this.#watchChanges(targets);
     for (const each of watchers) await each.look();
     await watcher.prepare((done, total) => {
       this.#progress = { what: "learning what is normal", done, total };
@@ -265,10 +263,10 @@ class RunningApp {
     }
   }
 
-  /** Starts the demo, or finds the configured flag file and repository. */
-  async #openTargets(receiverUrl: string): Promise<TargetPlaces> {
-    const { demo, flags, deploys } = this.#config;
-    if (!demo.enabled) return { flagFile: flags.file ?? null, repository: deploys.repository ?? null, environment: "production" };
+  /** Starts the demo when it is on. */
+  async #startDemo(receiverUrl: string): Promise<DemoPlaces | null> {
+    const { demo } = this.#config;
+    if (!demo.enabled) return null;
     const handle = await startDemo({
       folder: join(this.#stores.folder, "demo"),
       receiverUrl,
@@ -285,13 +283,13 @@ class RunningApp {
     this.demo = handle;
     this.#clock = handle.clock;
     this.#closers.push(() => handle.stop());
-    return { flagFile: handle.flagFile, repository: handle.repository, environment: DEMO_ENVIRONMENT };
+    return handle;
   }
 
-  #watchChanges(places: TargetPlaces): ChangeWatcher[] {
+  #watchChanges({ environment, flags, deploys }: Targets): ChangeWatcher[] {
     const { telemetry, investigations } = this.#stores;
     const common = {
-      environment: places.environment,
+      environment,
       now: () => this.#clock.now(),
       every: Math.max(300, (5 * SECOND) / this.#clock.speed),
       sink: async (changes: Parameters<typeof telemetry.appendChanges>[0]) => telemetry.appendChanges(changes),
@@ -302,8 +300,10 @@ class RunningApp {
       save: (value) => investigations.remember(`cursor/${name}`, value),
     });
     return [
-      ...(places.flagFile ? [watchFlagFile({ ...common, file: places.flagFile, cursor: cursor("flags") })] : []),
-      ...(places.repository ? [watchRepository({ ...common, folder: places.repository, cursor: cursor("deploys") })] : []),
+      ...(flags instanceof FlagdFile ? [watchFlagFile({ ...common, file: flags.file, cursor: cursor("flags") })] : []),
+      ...(deploys instanceof GitopsRepository
+        ? [watchRepository({ ...common, folder: deploys.folder, cursor: cursor("deploys") })]
+        : []),
     ];
   }
 

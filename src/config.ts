@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import { deploysSchema, flagsSchema, kubernetesSchema } from "./config-targets.ts";
 import { PRESETS, type PresetName, redTemplate, TemplateError } from "./sources/prometheus/presets.ts";
 import { isLabelName } from "./sources/prometheus/selector.ts";
 
@@ -234,8 +235,9 @@ const schema = z.strictObject({
       catalog: z.string().min(1).default("data/catalog-info.yaml"),
     })
     .prefault({}),
-  flags: z.strictObject({ file: z.string().min(1).optional().describe("flagd-format JSON file") }).prefault({}),
-  deploys: z.strictObject({ repository: z.string().min(1).optional().describe("local git repository of versions") }).prefault({}),
+  flags: flagsSchema,
+  deploys: deploysSchema,
+  kubernetes: kubernetesSchema,
   actions: z
     .strictObject({
       policyFile: z.string().min(1).optional(),
@@ -370,6 +372,10 @@ const environment: Readonly<Record<string, string>> = {
   VIGIL_TRACES_URL: "traces.url",
   VIGIL_TRACES_TOKEN: "traces.token",
   VIGIL_TRACES_PASSWORD: "traces.password",
+  VIGIL_FLAGS_TOKEN: "flags.token",
+  VIGIL_DEPLOYS_TOKEN: "deploys.token",
+  VIGIL_PULL_REQUEST_TOKEN: "deploys.pullRequest.token",
+  VIGIL_KUBECONFIG: "kubernetes.kubeconfig",
   VIGIL_ALERTMANAGER_TOKEN: "webhooks.alertmanager.token",
   VIGIL_GRAFANA_TOKEN: "webhooks.grafana.token",
   VIGIL_GRAFANA_SECRET: "webhooks.grafana.secret",

@@ -19,6 +19,7 @@ import { historyScanner } from "./flows/scan.ts";
 import { onCallSource } from "./inbound.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
 import { agentOptions } from "./minds.ts";
+import type { Targets } from "./outbound.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
@@ -28,15 +29,6 @@ import { ProposalRepository } from "./store/proposals.ts";
 import { RecordingRepository } from "./store/recordings.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
-import { FlagdFile } from "./targets/flagd/index.ts";
-import { GitopsRepository } from "./targets/gitops/index.ts";
-
-/** Where flags and versions are acted upon. */
-export interface TargetPlaces {
-  readonly flagFile: string | null;
-  readonly repository: string | null;
-  readonly environment: string;
-}
 
 /** The two database files of a state folder. */
 export interface Stores {
@@ -82,7 +74,7 @@ export interface Core {
 }
 
 /** Wires stores, knowledge, actions and agent. Nothing runs by itself until `actions.start()`. */
-export async function openCore(config: Config, stores: Stores, clock: Clock, places: TargetPlaces, log: Log): Promise<Core> {
+export async function openCore(config: Config, stores: Stores, clock: Clock, targets: Targets, log: Log): Promise<Core> {
   const { telemetry, investigations, feedback } = stores;
   const step = config.detection.stepSeconds * SECOND;
   const learning = new Learning({
@@ -102,10 +94,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, pla
   const catalog = () => entries;
   const graph = graphReader(telemetry, catalog, clock);
 
-  const now = () => clock.now();
-  const { flagFile, repository, environment } = places;
-  const flags = flagFile ? new FlagdFile({ file: flagFile, environment, now }) : null;
-  const deploys = repository ? new GitopsRepository({ folder: repository, environment, now }) : null;
+  const { flags, deploys } = targets;
   const policy = config.actions.policyFile ? loadPolicy(resolve(config.actions.policyFile)) : DEFAULT_POLICY;
   const approvers = await approversOf(config);
   const stopFile = join(stores.folder, "STOP");

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { type Core, closeStores, openCore, openStores } from "../core.ts";
 import { DEMO_ENVIRONMENT, readDemo } from "../demo/index.ts";
 import { wallClock } from "../domain/time.ts";
+import { openTargets } from "../outbound.ts";
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -10,13 +11,11 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 export async function withCore<T>(config: Config, work: (core: Core) => Promise<T>): Promise<T> {
   const stores = await openStores(config);
   const demo = config.demo.enabled ? readDemo(join(stores.folder, "demo")) : null;
-  const places = demo
-    ? { flagFile: demo.flagFile, repository: demo.repository, environment: DEMO_ENVIRONMENT }
-    : { flagFile: config.flags.file ?? null, repository: config.deploys.repository ?? null, environment: "production" };
   const latest = await stores.telemetry.latest();
   // A stopped demo's clock stands where its telemetry ends.
   const clock = demo && latest !== null ? { now: () => latest, speed: 1 } : wallClock;
-  const core = await openCore(config, stores, clock, places, silent);
+  const targets = openTargets(config, clock, demo && { ...demo, environment: DEMO_ENVIRONMENT });
+  const core = await openCore(config, stores, clock, targets, silent);
   try {
     return await work(core);
   } finally {

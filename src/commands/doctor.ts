@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
+import type { Probe } from "../domain/probe.ts";
+import { wallClock } from "../domain/time.ts";
+import { openTargets } from "../outbound.ts";
 import { type OutputOptions, print } from "./output.ts";
 
 const run = promisify(execFile);
@@ -25,18 +28,7 @@ const reason = (error: unknown): string =>
 
 const TIMEOUT = 5_000;
 
-const checks: readonly Check[] = [
-  nodeVersion,
-  git,
-  nativeModules,
-  stateFolder,
-  port,
-  knowledge,
-  flagFile,
-  deployRepository,
-  model,
-  slack,
-];
+const checks: readonly Check[] = [nodeVersion, git, nativeModules, stateFolder, port, knowledge, systems, model, slack];
 
 /** Looks at everything that Vigil needs, changes nothing, and prints what it found. Exit code 1 when there is a fault. */
 export async function doctor(options: OutputOptions): Promise<void> {
@@ -149,31 +141,20 @@ async function knowledge(config: Config): Promise<Finding[]> {
   ];
 }
 
-async function flagFile(config: Config): Promise<Finding[]> {
-  const file = config.flags.file;
-  if (!file) return [];
-  try {
-    const parsed = JSON.parse(readFileSync(file, "utf8")) as { flags?: object };
-    if (!parsed.flags) throw new Error('has no "flags" object');
-    accessSync(file, constants.W_OK);
-    return [ok("flags", `${file}: ${Object.keys(parsed.flags).length} flags`)];
-  } catch (error) {
-    return [fault("flags", `${file}: ${reason(error)}`, "flags.file must name a flagd-format JSON file that Vigil can write.")];
-  }
-}
-
-async function deployRepository(config: Config): Promise<Finding[]> {
-  const repository = config.deploys.repository;
-  if (!repository) return [];
-  try {
-    await run("git", ["-C", repository, "rev-parse", "--git-dir"], { timeout: TIMEOUT });
-    accessSync(join(repository, "."), constants.W_OK);
-    return [ok("deploys", repository)];
-  } catch (error) {
-    return [
-      fault("deploys", `${repository}: ${reason(error)}`, "deploys.repository must name a local git repository of versions."),
-    ];
-  }
+/** Everything configured brings its own check; they are tried at the same time. */
+async function systems(config: Config): Promise<Finding[]> {
+  const { flags, deploys, workloads } = openTargets(config, wallClock, null);
+  const probes: Probe[] = [flags, deploys, workloads].filter((one) => one !== null);
+  return Promise.all(
+    probes.map(async (probe): Promise<Finding> => {
+      try {
+        return ok(probe.concern, await probe.check());
+      } catch (error) {
+        // The remedy is part of the message.
+        return { check: probe.concern, state: "fault", detail: reason(error), remedy: null };
+      }
+    }),
+  );
 }
 
 async function model(config: Config): Promise<Finding[]> {

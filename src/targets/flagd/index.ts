@@ -1,5 +1,7 @@
+import { access, constants } from "node:fs/promises";
 import type { Cohort, FlagProvider, FlagState, WriteContext } from "../../actions/ports.ts";
 import { StateMovedError, TargetError } from "../../actions/ports.ts";
+import type { Probe } from "../../domain/probe.ts";
 import type { EpochMs } from "../../domain/time.ts";
 import {
   type Edit,
@@ -13,7 +15,8 @@ import {
 } from "./flag-file.ts";
 
 /** Acts on a flagd-format JSON file. Who changed a flag last, when and why is kept in its `metadata`. */
-export class FlagdFile implements FlagProvider {
+export class FlagdFile implements FlagProvider, Probe {
+  readonly concern = "flags";
   readonly file: string;
   readonly environment: string;
   readonly #now: () => EpochMs;
@@ -23,6 +26,20 @@ export class FlagdFile implements FlagProvider {
     this.file = options.file;
     this.environment = options.environment;
     this.#now = options.now;
+  }
+
+  async check(): Promise<string> {
+    const { flags } = await readFlagFile(this.file);
+    await access(this.file, constants.W_OK).catch((error) => {
+      throw new TargetError(
+        `The flag file ${this.file} cannot be written by this user; give it the right, or change flags.file.`,
+        {
+          outcomeUnknown: false,
+          cause: error,
+        },
+      );
+    });
+    return `flagd file ${this.file}: ${Object.keys(flags).length} flags`;
   }
 
   async list(): Promise<readonly FlagState[]> {

@@ -5,6 +5,7 @@ import writeFileAtomic from "write-file-atomic";
 import { parse, parseDocument } from "yaml";
 import type { DeployState, DeployTarget, WriteContext } from "../../actions/ports.ts";
 import { StateMovedError, TargetError } from "../../actions/ports.ts";
+import type { Probe } from "../../domain/probe.ts";
 import type { EpochMs } from "../../domain/time.ts";
 
 /** Where the file of a service lies in the repository. */
@@ -32,7 +33,8 @@ export function gitAt(folder: string, author: string, at: EpochMs): SimpleGit {
 }
 
 /** Acts on a git repository of versions: one YAML file a service and environment; a rollback is a revert commit, never a force. */
-export class GitopsRepository implements DeployTarget {
+export class GitopsRepository implements DeployTarget, Probe {
+  readonly concern = "deploys";
   readonly folder: string;
   readonly environment: string;
   readonly #now: () => EpochMs;
@@ -41,6 +43,19 @@ export class GitopsRepository implements DeployTarget {
     this.folder = options.folder;
     this.environment = options.environment;
     this.#now = options.now;
+  }
+
+  async check(): Promise<string> {
+    const states = await this.list();
+    const head = await this.#git()
+      .raw(["rev-parse", "--short", "HEAD"])
+      .catch((error) => {
+        throw new TargetError(`${this.folder} is no git repository (${(error as Error).message}); check deploys.repository.`, {
+          outcomeUnknown: false,
+          cause: error,
+        });
+      });
+    return `GitOps repository ${this.folder} at ${head.trim()}: ${states.length} services in ${this.environment}`;
   }
 
   async list(): Promise<readonly DeployState[]> {

@@ -1,0 +1,85 @@
+import { resolve } from "node:path";
+import type { DeployTarget, FlagProvider, WorkloadTarget } from "./actions/ports.ts";
+import type { Config } from "./config.ts";
+import type { Probe } from "./domain/probe.ts";
+import { type Clock, SECOND } from "./domain/time.ts";
+import { FlagdFile } from "./targets/flagd/index.ts";
+import { GitopsRepository } from "./targets/gitops/index.ts";
+import { Cluster } from "./targets/kubernetes/cluster.ts";
+import { KubernetesDeploys } from "./targets/kubernetes/deploys.ts";
+import { KubernetesWorkloads } from "./targets/kubernetes/workloads.ts";
+import { LaunchDarkly } from "./targets/launchdarkly/index.ts";
+import { Unleash } from "./targets/unleash/index.ts";
+
+/** Where the demo shop keeps its flags and versions. */
+export interface DemoPlaces {
+  readonly flagFile: string;
+  readonly repository: string;
+  readonly environment: string;
+}
+
+/** Everything that Vigil may act on, as it is configured; null where nothing is. */
+export interface Targets {
+  readonly environment: string;
+  readonly flags: (FlagProvider & Probe) | null;
+  readonly deploys: (DeployTarget & Probe) | null;
+  readonly workloads: (WorkloadTarget & Probe) | null;
+}
+
+/**
+ * Opens what is configured; calls nobody. The demo's own places stand in for what is not configured while the demo is on.
+ *
+ * @param clock of telemetry, so that a change lines up with what it caused
+ */
+export function openTargets(config: Config, clock: Clock, demo: DemoPlaces | null): Targets {
+  const now = () => clock.now();
+  const flags = flagsOf(config, now);
+  const deploys = deploysOf(config, now);
+  return {
+    environment: demo?.environment ?? flags?.environment ?? deploys?.environment ?? config.kubernetes.environment,
+    flags: flags ?? (demo && new FlagdFile({ file: demo.flagFile, environment: demo.environment, now })),
+    deploys: deploys ?? (demo && new GitopsRepository({ folder: demo.repository, environment: demo.environment, now })),
+    workloads: config.kubernetes.namespace
+      ? new KubernetesWorkloads(clusterOf(config), { environment: config.kubernetes.environment })
+      : null,
+  };
+}
+
+function flagsOf({ flags }: Config, now: () => number): (FlagProvider & Probe) | null {
+  const { kind, file, url, token = "", project, environment } = flags;
+  switch (kind ?? (file && "flagd")) {
+    case "flagd":
+      return new FlagdFile({ file: resolve(file ?? ""), environment, now });
+    case "unleash":
+      return new Unleash({ url: url ?? "", token, project, environment });
+    case "launchdarkly":
+      return new LaunchDarkly({ url: url ?? "https://app.launchdarkly.com", token, project, environment });
+    default:
+      return null;
+  }
+}
+
+function deploysOf(config: Config, now: () => number): (DeployTarget & Probe) | null {
+  const { kind, repository, environment, readySeconds } = config.deploys;
+  switch (kind ?? (repository && "gitops")) {
+    case "gitops":
+      return new GitopsRepository({ folder: resolve(repository ?? ""), environment, now });
+    case "kubernetes":
+      return new KubernetesDeploys(clusterOf(config), { environment, readyWithin: readySeconds * SECOND });
+    default:
+      return null;
+  }
+}
+
+/** The cluster's access, read at the first use and again after a failure: a file that is mended needs no restart. */
+export function clusterOf({ kubernetes }: Config): () => Promise<Cluster> {
+  const { namespace = "default", kubeconfig, context } = kubernetes;
+  let cluster: Promise<Cluster> | null = null;
+  return () => {
+    cluster ??= Cluster.open({ namespace, kubeconfig: kubeconfig && resolve(kubeconfig), context }).catch((error) => {
+      cluster = null;
+      throw error;
+    });
+    return cluster;
+  };
+}
