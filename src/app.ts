@@ -186,6 +186,7 @@ class RunningApp {
       },
       recordings: this.#stores.recordings,
       revise: (id, report, recording) => investigator.revise(id, report, recording),
+      within: (audience, work) => core.audience.run(audience, work),
       now: () => Date.now(),
       log: this.#log,
     });
@@ -320,10 +321,10 @@ class RunningApp {
       ask: async (question, reply) => {
         const id = await presenter.investigationAt(question.at);
         const about = id ? await investigations.get(id) : null;
-        const verdict = about && (await inference.saidInThread(about, question.user, question.text));
+        const verdict = about && (await inference.saidInThread(about, question.user, question.text, question.audience));
         if (!about || !verdict) return answerer.ask(question, reply);
         await investigator.show(about);
-        await presenter.tell(about.id, correctionNoted(verdict, question.user.name));
+        await reply.sorry(correctionNoted(verdict, question.user.name));
       },
       decide: (decision) =>
         takeDecision(

@@ -17,6 +17,7 @@ import type { Log } from "./flows/log.ts";
 import type { ReportSources } from "./flows/report.ts";
 import { historyScanner } from "./flows/scan.ts";
 import { onCallSource } from "./inbound.ts";
+import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
 import { agentOptions } from "./minds.ts";
 import type { Targets } from "./outbound.ts";
@@ -62,6 +63,8 @@ export async function closeStores(stores: Stores): Promise<void> {
 /** Everything that reasons and acts, without anything that listens. */
 export interface Core {
   readonly knowledge: Knowledge;
+  /** What is asked within it sees only what its audience may know. */
+  readonly audience: AudienceScope;
   readonly learning: Learning;
   readonly actions: Actions;
   readonly agent: ReplayingAgent;
@@ -90,6 +93,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
     store: new KnowledgeRepository(stores.state),
     boost: (id, services) => learning.boost(id, services),
   });
+  const audience = new AudienceScope();
   const entries = existsSync(config.knowledge.catalog) ? readCatalog(resolve(config.knowledge.catalog)) : Promise.resolve([]);
   const catalog = () => entries;
   const graph = graphReader(telemetry, catalog, clock);
@@ -134,7 +138,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
       logs: telemetry,
       traces: telemetry,
       changes: telemetry,
-      knowledge,
+      knowledge: audience.bind(knowledge),
       catalog,
       scanner: { scan: (services, at) => scanner.scan(services, at) },
       desk: { actions: actions.proposable, file: (request) => actions.file(request) },
@@ -147,6 +151,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
   );
   return {
     knowledge,
+    audience,
     learning,
     actions,
     agent,

@@ -23,4 +23,6 @@ export interface Feedback {
   readonly at: EpochMs;
   /** Absent in votes older than this field. */
   readonly author?: Authorship | null;
+  /** The private place where its text was said, `slack:C0123`; null or absent where everyone may know it. */
+  readonly audience?: string | null;
 }

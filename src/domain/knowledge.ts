@@ -33,5 +33,10 @@ export interface SearchQuery {
 export interface KnowledgeBase {
   search(query: SearchQuery): Promise<readonly SearchHit[]>;
   /** Full text of one document, or null. */
-  document(id: string): Promise<{ readonly title: string; readonly kind: DocumentKind; readonly text: string } | null>;
+  document(id: string): Promise<{
+    readonly title: string;
+    readonly kind: DocumentKind;
+    readonly text: string;
+    readonly metadata?: Readonly<Record<string, string>>;
+  } | null>;
 }

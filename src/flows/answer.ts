@@ -2,9 +2,10 @@ import type { Recording } from "../agent/recording.ts";
 import type { SreAgent } from "../agent/types.ts";
 import type { Investigation, InvestigationReport } from "../domain/investigation.ts";
 import type { EpochMs } from "../domain/time.ts";
+import { redact } from "../domain/untrusted.ts";
 import type { Log } from "./log.ts";
 import { pictureKey, pictureOfChart } from "./picture.ts";
-import type { IncomingQuestion, Reply, ThreadRef } from "./ports.ts";
+import { type Audience, type IncomingQuestion, OPERATOR, type Reply, type ThreadRef } from "./ports.ts";
 import type { ConversationLog, RecordingStore } from "./stores.ts";
 
 export interface AnswerDependencies {
@@ -15,6 +16,8 @@ export interface AnswerDependencies {
   readonly recordings?: RecordingStore;
   /** Puts the new report of an investigation in the place of the one that somebody objected to. */
   readonly revise?: (id: string, report: InvestigationReport, recording: Recording | null) => Promise<boolean>;
+  /** Does work that may use only what this audience may know. */
+  readonly within: <T>(audience: Audience, work: () => Promise<T>) => Promise<T>;
   readonly now: () => EpochMs;
   readonly log: Log;
 }
@@ -33,7 +36,8 @@ export class Answerer {
 
   async ask(question: IncomingQuestion, reply: Reply): Promise<void> {
     const { agent, conversation, now, log } = this.#deps;
-    const text = question.text.trim();
+    // A secret that somebody pasted goes neither to the model nor to the disk.
+    const text = redact(question.text).trim();
     if (text.length === 0) return reply.sorry("Ask me something, for instance: why is checkout slow?");
     if (text.length > LONGEST_QUESTION) {
       return reply.sorry(`That question has ${text.length} characters; please keep it under ${LONGEST_QUESTION}.`);
@@ -47,27 +51,30 @@ export class Answerer {
       const investigation = await this.#deps.investigationAt(question.at);
       const recorded = investigation ? await this.#deps.recordings?.recording(investigation.id) : null;
       let recording: Recording | null = null;
-      const answer = await agent.answer(
-        {
-          question: text,
-          history,
-          investigation: investigation && {
-            id: investigation.id,
-            anomalies: investigation.anomalies,
-            report: investigation.report,
-            recording: recorded ?? null,
+      const answering = () =>
+        agent.answer(
+          {
+            question: text,
+            history,
+            investigation: investigation && {
+              id: investigation.id,
+              anomalies: investigation.anomalies,
+              report: investigation.report,
+              recording: recorded ?? null,
+            },
+            requester: `${question.user.surface}:${question.user.id}`,
+            channel: `${question.at.surface}:${question.at.channel}`,
           },
-          requester: `${question.user.surface}:${question.user.id}`,
-          channel: `${question.at.surface}:${question.at.channel}`,
-        },
-        {
-          onStep: (step) => void reply.step(step).catch((error) => log.warn({ err: error }, "a step could not be shown")),
-          onRecorded: (seen) => {
-            recording = seen;
+          {
+            onStep: (step) => void reply.step(step).catch((error) => log.warn({ err: error }, "a step could not be shown")),
+            onRecorded: (seen) => {
+              recording = seen;
+            },
           },
-        },
-        abort.signal,
-      );
+          abort.signal,
+        );
+      const { audience = null } = question;
+      const answer = await (audience === OPERATOR ? answering() : this.#deps.within(audience, answering));
       if (answer.revises && answer.report) await this.#deps.revise?.(answer.revises, answer.report, recording);
       if (answer.chart)
         await this.#deps.recordings?.saveAnswerPicture(pictureKey(question.messageId), pictureOfChart(answer.chart));

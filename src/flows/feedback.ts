@@ -29,6 +29,7 @@ export async function takeFeedback(deps: FeedbackDependencies, incoming: Incomin
     await deps.feedback.retract(investigation.id, user, deps.now());
   } else {
     const before = (await deps.feedback.of(investigation.id)).find((vote) => vote.user === user);
+    const said = clip(incoming.realCause) !== null || clip(incoming.missed) !== null;
     await deps.feedback.put({
       investigationId: investigation.id,
       user,
@@ -39,6 +40,8 @@ export async function takeFeedback(deps: FeedbackDependencies, incoming: Incomin
       via: incoming.via,
       at: deps.now(),
       author: authorOf(investigation),
+      // Words that stand from before keep the place where they were said.
+      audience: (said ? incoming.audience : (before?.audience ?? incoming.audience)) ?? null,
     });
   }
   await deps.learning.refresh();

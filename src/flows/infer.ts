@@ -8,7 +8,7 @@ import { cleanUntrusted } from "../domain/untrusted.ts";
 import { hypothesisNamed } from "../learning/judgement.ts";
 import { INFERRED } from "../learning/trust.ts";
 import { authorOf } from "./feedback.ts";
-import type { ChatUser } from "./ports.ts";
+import type { Audience, ChatUser } from "./ports.ts";
 import type { FeedbackStore, InvestigationStore } from "./stores.ts";
 
 export interface InferenceDependencies {
@@ -76,7 +76,12 @@ export class Inference {
    * A message in an investigation's thread that names the real cause ("it was the flag …, not the deploy") becomes the vote of who wrote it,
    * unless that person has voted. Null when it is no correction.
    */
-  async saidInThread(investigation: Investigation, user: ChatUser, text: string): Promise<Verdict | null> {
+  async saidInThread(
+    investigation: Investigation,
+    user: ChatUser,
+    text: string,
+    audience: Audience = null,
+  ): Promise<Verdict | null> {
     const { report } = investigation;
     const said = correctionIn(text);
     if (!report || !said || investigation.state === "running") return null;
@@ -86,7 +91,7 @@ export class Inference {
     const meant = hypothesisNamed(said, report);
     const right = meant !== null && meant.id === report.hypotheses[0]?.id && report.outcome === "cause_found";
     const verdict = right ? "correct" : "incorrect";
-    await this.#infer(investigation, name, { verdict, realCause: said, actionEffective: null });
+    await this.#infer(investigation, name, { verdict, realCause: said, actionEffective: null, audience });
     return verdict;
   }
 
@@ -108,7 +113,7 @@ export class Inference {
   async #infer(
     investigation: Investigation,
     user: string,
-    found: Pick<Feedback, "verdict" | "realCause" | "actionEffective">,
+    found: Pick<Feedback, "verdict" | "realCause" | "actionEffective" | "audience">,
   ): Promise<void> {
     const { feedback, learning, now } = this.#deps;
     await feedback.put({

@@ -21,6 +21,9 @@ export interface ThreadRef {
 /** Where something was said: null where everyone may know it, else the private place, `slack:C0123`. What was said there is not told elsewhere. */
 export type Audience = string | null;
 
+/** The operator at the local page, who sees every card anyway. */
+export const OPERATOR: Audience = "operator";
+
 /** The anomaly as a picture's data: expected band, the series, and markers where something changed. */
 export interface AnomalyPicture {
   readonly title: string;
@@ -72,6 +75,7 @@ export interface IncomingQuestion {
   readonly at: ThreadRef;
   readonly user: ChatUser;
   readonly text: string;
+  /** Absent counts as null. */
   readonly audience?: Audience;
 }
 
@@ -102,6 +106,7 @@ export interface IncomingFeedback {
   readonly missed?: string | null;
   readonly actionEffective?: boolean | null;
   readonly via: Feedback["via"];
+  /** Absent counts as null. */
   readonly audience?: Audience;
 }
 

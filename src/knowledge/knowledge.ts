@@ -156,9 +156,12 @@ export class Knowledge implements KnowledgeBase {
     return hits.sort((a, b) => b.score - a.score).slice(0, query.top);
   }
 
-  async document(id: string): Promise<{ title: string; kind: DocumentKind; text: string } | null> {
+  async document(
+    id: string,
+  ): Promise<{ title: string; kind: DocumentKind; text: string; metadata: Readonly<Record<string, string>> } | null> {
     for (const { document } of this.#entries.values()) {
-      if (document.id === id) return { title: document.title, kind: document.kind, text: document.text };
+      if (document.id === id)
+        return { title: document.title, kind: document.kind, text: document.text, metadata: document.metadata };
     }
     return null;
   }

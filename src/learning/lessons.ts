@@ -34,12 +34,15 @@ const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
 export function learnedDocument(judgement: Judgement, votes: readonly Feedback[], trust: Trust): LearnedDocument | null {
   const { investigation, report, verdict, cause } = judgement;
   const [lead] = report.hypotheses;
-  const told = typed(votes, ({ realCause }) => realCause, trust);
+  // What was said in a private channel makes the document one of that channel; a second private channel's words stay out.
+  const audience = votes.find((vote) => vote.audience && (vote.realCause || vote.missed))?.audience ?? null;
+  const spoken = votes.filter((vote) => !vote.audience || vote.audience === audience);
+  const told = typed(spoken, ({ realCause }) => realCause, trust);
   if (verdict === "noise" || (verdict === "incorrect" && told.length === 0)) return null;
   const right =
     verdict === "correct" ? lead : report.hypotheses.find((one) => told[0] && one === hypothesisNamed(told[0], report));
   const statement = told[0] ?? lead?.statement ?? report.headline;
-  const missed = typed(votes, (vote) => vote.missed, trust);
+  const missed = typed(spoken, (vote) => vote.missed, trust);
   const symptoms = investigation.anomalies.map(
     ({ service, signal, direction, relativeChange }) => `${service} ${signal} ${direction} ${percent(relativeChange)}`,
   );
@@ -67,6 +70,7 @@ export function learnedDocument(judgement: Judgement, votes: readonly Feedback[]
     metadata: {
       root_cause: statement,
       started: new Date(investigation.startedAt).toISOString(),
+      ...(audience ? { audience } : {}),
       confirmed_by: String(votes.filter(({ user }) => isPerson(user)).length),
       voices: String(new Set(votes.filter(({ user }) => trust(user) > 0.2).map(({ user }) => user)).size),
       ...(cause ? { cause: cause.kind, ...(cause.service ? { cause_service: cause.service } : {}) } : {}),

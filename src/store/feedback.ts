@@ -15,6 +15,7 @@ interface FeedbackTable {
   mind: string | null;
   /** Names and versions, space between; null for votes older than this column. */
   prompts: string | null;
+  audience: string | null;
 }
 
 interface FeedbackHistoryTable {
@@ -54,6 +55,11 @@ export const feedbackMigrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "120-feedback-audience": {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable("feedback").addColumn("audience", "text").execute();
+    },
+  },
   "150-feedback-author": {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable("feedback").addColumn("mind", "text").execute();
@@ -78,6 +84,7 @@ export class FeedbackRepository implements FeedbackStore {
       missed: feedback.missed,
       action_effective: feedback.actionEffective === null ? null : Number(feedback.actionEffective),
       via: feedback.via,
+      audience: feedback.audience ?? null,
       at: feedback.at,
       mind: feedback.author?.mind ?? null,
       prompts: feedback.author?.prompts.join(" ") ?? null,
@@ -143,6 +150,7 @@ function feedbackFrom(row: FeedbackTable): Feedback {
     missed: row.missed,
     actionEffective: row.action_effective === null ? null : row.action_effective === 1,
     via: row.via,
+    audience: row.audience,
     at: Number(row.at),
     author: row.mind === null ? null : { mind: row.mind, prompts: row.prompts?.split(" ").filter(Boolean) ?? [] },
   };

@@ -167,6 +167,71 @@ describe("questions in Slack", () => {
     expect(slack.thread(asked.ts).filter((post) => texts(post).includes("catalog is slower"))).toHaveLength(1);
   });
 
+  it("goes on by edits when Slack ends the stream between two steps", async () => {
+    slack.fail("chat.appendStream", { error: "message_not_in_streaming_state" });
+    handlers.onAsk = async (_question, reply) => {
+      for (const id of ["s1", "s2", "s3"])
+        await reply.step({ id, title: `Step ${id}`, state: "done", outcome: null, startedAt: 0, duration: 4 });
+      await reply.answer(answer());
+    };
+    const asked = await slack.mention("U1ANA", "why?");
+    const reply = await until("the answer", () =>
+      slack.thread(asked.ts).find((post) => texts(post).includes("catalog is slower")),
+    );
+    expect(reply.edits).toBeGreaterThan(0);
+    expect(reply.stream?.state).toBe("stopped");
+    expect(slack.thread(asked.ts).filter(({ stream }) => stream)).toHaveLength(1);
+  });
+
+  it("51: a stream whose start was not answered is found, and finished as the one answer", async () => {
+    slack.fail("chat.startStream", "lost");
+    const asked = await slack.mention("U1ANA", "why?");
+    const reply = await until("the answer", () =>
+      slack.thread(asked.ts).find((post) => texts(post).includes("catalog is slower")),
+    );
+    await until("the details", () => slack.thread(asked.ts).length === 2);
+    expect(reply.stream).not.toBeNull();
+    expect(slack.thread(asked.ts).filter((post) => texts(post).includes("catalog is slower"))).toHaveLength(1);
+  });
+
+  it("51: an answer that is ready while Slack is down comes when it is back, once", async () => {
+    slack.fail("chat.startStream", "drop");
+    slack.fail("conversations.replies", "drop");
+    slack.fail("chat.postMessage", "drop", "drop");
+    const asked = await slack.mention("U1ANA", "why?");
+    const reply = await until("the answer", () => slack.thread(asked.ts)[0], 10_000);
+    expect(texts(reply)).toContain("catalog is slower");
+    await until("the details", () => slack.thread(asked.ts).length === 2);
+    await new Promise((done) => setTimeout(done, 200));
+    expect(slack.thread(asked.ts)).toHaveLength(2);
+  }, 15_000);
+
+  it("keeps the conversation over a restart: a follow-up without a mention is answered", async () => {
+    const asked = await slack.mention("U1ANA", "why is checkout slow?");
+    await until("the first answer", () => slack.thread(asked.ts)[0]);
+    await presenter.close();
+    await surface.stop();
+    await connect();
+    await slack.event(eventOf("message", slack.write("U1ANA", "since when?", asked.ts)));
+    await until("the follow-up", () => handlers.questions.length === 2);
+  });
+
+  it("7: two bots that mention each other without end get no second word, whether they say that they are bots or not", async () => {
+    slack.users.set("U8BOT", { id: "U8BOT", is_bot: true });
+    await slack.mention("U8BOT", "your turn");
+    for (let turn = 0; turn < 20; turn++) await slack.mention("U7ECHO", `your turn ${turn}`);
+    await new Promise((done) => setTimeout(done, 150));
+    expect(handlers.questions.filter(({ user }) => user.id === "U8BOT")).toEqual([]);
+    expect(handlers.questions).toHaveLength(12);
+  });
+
+  it("8: a sender of another organisation in a shared channel is not answered, and it is audited", async () => {
+    const post = slack.write("U6OUT", `<@${BOT.user_id}> hello`);
+    await slack.event({ ...eventOf("app_mention", post), user_team: "T0OTHER" });
+    await until("the audit", () => handlers.refusals.find(({ actor }) => actor === "slack:U6OUT"));
+    expect(handlers.questions).toEqual([]);
+  });
+
   it("ends the work when a person presses Slack's Stop button", async () => {
     let late: () => Promise<void> = async () => {};
     handlers.onAsk = async (_question, reply) => {
@@ -225,6 +290,8 @@ describe("investigations in Slack", () => {
     const file = await until("the picture", () => slack.files[0]);
     expect(file).toMatchObject({ thread: post.ts, channel: "C0INC", title: "storefront latency" });
     expect(file.bytes.subarray(1, 4).toString()).toBe("PNG");
+    expect(file.altText).toContain("left its expected band at 02:41 UTC");
+    expect([...post.text].length).toBeLessThanOrEqual(200);
     expect(slack.thread(null).filter(({ user }) => user === BOT.user_id)).toHaveLength(1);
   });
 
@@ -285,6 +352,37 @@ describe("investigations in Slack", () => {
     await until("an answer", () => slack.thread(asked.ts)[0]);
   });
 
+  it("follows when Slack asks it to connect anew, and loses nothing", async () => {
+    slack.refreshConnections();
+    const asked = await slack.mention("U1ANA", "why?");
+    await until("an answer", () => slack.thread(asked.ts)[0], 10_000);
+  });
+
+  it("starts while Slack is down and listens when it is back; a wrong token is said at once", async () => {
+    const start = async (changed: Partial<SlackOptions> = {}) => {
+      await presenter.close();
+      await surface.stop();
+      await connect(changed);
+    };
+    slack.fail("auth.test", "drop", { error: "internal_error" });
+    await start();
+    await until("the old connection's end", () => slack.connections === 0);
+    const asked = await slack.mention("U1ANA", "why?");
+    await until("an answer", () => slack.thread(asked.ts)[0]);
+    slack.fail("auth.test", { error: "invalid_auth" });
+    await expect(start()).rejects.toThrow("Check SLACK_BOT_TOKEN");
+  }, 15_000);
+
+  it("waits for no answer for ever: a call that hangs is given up and tried again", async () => {
+    await presenter.close();
+    await surface.stop();
+    await connect({ clientOptions: { timeout: 150 } });
+    slack.fail("chat.postMessage", "hang");
+    await presenter.showInvestigation(running());
+    await root();
+    expect(slack.thread(null)).toHaveLength(1);
+  });
+
   it.each([
     ["is_archived", "unarchive"],
     ["channel_not_found", "invite"],
@@ -300,6 +398,7 @@ describe("investigations in Slack", () => {
     await presenter.showInvestigation(running());
     await until("the operator's message", () => errors[0]);
     expect(errors[0]?.toLowerCase()).toContain(remedy);
+    expect(await presenter.undelivered()).toMatchObject([{ surface: "slack", count: 1, reason: expect.stringContaining(error) }]);
     expect(slack.calls.filter(({ method }) => method === "chat.postMessage")).toHaveLength(1);
   });
 });

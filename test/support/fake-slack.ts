@@ -106,8 +106,11 @@ export class FakeSlack {
 
   /** Asks its clients to connect anew, as Slack does every few hours. */
   refreshConnections(): void {
-    for (const socket of this.#sockets)
+    for (const socket of this.#sockets) {
       socket.send(JSON.stringify({ type: "disconnect", reason: "refresh_requested", debug_info: {} }));
+      setTimeout(() => socket.close(), 50).unref();
+    }
+    this.#sockets.clear();
   }
 
   dropConnections(): void {

@@ -1,4 +1,5 @@
 import type { Answer, Chart, InvestigationStep } from "../../domain/investigation.ts";
+import { redact } from "../../domain/untrusted.ts";
 import { pictureKey, pictureOfChart } from "../../flows/picture.ts";
 import type { Card, CardBlock } from "../card.ts";
 import { plainText } from "../markdown.ts";
@@ -10,6 +11,7 @@ const LONGEST = 12_000;
 /** An answer in its thread, with the evidence it rests on. `messageId` is the question's. */
 export function answerCard(messageId: string, answer: Answer): Card {
   const { evidence, report, chart } = answer;
+  const text = redact(answer.text);
   return {
     kind: "answer",
     id: null,
@@ -17,9 +19,9 @@ export function answerCard(messageId: string, answer: Answer): Card {
     tone: "quiet",
     badge: "",
     title: "",
-    story: clip(plainText(answer.text).replace(/\s+/g, " "), 200),
+    story: clip(plainText(text).replace(/\s+/g, " "), 200),
     body: [
-      { type: "text", markdown: clip(answer.text, LONGEST) },
+      { type: "text", markdown: clip(text, LONGEST) },
       ...(chart ? [chartBlock(messageId, chart)] : []),
       ...(report && report.hypotheses.length > 0
         ? [{ type: "hypotheses" as const, items: hypothesisLines(report.hypotheses) }]
@@ -62,7 +64,8 @@ export function workingCard(messageId: string, steps: readonly InvestigationStep
 }
 
 /** A plain message: a verdict, a reminder, a refusal. */
-export function note(markdown: string, tone: Card["tone"] = "quiet"): Card {
+export function note(text: string, tone: Card["tone"] = "quiet"): Card {
+  const markdown = redact(text);
   return {
     kind: "note",
     id: null,

@@ -67,6 +67,7 @@ class SlackSurface implements Surface {
   readonly #beside = new Map<string, string>();
   readonly #stopping = new AbortController();
   #app: App | null = null;
+  #settled: () => Promise<void> = async () => undefined;
   #picturesAllowed = true;
 
   constructor(options: SlackOptions) {
@@ -123,7 +124,7 @@ class SlackSurface implements Surface {
   async #connect(handlers: ChatHandlers): Promise<void> {
     const { store, log, botToken, allowedTeams = [] } = this.#options;
     const own = await patiently(() => this.#client.auth.test());
-    const { app, replay } = boltApp({
+    const { app, replay, settled } = boltApp({
       botToken,
       connection: this.#connection,
       clientOptions: this.#clientOptions,
@@ -166,6 +167,7 @@ class SlackSurface implements Surface {
       log,
     });
     this.#app = app;
+    this.#settled = settled;
     await app.start();
     this.#inBackground(async () => {
       await store.forgetSettled(this.#now() - KEEP_SETTLED);
@@ -178,6 +180,7 @@ class SlackSurface implements Surface {
     this.#stopping.abort();
     await this.#app?.stop().catch((error) => this.#options.log.debug({ err: error }, "Slack's connection did not close cleanly"));
     this.#app = null;
+    await this.#settled();
     await Promise.allSettled(this.#background);
   }
 

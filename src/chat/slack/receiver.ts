@@ -25,7 +25,7 @@ export interface Inbox {
 
 /**
  * Bolt's app, with two doors before it: an event is stored before it is acknowledged, and a signed request with a time ahead of ours
- * is refused. `replay` takes up the events that a crash left unfinished.
+ * is refused. `replay` takes up the events that a crash left unfinished; `settled` waits for those in work.
  */
 export function boltApp(options: {
   readonly botToken: string;
@@ -36,7 +36,7 @@ export function boltApp(options: {
   readonly rejected: (reason: string) => void;
   readonly now: () => number;
   readonly log: Log;
-}): { readonly app: App; readonly replay: () => Promise<number> } {
+}): { readonly app: App; readonly replay: () => Promise<number>; readonly settled: () => Promise<void> } {
   const { botToken, connection, clientOptions, inbox, rejected, now, log } = options;
   const logger = slackLogger(log);
   const common = {
@@ -50,7 +50,8 @@ export function boltApp(options: {
       ? new App({ ...common, socketMode: true, appToken: connection.appToken })
       : new App({ ...common, receiver: httpReceiver(connection.signingSecret, connection.port, rejected) });
   const process = app.processEvent.bind(app);
-  app.processEvent = async (event: ReceiverEvent) => {
+  const inFlight = new Set<Promise<void>>();
+  const take = async (event: ReceiverEvent): Promise<void> => {
     const sentAt = Number(event.customProperties?.timestamp);
     if (sentAt - now() / 1_000 > LONGEST_SKEW) throw new FromTheFuture("The request's time is ahead of this clock.");
     const body = event.body as Record<string, unknown>;
@@ -69,6 +70,11 @@ export function boltApp(options: {
     await process(event);
     await inbox.settle(id);
   };
+  app.processEvent = (event: ReceiverEvent) => {
+    const taken = take(event).finally(() => inFlight.delete(taken));
+    inFlight.add(taken);
+    return taken;
+  };
   const replay = async () => {
     const events = await inbox.open();
     for (const { eventId, body } of events) {
@@ -77,7 +83,13 @@ export function boltApp(options: {
     }
     return events.length;
   };
-  return { app, replay };
+  return {
+    app,
+    replay,
+    settled: async () => {
+      await Promise.allSettled(inFlight);
+    },
+  };
 }
 
 function commandId({ type, command, trigger_id: trigger }: Record<string, unknown>): string | null {
@@ -92,8 +104,11 @@ function httpReceiver(signingSecret: string, port: number, rejected: (reason: st
     bodyLimit: MOST_BYTES,
     // Without the header it is no number, and Bolt refuses the request before this matters.
     customPropertiesExtractor: (request) => ({ timestamp: Number(request.headers["x-slack-request-timestamp"]) }),
-    processEventErrorHandler: async ({ error, response }) => {
-      response.writeHead(error.name === "FromTheFuture" ? 401 : 500).end();
+    processEventErrorHandler: async ({ error, logger, response }) => {
+      const expected = error.name === "FromTheFuture";
+      if (!expected) logger.error("an event could not be taken in", error);
+      // What was acknowledged already is in the inbox and is taken up at the next start.
+      if (!response.headersSent) response.writeHead(expected ? 401 : 500).end();
       return true;
     },
     dispatchErrorHandler: async ({ response }) => void response.writeHead(404).end(),

@@ -1,5 +1,6 @@
 import type { ChatStreamer, WebClient } from "@slack/web-api";
 import type { Answer, InvestigationStep } from "../../domain/investigation.ts";
+import { redact } from "../../domain/untrusted.ts";
 import type { Log } from "../../flows/log.ts";
 import type { Reply } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
@@ -105,7 +106,7 @@ export class SlackReply implements Reply {
     return this.#inOrder(async () => {
       if (this.#stopped || this.#said) return;
       this.#said = true;
-      if (this.#streaming && (await this.#finish(streamMarkdown(text), card))) return;
+      if (this.#streaming && (await this.#finish(streamMarkdown(redact(text)), card))) return;
       try {
         await this.#show(card);
       } catch (error) {

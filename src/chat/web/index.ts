@@ -4,7 +4,8 @@ import { join } from "node:path";
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import { z } from "zod";
 import type { InvestigationStep } from "../../domain/investigation.ts";
-import type { AnomalyPicture, ChatHandlers, ChatUser } from "../../flows/ports.ts";
+import { redact } from "../../domain/untrusted.ts";
+import { type AnomalyPicture, type ChatHandlers, type ChatUser, OPERATOR } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import { answerCard, note, workingCard } from "../cards/answer.ts";
 import { pictureSvg } from "../picture.ts";
@@ -245,7 +246,7 @@ class WebChannel implements Surface {
     if (!handlers) return;
     const id = randomUUID();
     const user: ChatUser = { surface: this.name, id: name, name };
-    await this.#put({ id, thread, at: this.#options.now(), author: name, kind: "text", body: text });
+    await this.#put({ id, thread, at: this.#options.now(), author: name, kind: "text", body: redact(text) });
     // An answer to a message in the channel makes that message a thread.
     const place = thread ?? id;
     response.json({ id, thread: place });
@@ -258,7 +259,7 @@ class WebChannel implements Surface {
     }
     const steps = new Map<string, InvestigationStep>();
     await handlers.ask(
-      { messageId: id, at, user, text },
+      { messageId: id, at, user, text, audience: OPERATOR },
       {
         step: async (step) => {
           steps.set(step.id, step);
