@@ -232,7 +232,9 @@ export class Detector implements SeriesDetector {
 
     if (silent) this.flat.settle();
     const flatScore = this.flat.score(this.rate * RUN_SHARE) / strictness;
-    if (flatScore >= 1 && !silent && !this.alarm)
+    // No failures for a while is what everybody hopes for, not a series that got stuck.
+    const hoped = this.options.harmful === "up" && value === 0;
+    if (flatScore >= 1 && !silent && !this.alarm && !hoped)
       this.raise("flatline", direction, this.flat.startedAt, at, flatScore, { samples: 1, observed: value, expected }, 0);
     return Math.max(best, spikeScore, varianceScore, flatScore);
   }

@@ -7,14 +7,18 @@ import type { RunningVigil } from "./app.ts";
 
 /** The channel without a browser: what a running Vigil stored and posted, and its buttons over the page's own requests. */
 export class Channel {
-  readonly #vigil: RunningVigil;
+  readonly #vigil: Pick<RunningVigil, "url" | "folder">;
 
-  constructor(vigil: RunningVigil) {
+  constructor(vigil: Pick<RunningVigil, "url" | "folder">) {
     this.#vigil = vigil;
   }
 
   investigations(): Investigation[] {
     return this.#rows<Investigation>("SELECT body FROM investigations ORDER BY started_at");
+  }
+
+  openIncidents(): number {
+    return this.#rows<{ state: string }>("SELECT body FROM incidents").filter(({ state }) => state !== "resolved").length;
   }
 
   proposals(): Proposal[] {

@@ -171,6 +171,21 @@ describe("a failure ratio that has always been zero", () => {
   });
 });
 
+describe("a share of failures", () => {
+  it("that stays at zero for long where one in five hundred is usual is what everybody hopes for", () => {
+    const options: DetectorOptions = { step: MINUTE, kind: "ratio", harmful: "up", falseAlarmsPerWeek: 0.02 };
+    const random = uniform(21);
+    const share = () => [0, 0, 0, 1, 1, 2][Math.floor(random() * 6)]! / 180;
+    const detector = createDetector(options);
+    detector.train(Array.from({ length: 14 * 1_440 }, (_, index) => ({ at: START + index * MINUTE, value: share() })));
+    const later = START + 14 * DAY;
+    const seen = Array.from({ length: 240 }, (_, index) =>
+      detector.observe({ at: later + index * MINUTE, value: 0 }, { count: 180 }),
+    );
+    expect(seen.flatMap(({ change }) => change ?? [])).toEqual([]);
+  });
+});
+
 describe("counters", () => {
   it("a reset is no drop: the rate goes on", () => {
     const detector = createDetector({ ...latency, kind: "counter" });
