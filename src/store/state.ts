@@ -10,6 +10,7 @@ import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
 import { type LearningTables, learningMigrations } from "./learning.ts";
 import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
 import { type RecordingsTables, recordingsMigrations } from "./recordings.ts";
+import { type TeamsTables, teamsMigrations } from "./teams.ts";
 
 /** Everything Vigil must never lose, in one database; telemetry has its own. Each concept brings its tables and migrations. */
 export interface StateTables
@@ -22,7 +23,8 @@ export interface StateTables
     KnowledgeTables,
     LearningTables,
     ProposalsTables,
-    RecordingsTables {}
+    RecordingsTables,
+    TeamsTables {}
 
 export type StateDatabase = Kysely<StateTables>;
 
@@ -41,6 +43,7 @@ export function openStateDatabase(place: string): Promise<StateDatabase> {
       ...escalationsMigrations,
       ...learningMigrations,
       ...recordingsMigrations,
+      ...teamsMigrations,
     },
     "full",
   );

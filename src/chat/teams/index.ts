@@ -1,0 +1,304 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import type { Verdict } from "../../domain/feedback.ts";
+import type { Log } from "../../flows/log.ts";
+import type { ChatHandlers } from "../../flows/ports.ts";
+import type { Card } from "../card.ts";
+import type { ChatStore, MessageRef } from "../store.ts";
+import type { Surface } from "../surface.ts";
+import { baseOf, type IncomingActivity, type InvokeAnswer, readActivity, threadOf } from "./activity.ts";
+import { type BotFramework, type BotFrameworkOptions, botFramework } from "./botbuilder.ts";
+import { type Connector, httpConnector, type Place } from "./connector.ts";
+import { type ConversationBook, conversationOf } from "./conversations.ts";
+import { isLoopback, type Refusal, Refusals, refusalOf, SERVICE_HOSTS, serviceAllowed } from "./gate.ts";
+import { LIMITS } from "./limits.ts";
+import { Listeners } from "./listeners.ts";
+import { cardMessage } from "./messages.ts";
+import { Pace, type PaceOptions } from "./pace.ts";
+import { People } from "./people.ts";
+import { TeamsReply } from "./reply.ts";
+
+export interface TeamsOptions {
+  /** Entra application id of the bot. Without it nobody is authenticated: only in tests, and on loopback. */
+  readonly appId: string | null;
+  readonly appSecret?: string | undefined;
+  readonly appType?: BotFrameworkOptions["appType"];
+  readonly tenantId?: string | undefined;
+  /** Tenants besides `tenantId` whose people may speak to Vigil. */
+  readonly allowedTenants?: readonly string[];
+  /** Where proactive posts go: the id of a channel or of a group chat. */
+  readonly channel: string;
+  /** For a channel from which no activity has come yet. */
+  readonly serviceUrl: string;
+  /** Hosts that activities may come from and answers go to. */
+  readonly serviceHosts?: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  /** Whether a person is shown the buttons, by their Entra object id. */
+  readonly mayApprove: (aadObjectId: string) => Promise<boolean>;
+  /** What a reaction says of an investigation. */
+  readonly reactions?: Readonly<Record<string, Verdict>>;
+  readonly store: ChatStore;
+  readonly conversations: ConversationBook;
+  readonly audit: (refusal: Refusal) => Promise<void>;
+  /** `NODE_ENV`. */
+  readonly environment: string | undefined;
+  readonly openIdMetadataUrl?: string | undefined;
+  readonly tokenForTests?: (() => Promise<string>) | undefined;
+  readonly connector?: Connector;
+  readonly pace?: PaceOptions;
+  readonly now?: () => number;
+  readonly log: Log;
+}
+
+/** Teams' six classic reactions; whatever else people press says nothing. */
+export const DEFAULT_REACTIONS: Readonly<Record<string, Verdict>> = {
+  like: "correct",
+  heart: "correct",
+  sad: "incorrect",
+  angry: "incorrect",
+};
+
+/** Older events are not taken up after a restart: nobody waits for them any more. */
+const REPLAY_WITHIN = 30 * 60_000;
+const LARGEST_BODY = "256kb";
+
+export interface TeamsSurface extends Surface {
+  /** Address of the endpoint once it was started. */
+  readonly url: string;
+  /** One activity that was authenticated and let in, as a turn of the SDK delivers it. */
+  receive(activity: IncomingActivity): Promise<InvokeAnswer | null>;
+}
+
+/**
+ * Microsoft Teams as a surface. Has a listener of its own, so that a tunnel or proxy shows Teams' endpoint to the world and not the page.
+ *
+ * @throws when the configuration would let strangers in; the message says what to set.
+ */
+export function teamsSurface(options: TeamsOptions): TeamsSurface {
+  return new Teams(options);
+}
+
+class Teams implements TeamsSurface {
+  readonly name = "teams";
+  readonly #options: TeamsOptions;
+  readonly #framework: BotFramework;
+  readonly #connector: Connector;
+  readonly #pace: Pace;
+  readonly #people: People;
+  readonly #refusals: Refusals;
+  readonly #tenants: ReadonlySet<string>;
+  readonly #serviceHosts: readonly string[];
+  readonly #now: () => number;
+  readonly #background = new Set<Promise<void>>();
+  #listeners: Listeners | null = null;
+  #server: Server | null = null;
+
+  constructor(options: TeamsOptions) {
+    this.#options = options;
+    const {
+      appId,
+      appSecret,
+      appType = "SingleTenant",
+      tenantId,
+      allowedTenants = [],
+      openIdMetadataUrl,
+      tokenForTests,
+    } = options;
+    if (appId === null) refuseUnauthenticated(options);
+    else if (!tenantId)
+      throw new Error("Teams needs teams.tenantId (TEAMS_TENANT_ID), the directory that the app is registered in.");
+    else if (appType === "SingleTenant" && !appSecret)
+      throw new Error("Teams needs teams.appSecret (TEAMS_APP_SECRET), or teams.appType UserAssignedMSI for a managed identity.");
+    this.#now = options.now ?? Date.now;
+    this.#tenants = new Set([...(tenantId ? [tenantId] : []), ...allowedTenants]);
+    this.#serviceHosts = options.serviceHosts ?? SERVICE_HOSTS;
+    if (!serviceAllowed(options.serviceUrl, this.#serviceHosts))
+      throw new Error(
+        `teams.serviceUrl ${options.serviceUrl} is not at one of teams.serviceHosts (${this.#serviceHosts.join(", ")}).`,
+      );
+    this.#framework = botFramework({ appId, appSecret, appType, tenantId, openIdMetadataUrl, tokenForTests });
+    this.#connector = options.connector ?? httpConnector({ token: () => this.#framework.token() });
+    this.#pace = new Pace({ now: this.#now, ...options.pace });
+    this.#people = new People(this.#connector, this.#tenants, this.#now);
+    this.#refusals = new Refusals(options.audit, this.#now);
+  }
+
+  get url(): string {
+    const address = this.#server?.address() as AddressInfo | null | undefined;
+    return address ? `http://${this.#options.host}:${address.port}/api/messages` : "";
+  }
+
+  async start(handlers: ChatHandlers): Promise<void> {
+    const { store, mayApprove, reactions = DEFAULT_REACTIONS, host, port, log } = this.#options;
+    const [connector, pace] = [this.#connector, this.#pace];
+    this.#listeners = new Listeners({
+      connector,
+      pace,
+      store,
+      handlers,
+      people: this.#people,
+      mayApprove,
+      reactions,
+      replyTo: (place, onStopped) => new TeamsReply({ connector, pace, place, log, onStopped }),
+      now: this.#now,
+      log,
+    });
+    const server = createServer(this.#http());
+    await new Promise<void>((done, failed) => {
+      server.once("error", (error) =>
+        failed(new Error(`Teams' endpoint cannot listen on ${host}:${port} (${error.message}); set TEAMS_HOST and TEAMS_PORT.`)),
+      );
+      server.listen(port, host, done);
+    });
+    this.#server = server;
+    this.#inBackground(() => this.#replay());
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server) {
+      const closed = new Promise((done) => server.close(done));
+      server.closeIdleConnections();
+      await closed;
+    }
+    await Promise.allSettled(this.#background);
+    this.#listeners = null;
+  }
+
+  /** Teams has no way to look for a message, so that one whose answer was lost may come twice; only the last one's buttons are live. */
+  async post(card: Card, thread: MessageRef | null): Promise<MessageRef> {
+    const conversation = thread?.channel ?? this.#options.channel;
+    const place = await this.#placeOf(conversation);
+    const message = cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place) });
+    const begins = threadOf(conversation) === null && (await this.#isChannel(conversation));
+    if (begins) {
+      const { conversation: channel, id } = await this.#call(place, () => this.#connector.open(place, message));
+      return { channel, message: id };
+    }
+    return { channel: conversation, message: await this.#call(place, () => this.#connector.send(place, message)) };
+  }
+
+  async update(ref: MessageRef, card: Card): Promise<void> {
+    const place = await this.#placeOf(ref.channel);
+    const message = cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place) });
+    await this.#call(place, () => this.#connector.update(place, ref.message, message));
+  }
+
+  async receive(activity: IncomingActivity): Promise<InvokeAnswer | null> {
+    const { store, conversations } = this.#options;
+    const listeners = this.#listeners;
+    if (!listeners) return { status: 503 };
+    await conversations.save(conversationOf(activity), this.#now());
+    if (activity.type === "invoke") return listeners.invoke(activity);
+    // Stored before Teams gets its answer; what a crash leaves open is taken up at the next start.
+    const eventId = `${activity.conversation.id}:${activity.type}:${activity.id ?? ""}`;
+    if (activity.id && (await store.takeIn(this.name, eventId, activity, this.#now())) !== "new") return null;
+    this.#inBackground(async () => {
+      await listeners.hear(activity);
+      if (activity.id) await store.settle(this.name, eventId);
+    });
+    return null;
+  }
+
+  #http(): Express {
+    const http = express().disable("x-powered-by");
+    http.post("/api/messages", express.json({ limit: LARGEST_BODY }), (request, response) => this.#post(request, response));
+    http.use((error: { status?: unknown }, _request: Request, response: Response, _next: NextFunction) => {
+      const status = typeof error.status === "number" ? error.status : 500;
+      if (status >= 500) this.#options.log.error({ err: error }, "an activity from Teams failed");
+      response.status(status).end();
+    });
+    return http;
+  }
+
+  /** The door: the token first, then who and where it is from, and only then what it says. */
+  async #post(request: Request, response: Response): Promise<void> {
+    const body: unknown = request.body;
+    if (typeof body !== "object" || body === null || Array.isArray(body)) return void response.status(400).end();
+    const activity = readActivity(body);
+    const verdict = await this.#framework.authenticate(body, request.headers.authorization ?? "");
+    if (verdict.kind === "unavailable") {
+      this.#options.log.error({ reason: verdict.reason }, "Teams' signing keys cannot be fetched; activities are put off");
+      return void response.status(503).set("retry-after", "5").end();
+    }
+    if (verdict.kind === "bad") return this.#refuse(response, 401, "auth_reject", verdict.reason, null);
+    if (!activity) return void response.status(400).end();
+    const refusal = refusalOf(activity, { tenants: this.#tenants, serviceHosts: this.#serviceHosts });
+    if (refusal) return this.#refuse(response, 403, "refused", refusal, activity);
+    const answer = await this.#framework.run(verdict.authenticated, body, (one) => this.receive(one));
+    response.status(answer?.status ?? 200);
+    if (answer?.body) response.json(answer.body);
+    else response.end();
+  }
+
+  async #refuse(
+    response: Response,
+    status: 401 | 403,
+    kind: Refusal["kind"],
+    reason: string,
+    activity: IncomingActivity | null,
+  ): Promise<void> {
+    this.#options.log.warn({ reason: reason.slice(0, 300) }, "an activity that does not come from our Teams was refused");
+    await this.#refusals.record(kind, reason, activity);
+    response.status(status).end();
+  }
+
+  async #placeOf(conversation: string): Promise<Place> {
+    const known = await this.#options.conversations.find(baseOf(conversation));
+    return { serviceUrl: known?.serviceUrl ?? this.#options.serviceUrl, conversation };
+  }
+
+  async #isChannel(conversation: string): Promise<boolean> {
+    const known = await this.#options.conversations.find(conversation);
+    return known ? known.kind === "channel" : /@thread\.(tacv2|skype)$/.test(conversation);
+  }
+
+  /** Teams ids of the approvers in a conversation, whose clients ask for the buttons by themselves. The others press a button for it. */
+  async #refreshFor(card: Card, place: Place): Promise<string[]> {
+    if (card.buttons.length === 0) return [];
+    try {
+      const approvers: string[] = [];
+      for (const { id, aadObjectId, guest } of await this.#people.roster(place)) {
+        if (approvers.length === LIMITS.refreshUsers) break;
+        if (!guest && aadObjectId && (await this.#options.mayApprove(aadObjectId))) approvers.push(id);
+      }
+      return approvers;
+    } catch (error) {
+      this.#options.log.warn({ err: error }, "Teams does not tell who is in the channel; approvers press a button to see theirs");
+      return [];
+    }
+  }
+
+  #call<T>(place: Place, call: () => Promise<T>): Promise<T> {
+    return this.#pace.patiently(() => this.#pace.run(baseOf(place.conversation), call));
+  }
+
+  async #replay(): Promise<void> {
+    const { store, log } = this.#options;
+    const events = await store.open(this.name, this.#now() - REPLAY_WITHIN);
+    for (const { eventId, body } of events) {
+      const activity = readActivity(body);
+      if (activity) await this.#listeners?.hear(activity);
+      await store.settle(this.name, eventId);
+    }
+    if (events.length > 0) log.info({ count: events.length }, "took up what a restart had interrupted");
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    const done = work()
+      .catch((error) => this.#options.log.error({ err: error }, "an activity from Teams was not finished"))
+      .finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+}
+
+/** Without an app id the SDK runs turns for anybody. */
+function refuseUnauthenticated({ environment, host }: TeamsOptions): void {
+  if (environment === "test" && isLoopback(host)) return;
+  throw new Error(
+    "Teams needs teams.appId (TEAMS_APP_ID): without it nobody is authenticated. Only tests (NODE_ENV=test) may go without, on loopback.",
+  );
+}
