@@ -30,7 +30,9 @@ import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
 import { watchFlagFile } from "./sources/flagd/index.ts";
 import { watchRepository } from "./sources/gitops/index.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
+import { appendAudit } from "./store/audit.ts";
 import { ConversationRepository } from "./store/conversations.ts";
+import { TeamsConversationRepository } from "./store/teams.ts";
 import { FlagdFile } from "./targets/flagd/index.ts";
 import { GitopsRepository } from "./targets/gitops/index.ts";
 
@@ -124,7 +126,7 @@ class RunningApp {
     this.#core = core;
     this.#closers.push(() => core.close());
 
-    const surfaces: Surface[] = [web.surface, ...(await this.#slack(conversations))];
+    const surfaces: Surface[] = [web.surface, ...(await this.#slack(conversations)), ...(await this.#teams(conversations))];
     const presenter = new Presenter({ surfaces, store: conversations, log: this.#log });
     const investigator = new Investigator({
       store: investigations,
@@ -419,6 +421,31 @@ class RunningApp {
         allowedTeams: allowedWorkspaces,
         emoji: { approve, deny, verdicts, tiers: this.#core?.actions.emojiTiers ?? [] },
         store,
+        log: this.#log,
+      }),
+    ];
+  }
+
+  async #teams(store: ConversationRepository): Promise<Surface[]> {
+    const { appId, channel, ...teams } = this.#config.teams;
+    if (!appId && !channel) return [];
+    if (!channel)
+      throw new OperatorError("Teams needs teams.channel (TEAMS_CHANNEL), the id of the channel or chat for proactive posts.");
+    const { teamsSurface } = await import("./chat/teams/index.ts");
+    const { state } = this.#stores;
+    return [
+      teamsSurface({
+        ...teams,
+        appId: appId ?? null,
+        channel,
+        mayApprove: async (id, proposalId) => {
+          const proposal = await this.#core?.actions.get(proposalId);
+          return proposal ? (this.#core?.actions.mayDecide(proposal, `teams:${id}`) ?? false) : false;
+        },
+        store,
+        conversations: new TeamsConversationRepository(state),
+        audit: (refusal) => state.transaction().execute((work) => appendAudit(work, refusal, Date.now())),
+        environment: process.env.NODE_ENV,
         log: this.#log,
       }),
     ];

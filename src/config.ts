@@ -268,6 +268,26 @@ const schema = z.strictObject({
         .describe("emoji names that decide and that vote; none may do both"),
     })
     .prefault({}),
+  teams: z
+    .strictObject({
+      appId: z.uuid().optional().describe("application id of the bot in Entra"),
+      appSecret: z.string().min(8).optional().describe("client secret of that application; none with a managed identity"),
+      appType: z.enum(["SingleTenant", "UserAssignedMSI"]).default("SingleTenant"),
+      tenantId: z.uuid().optional().describe("directory that the application is registered in"),
+      channel: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("id of the channel or group chat for proactive posts, for instance 19:…@thread.tacv2"),
+      approvers: z.array(z.string().min(1)).default([]).describe("Entra object ids of those who may approve"),
+      allowedTenants: z.array(z.string().min(1)).default([]).describe("tenants whose people may speak to Vigil besides its own"),
+      host: z.string().min(1).default("127.0.0.1").describe("address of the endpoint; a proxy or tunnel brings Teams to it"),
+      port: port.default(3980),
+      serviceUrl: webAddress.default("https://smba.trafficmanager.net/teams/"),
+      serviceHosts: z.array(z.string().min(1)).optional().describe("hosts that activities may come from; default: Microsoft's"),
+      reactions: z.record(z.string().min(1), z.enum(["correct", "partly", "incorrect", "noise"])).optional(),
+    })
+    .prefault({}),
   webhooks: z
     .strictObject({
       maxBodyMegabytes: positive.max(64).default(1),
@@ -363,6 +383,13 @@ const environment: Readonly<Record<string, string>> = {
   SLACK_SIGNING_SECRET: "slack.signingSecret",
   SLACK_CHANNEL: "slack.channel",
   SLACK_API_URL: "slack.apiUrl",
+  TEAMS_APP_ID: "teams.appId",
+  TEAMS_APP_SECRET: "teams.appSecret",
+  TEAMS_TENANT_ID: "teams.tenantId",
+  TEAMS_CHANNEL: "teams.channel",
+  TEAMS_HOST: "teams.host",
+  TEAMS_PORT: "teams.port",
+  TEAMS_SERVICE_URL: "teams.serviceUrl",
   VIGIL_METRICS_URL: "metrics.url",
   VIGIL_METRICS_TOKEN: "metrics.token",
   VIGIL_METRICS_PASSWORD: "metrics.password",

@@ -170,7 +170,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
 
 /** On loopback the person at the page is the operator; elsewhere only those whom the configuration names may approve. */
 async function approversOf(config: Config): Promise<Approvers> {
-  const { slack, server } = config;
+  const { slack, teams, server } = config;
   const onCall = slack.onCallApproves ? onCallSource(config) : null;
   if (slack.onCallApproves && !onCall)
     throw new OperatorError(
@@ -188,6 +188,7 @@ async function approversOf(config: Config): Promise<Approvers> {
         ...(members ? { members } : {}),
         ...(onCall ? { onCall: { source: onCall, id: (person) => person.slackId } } : {}),
       },
+      teams: { users: new Set(teams.approvers) },
     },
     now: () => Date.now(),
   });

@@ -28,7 +28,7 @@ const reason = (error: unknown): string =>
 
 const TIMEOUT = 5_000;
 
-const checks: readonly Check[] = [nodeVersion, git, nativeModules, stateFolder, port, knowledge, systems, model, slack];
+const checks: readonly Check[] = [nodeVersion, git, nativeModules, stateFolder, port, knowledge, systems, model, slack, teams];
 
 /** Looks at everything that Vigil needs, changes nothing, and prints what it found. Exit code 1 when there is a fault. */
 export async function doctor(options: OutputOptions): Promise<void> {
@@ -210,6 +210,46 @@ async function slack(config: Config): Promise<Finding[]> {
     );
   } catch (error) {
     findings.push(fault("slack", reason(error), "Slack cannot be reached from here; check the network."));
+  }
+  return findings;
+}
+
+async function teams(config: Config): Promise<Finding[]> {
+  const { appId, appSecret, appType, tenantId, channel, approvers, host, port: number } = config.teams;
+  if (!appId && !channel) return [];
+  const findings: Finding[] = [];
+  const missing = [
+    ...(appId ? [] : ["TEAMS_APP_ID"]),
+    ...(appSecret || appType === "UserAssignedMSI" ? [] : ["TEAMS_APP_SECRET"]),
+    ...(tenantId ? [] : ["TEAMS_TENANT_ID"]),
+    ...(channel ? [] : ["TEAMS_CHANNEL"]),
+  ];
+  if (missing.length > 0)
+    findings.push(fault("teams", `not set: ${missing.join(", ")}`, "Set them; Vigil does not start without."));
+  if (approvers.length === 0)
+    findings.push(warning("teams", "nobody may approve", "List Entra object ids under teams.approvers."));
+  findings.push(ok("teams", `endpoint http://${host}:${number}/api/messages; Teams reaches it by the address of the Azure Bot`));
+  if (!appId || !appSecret || !tenantId) return findings;
+  try {
+    const response = await fetch(`https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`, {
+      method: "POST",
+      body: new URLSearchParams({
+        grant_type: "client_credentials",
+        client_id: appId,
+        client_secret: appSecret,
+        scope: "https://api.botframework.com/.default",
+      }),
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    const body = (await response.json()) as { error?: string; error_description?: string };
+    const why = `${body.error ?? response.status}: ${(body.error_description ?? "").split(/[\r\n]/)[0]}`;
+    findings.push(
+      response.ok
+        ? ok("teams", `Entra knows the app ${appId}`)
+        : fault("teams", `Entra refuses the app (${why})`, "Check TEAMS_APP_ID, TEAMS_APP_SECRET and TEAMS_TENANT_ID."),
+    );
+  } catch (error) {
+    findings.push(fault("teams", reason(error), "login.microsoftonline.com cannot be reached from here; check the network."));
   }
   return findings;
 }

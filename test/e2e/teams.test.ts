@@ -377,7 +377,7 @@ describe("questions in Teams", () => {
     const message = await until("the answer", () => teams.messages[0]);
     const { text, attachments } = message.activity;
     const shown = JSON.stringify([text, attachments]);
-    const live = ["https://evil", "<script", "<img", "](http", "\u202e", "\u200b"].filter((one) => shown.includes(one));
+    const live = ["https://evil", "<script", "<img", "\u202e", "\u200b"].filter((one) => shown.includes(one));
     expect(live).toEqual([]);
     expect(shown.includes("&lt;script&gt;")).toBe(true);
   });

@@ -32,13 +32,13 @@ export interface TeamsOptions {
   /** For a channel from which no activity has come yet. */
   readonly serviceUrl: string;
   /** Hosts that activities may come from and answers go to. */
-  readonly serviceHosts?: readonly string[];
+  readonly serviceHosts?: readonly string[] | undefined;
   readonly host: string;
   readonly port: number;
-  /** Whether a person is shown the buttons, by their Entra object id. */
-  readonly mayApprove: (aadObjectId: string) => Promise<boolean>;
+  /** Whether a person is shown a proposal's buttons, by their Entra object id. */
+  readonly mayApprove: (aadObjectId: string, proposalId: string) => Promise<boolean>;
   /** What a reaction says of an investigation. */
-  readonly reactions?: Readonly<Record<string, Verdict>>;
+  readonly reactions?: Readonly<Record<string, Verdict>> | undefined;
   readonly store: ChatStore;
   readonly conversations: ConversationBook;
   readonly audit: (refusal: Refusal) => Promise<void>;
@@ -258,12 +258,13 @@ class Teams implements TeamsSurface {
 
   /** Teams ids of the approvers in a conversation, whose clients ask for the buttons by themselves. The others press a button for it. */
   async #refreshFor(card: Card, place: Place): Promise<string[]> {
-    if (card.buttons.length === 0) return [];
+    const [first] = card.buttons;
+    if (!first) return [];
     try {
       const approvers: string[] = [];
       for (const { id, aadObjectId, guest } of await this.#people.roster(place)) {
         if (approvers.length === LIMITS.refreshUsers) break;
-        if (!guest && aadObjectId && (await this.#options.mayApprove(aadObjectId))) approvers.push(id);
+        if (!guest && aadObjectId && (await this.#options.mayApprove(aadObjectId, first.proposalId))) approvers.push(id);
       }
       return approvers;
     } catch (error) {

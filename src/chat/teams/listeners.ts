@@ -19,7 +19,7 @@ export interface ListenerContext {
   readonly handlers: ChatHandlers;
   readonly people: People;
   /** Whether a person is shown the buttons; whether they may decide is asked again when they do. */
-  readonly mayApprove: (aadObjectId: string) => Promise<boolean>;
+  readonly mayApprove: (aadObjectId: string, proposalId: string) => Promise<boolean>;
   readonly reactions: Readonly<Record<string, Verdict>>;
   readonly replyTo: (place: ReplyPlace, onStopped: () => void) => TeamsReply;
   readonly now: () => number;
@@ -170,10 +170,10 @@ export class Listeners {
     const card = ref ? await this.#liveCard(ref) : null;
     if (!card)
       return automatic ? { status: 200, body: { statusCode: 200 } } : said("This card is not a live one; nothing was done.");
-    const id = activity.from?.aadObjectId ?? "";
-    const approver = id !== "" && (await this.#context.mayApprove(id).catch(() => false));
-    if (!approver && !automatic && card.buttons.length > 0)
-      return said("You are not among the approvers; the buttons are theirs.");
+    const id = activity.from?.aadObjectId;
+    const [first] = card.buttons;
+    const approver = first && id ? await this.#context.mayApprove(id, first.proposalId).catch(() => false) : false;
+    if (!approver && !automatic && first) return said("You are not among the approvers; the buttons are theirs.");
     const content = adaptiveCard(card, { approver, refreshFor: [] });
     return { status: 200, body: { statusCode: 200, type: "application/vnd.microsoft.card.adaptive", value: content } };
   }
