@@ -88,7 +88,8 @@ export class FakeTeams {
   }
 
   static async start(): Promise<FakeTeams> {
-    const [own, foreign] = await (keys ??= Promise.all([generateKeyPair("RS256"), generateKeyPair("RS256")]));
+    keys = keys ?? Promise.all([generateKeyPair("RS256"), generateKeyPair("RS256")]);
+    const [own, foreign] = await keys;
     const jwk = { ...(await exportJWK(own.publicKey)), kid: "key-1", use: "sig", endorsements: ["msteams"] };
     const server = createServer();
     const teams = new FakeTeams(server, own.privateKey, jwk, foreign.privateKey);
