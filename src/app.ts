@@ -305,7 +305,7 @@ class RunningApp {
     return [
       ...(flags instanceof FlagdFile ? [watchFlagFile({ ...common, file: flags.file, cursor: cursor("flags") })] : []),
       ...(deploys instanceof GitopsRepository
-        ? [watchRepository({ ...common, folder: deploys.folder, cursor: cursor("deploys") })]
+        ? [watchRepository({ ...common, folder: deploys.folder, layout: deploys.layout, cursor: cursor("deploys") })]
         : []),
     ];
   }

@@ -1,10 +1,13 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { DeployTarget, FlagProvider, WorkloadTarget } from "./actions/ports.ts";
 import type { Config } from "./config.ts";
 import type { Probe } from "./domain/probe.ts";
 import { type Clock, SECOND } from "./domain/time.ts";
+import { ArgoCd } from "./targets/argocd/index.ts";
 import { FlagdFile } from "./targets/flagd/index.ts";
 import { GitopsRepository } from "./targets/gitops/index.ts";
+import { GithubPullRequests } from "./targets/gitops/pull-request.ts";
+import { GitopsRemote } from "./targets/gitops/remote.ts";
 import { Cluster } from "./targets/kubernetes/cluster.ts";
 import { KubernetesDeploys } from "./targets/kubernetes/deploys.ts";
 import { KubernetesWorkloads } from "./targets/kubernetes/workloads.ts";
@@ -60,16 +63,43 @@ function flagsOf({ flags }: Config, now: () => number): (FlagProvider & Probe) |
 }
 
 function deploysOf(config: Config, now: () => number): (DeployTarget & Probe) | null {
-  const { kind, repository, environment, readySeconds } = config.deploys;
+  const { kind, repository = "", environment, readySeconds, url = "", token = "", project } = config.deploys;
+  const readyWithin = readySeconds * SECOND;
   switch (kind ?? (repository && "gitops")) {
     case "gitops":
-      return new GitopsRepository({ folder: resolve(repository ?? ""), environment, now });
+      return gitopsOf(config, now);
     case "kubernetes":
-      return new KubernetesDeploys(clusterOf(config), { environment, readyWithin: readySeconds * SECOND });
+      return new KubernetesDeploys(clusterOf(config), { environment, readyWithin });
+    case "argocd":
+      return new ArgoCd({ url, token, project, environment, readyWithin });
     default:
       return null;
   }
 }
+
+/** A folder is worked in as it is; an address is cloned. */
+function gitopsOf({ deploys, dataDir }: Config, now: () => number): DeployTarget & Probe {
+  const { repository = "", environment, file, key, author, branch, username, token, pullRequest } = deploys;
+  const common = { environment, now, layout: { file, key }, author };
+  if (!ADDRESS.test(repository)) return new GitopsRepository({ folder: resolve(repository), ...common });
+  return new GitopsRemote({
+    url: repository,
+    branch,
+    folder: join(resolve(dataDir), "gitops"),
+    access: { username, token, timeout: 20 * SECOND },
+    pullRequests: pullRequest
+      ? new GithubPullRequests({
+          url: pullRequest.apiUrl,
+          token: pullRequest.token ?? token ?? "",
+          repository: pullRequest.repository,
+        })
+      : null,
+    ...common,
+  });
+}
+
+/** `https://…`, `ssh://…`, `file://…` or `git@host:path`. */
+const ADDRESS = /^(https?|ssh|file):\/\/|^[\w.-]+@[\w.-]+:/;
 
 /** The cluster's access, read at the first use and again after a failure: a file that is mended needs no restart. */
 export function clusterOf({ kubernetes }: Config): () => Promise<Cluster> {

@@ -1,7 +1,7 @@
-import { parse } from "yaml";
 import type { ChangeEvent } from "../../domain/telemetry.ts";
 import type { EpochMs, Milliseconds } from "../../domain/time.ts";
-import { gitAt } from "../../targets/gitops/index.ts";
+import { gitAt } from "../../targets/gitops/git.ts";
+import { DEFAULT_LAYOUT, folderOf, type Layout, serviceIn, versionIn } from "../../targets/gitops/layout.ts";
 import { type ChangeWatcher, type Cursor, pollingWatcher } from "../change-watcher.ts";
 
 /** Hash of the newest commit that was handed on. */
@@ -13,16 +13,20 @@ const FIRST_LOOK = 200;
 export function watchRepository(options: {
   readonly folder: string;
   readonly environment: string;
+  readonly layout?: Layout;
+  /** Called before each look, for a clone: brings it up to date. */
+  readonly refresh?: () => Promise<void>;
   readonly now: () => EpochMs;
   readonly every: Milliseconds;
   readonly cursor: Cursor<CommitCursor>;
   readonly sink: (changes: readonly ChangeEvent[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }): ChangeWatcher {
-  const folder = `environments/${options.environment}/`;
+  const layout = options.layout ?? DEFAULT_LAYOUT;
   return pollingWatcher<CommitCursor>({
     ...options,
     look: async (seen) => {
+      await options.refresh?.();
       const git = gitAt(options.folder, "Vigil <vigil@localhost>", options.now());
       const head = (await git.raw(["rev-parse", "HEAD"])).trim();
       if (head === seen) return null;
@@ -42,20 +46,21 @@ export function watchRepository(options: {
         "--name-only",
         ...range,
         "--",
-        folder,
+        folderOf(layout, options.environment),
       ]);
       const changes: ChangeEvent[] = [];
       for (const entry of log.split("\u001e").filter((text) => text.trim())) {
         const [head1 = "", ...files] = entry.split("\n").filter(Boolean);
         const [hash = "", date = "", author = "", subject = "", onBehalf = ""] = head1.split("\u001f");
-        for (const file of files.filter((name) => name.startsWith(folder) && name.endsWith(".yaml"))) {
+        for (const file of files) {
+          const service = serviceIn(layout, options.environment, file);
+          if (service === null) continue;
           const version = async (commit: string) => {
             const text = await git.show([`${commit}:${file}`]).catch(() => null);
-            return text === null ? null : String((parse(text) as { version?: unknown } | null)?.version ?? "unknown");
+            return text === null ? null : (versionIn(text, layout.key) ?? "unknown");
           };
           const [before, after] = [await version(`${hash}^`), await version(hash)];
           if (before === after) continue;
-          const service = file.slice(folder.length, -".yaml".length);
           changes.push({
             id: `deploy:${service}:${hash}`,
             at: Date.parse(date),

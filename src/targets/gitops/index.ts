@@ -1,35 +1,39 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type SimpleGit, simpleGit } from "simple-git";
+import type { SimpleGit } from "simple-git";
 import writeFileAtomic from "write-file-atomic";
-import { parse, parseDocument } from "yaml";
 import type { DeployState, DeployTarget, WriteContext } from "../../actions/ports.ts";
 import { StateMovedError, TargetError } from "../../actions/ports.ts";
 import type { Probe } from "../../domain/probe.ts";
 import type { EpochMs } from "../../domain/time.ts";
+import { gitAt, gitSaid } from "./git.ts";
+import { DEFAULT_LAYOUT, fileOf, folderOf, isServiceName, type Layout, serviceIn, versionIn, withVersion } from "./layout.ts";
 
-/** Where the file of a service lies in the repository. */
-export const versionFile = (environment: string, service: string): string => `environments/${environment}/${service}.yaml`;
+export { gitAt } from "./git.ts";
+export type { Layout } from "./layout.ts";
 
-const SERVICE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
-const BOT = "Vigil <vigil@localhost>";
+/** Where the file of a service lies in a repository of the usual layout. */
+export const versionFile = (environment: string, service: string): string => fileOf(DEFAULT_LAYOUT, environment, service);
 
-/** Git with an identity of its own, and dates in telemetry time, so that history lines up with what it caused. */
-export function gitAt(folder: string, author: string, at: EpochMs): SimpleGit {
-  const [, name = "Vigil", mail = "vigil@localhost"] = /^(.*?)\s*<(.*)>$/.exec(author) ?? [];
-  const date = new Date(at).toISOString();
-  // Hooks of the repository are switched off, so that nothing in it runs with our rights; the option exists for those who switch them on.
-  return simpleGit({
-    unsafe: { allowUnsafeHooksPath: true },
-    allowEnvironment: ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"],
-    baseDir: folder,
-    config: [`user.name=${name}`, `user.email=${mail}`, "commit.gpgsign=false", "core.hooksPath=/dev/null"],
-  }).env({
-    PATH: process.env.PATH ?? "",
-    HOME: folder,
-    GIT_AUTHOR_DATE: date,
-    GIT_COMMITTER_DATE: date,
-  });
+export const BOT = "Vigil <vigil@localhost>";
+/** Commits of a file that are looked at for an earlier version. */
+const LOOK_BACK = 50;
+
+export interface GitopsOptions {
+  /** A work tree. */
+  readonly folder: string;
+  readonly environment: string;
+  readonly now: () => EpochMs;
+  readonly layout?: Layout;
+  /** Who commits: `Vigil <vigil@example.org>`. */
+  readonly author?: string;
+}
+
+/** Where a service stands in the history. */
+interface Standing {
+  readonly state: DeployState;
+  readonly path: string;
+  /** The last commit with another version, and whether the one after it is the last that touched the file; null when there is none. */
+  readonly before: { readonly commit: string; readonly whole: boolean } | null;
 }
 
 /** Acts on a git repository of versions: one YAML file a service and environment; a rollback is a revert commit, never a force. */
@@ -37,155 +41,130 @@ export class GitopsRepository implements DeployTarget, Probe {
   readonly concern = "deploys";
   readonly folder: string;
   readonly environment: string;
+  readonly layout: Layout;
+  readonly #author: string;
   readonly #now: () => EpochMs;
 
-  constructor(options: { readonly folder: string; readonly environment: string; readonly now: () => EpochMs }) {
-    this.folder = options.folder;
-    this.environment = options.environment;
-    this.#now = options.now;
+  constructor({ folder, environment, now, layout = DEFAULT_LAYOUT, author = BOT }: GitopsOptions) {
+    this.folder = folder;
+    this.environment = environment;
+    this.layout = layout;
+    this.#author = author;
+    this.#now = now;
   }
 
   async check(): Promise<string> {
     const states = await this.list();
-    const head = await this.#git()
-      .raw(["rev-parse", "--short", "HEAD"])
-      .catch((error) => {
-        throw new TargetError(`${this.folder} is no git repository (${(error as Error).message}); check deploys.repository.`, {
-          outcomeUnknown: false,
-          cause: error,
-        });
-      });
-    return `GitOps repository ${this.folder} at ${head.trim()}: ${states.length} services in ${this.environment}`;
+    const head = (await this.#git().raw(["rev-parse", "--short", "HEAD"])).trim();
+    return `GitOps repository ${this.folder} at ${head}: ${states.length} services in ${this.environment}`;
   }
 
   async list(): Promise<readonly DeployState[]> {
-    const files = await readdir(join(this.folder, "environments", this.environment)).catch((error) => {
-      throw new TargetError(
-        `${this.folder} has no environments/${this.environment} folder: ${(error as Error).message}. Check deploys.repository.`,
-        {
-          outcomeUnknown: false,
-          cause: error,
-        },
-      );
-    });
-    const states = await Promise.all(
-      files.filter((file) => file.endsWith(".yaml")).map((file) => this.get(file.slice(0, -".yaml".length))),
-    );
+    const folder = folderOf(this.layout, this.environment);
+    const files = await this.#git()
+      .raw(["ls-files", "-z", "--", folder])
+      .catch((error) => {
+        throw refused(`${this.folder} is no git repository (${gitSaid(error)}); check deploys.repository.`, error);
+      });
+    const services = files.split("\0").flatMap((path) => serviceIn(this.layout, this.environment, path) ?? []);
+    const states = await Promise.all(services.map((service) => this.get(service)));
     return states.filter((state) => state !== null);
   }
 
   async get(service: string): Promise<DeployState | null> {
-    if (!SERVICE_NAME.test(service)) return null;
-    const git = this.#git();
-    const path = versionFile(this.environment, service);
-    const log = (await git.raw(["log", "-n", "2", "--format=%H", "--", path]).catch(() => "")).trim().split("\n").filter(Boolean);
-    const [head, before] = log;
-    if (!head) return null;
-    const version = await this.#versionAt(git, "HEAD", path);
-    if (version === null) return null;
-    return {
-      service,
-      environment: this.environment,
-      version,
-      previousVersion: before ? await this.#versionAt(git, before, path) : null,
-      reference: head,
-      fingerprint: `${version}@${head.slice(0, 12)}`,
-    };
+    return (await this.#standing(service))?.state ?? null;
   }
 
   async rollBack(service: string, write: WriteContext): Promise<DeployState> {
-    const state = await this.#checked(service, write);
-    if (await this.#done(write)) return state;
-    if (state.previousVersion === null) {
-      throw new TargetError(`${service} has no earlier version in this repository to go back to.`, { outcomeUnknown: false });
+    const standing = await this.#checked(service, write);
+    if (!standing) return this.#mustGet(service);
+    const { state, path, before } = standing;
+    if (before === null || state.previousVersion === null) {
+      throw refused(`${service} has no earlier version in this repository to go back to.`);
     }
+    const subject = `Revert ${service} from ${state.version} to ${state.previousVersion}`;
     const git = this.#git();
-    try {
-      await git.raw(["revert", "--no-commit", state.reference]);
-      await git.raw([
-        "commit",
-        "--author",
-        BOT,
-        "-m",
-        `Revert ${service} from ${state.version} to ${state.previousVersion}`,
-        "-m",
-        this.#trailers(write),
-      ]);
-    } catch (error) {
-      await git.raw(["revert", "--abort"]).catch(() => git.raw(["reset", "--hard", "HEAD"]));
-      throw new TargetError(
-        `The revert of ${state.reference.slice(0, 12)} did not apply: ${(error as Error).message}. Nothing was changed.`,
-        {
-          outcomeUnknown: false,
-          cause: error,
-        },
-      );
-    }
+    // The file as it was before the deploy; what changed in it since then, or beside it in the same commit, is somebody else's and stays.
+    const text = before.whole
+      ? await git.show([`${before.commit}:${path}`])
+      : withVersion(await git.show([`HEAD:${path}`]), this.layout.key, state.previousVersion);
+    await this.#commit(path, text ?? "", [subject, `This reverts commit ${state.reference} in this file.`, trailers(write)]);
     return this.#mustGet(service);
   }
 
   async setVersion(service: string, version: string, write: WriteContext): Promise<DeployState> {
-    const state = await this.#checked(service, write);
-    if (state.version === version || (await this.#done(write))) return state;
-    const path = versionFile(this.environment, service);
-    const git = this.#git();
-    const document = parseDocument(await git.show([`HEAD:${path}`]));
-    document.set("version", version);
-    const image: unknown = document.get("image");
-    if (typeof image === "string" && image.endsWith(`:${state.version}`)) {
-      document.set("image", image.slice(0, -state.version.length) + version);
-    }
-    await writeFileAtomic(join(this.folder, path), document.toString());
-    await git.raw(["commit", "--author", BOT, "-m", `Set ${service} to ${version}`, "-m", this.#trailers(write), "--", path]);
+    const standing = await this.#checked(service, write);
+    if (!standing || standing.state.version === version) return this.#mustGet(service);
+    const text = withVersion(await this.#git().show([`HEAD:${standing.path}`]), this.layout.key, version);
+    if (text === null) throw refused(`${standing.path} has no ${this.layout.key}; check deploys.key.`);
+    await this.#commit(standing.path, text, [`Set ${service} to ${version}`, trailers(write)]);
     return this.#mustGet(service);
   }
 
-  async #checked(service: string, write: WriteContext): Promise<DeployState> {
-    const state = await this.get(service);
-    if (!state)
-      throw new TargetError(`There is no ${versionFile(this.environment, service.slice(0, 80))} in this repository.`, {
-        outcomeUnknown: false,
-      });
-    if (await this.#done(write)) return state;
+  /** Whether a commit with this idempotency key is in the history. */
+  async isDone(write: WriteContext): Promise<boolean> {
+    const key = `--grep=Vigil-Idempotency-Key: ${write.idempotencyKey}`;
+    return (await this.#git().raw(["log", "-n", "1", "--format=%H", "--fixed-strings", key])).trim() !== "";
+  }
+
+  async #standing(service: string): Promise<Standing | null> {
+    if (!isServiceName(service)) return null;
+    const git = this.#git();
+    const path = fileOf(this.layout, this.environment, service);
+    const log = await git.raw(["log", "-n", String(LOOK_BACK), "--format=%H", "--", path]).catch(() => "");
+    const [head, ...older] = log.trim().split("\n").filter(Boolean);
+    const version = head ? await this.#versionAt(git, "HEAD", path) : null;
+    if (!head || version === null) return null;
+    let reference = head;
+    let before: Standing["before"] = null;
+    let previousVersion: string | null = null;
+    for (const commit of older) {
+      previousVersion = await this.#versionAt(git, commit, path);
+      if (previousVersion !== null && previousVersion !== version) {
+        before = { commit, whole: reference === head };
+        break;
+      }
+      previousVersion = null;
+      reference = commit;
+    }
+    const fingerprint = `${version}@${head.slice(0, 12)}`;
+    return { state: { service, environment: this.environment, version, previousVersion, reference, fingerprint }, path, before };
+  }
+
+  /** Null when this very write was done before. */
+  async #checked(service: string, write: WriteContext): Promise<Standing | null> {
+    const standing = await this.#standing(service);
+    if (!standing)
+      throw refused(`There is no ${fileOf(this.layout, this.environment, service.slice(0, 80))} in this repository.`);
+    if (await this.isDone(write)) return null;
     const status = await this.#git().status();
     if (!status.isClean()) {
-      throw new TargetError(
+      throw refused(
         `The work tree of ${this.folder} has uncommitted changes (${status.files.length}); commit or remove them first.`,
-        {
-          outcomeUnknown: false,
-        },
       );
     }
-    if (write.expected !== null && state.fingerprint !== write.expected) {
-      throw new StateMovedError(
-        `${service} is at ${state.version} now; it moved since this was decided. Look again and propose anew.`,
-      );
+    const { version, fingerprint } = standing.state;
+    if (write.expected !== null && fingerprint !== write.expected) {
+      throw new StateMovedError(`${service} is at ${version} now; it moved since this was decided. Look again and propose anew.`);
     }
-    return state;
+    return standing;
   }
 
-  /** Whether a commit with this idempotency key is in the history. */
-  async #done(write: WriteContext): Promise<boolean> {
-    const found = await this.#git().raw([
-      "log",
-      "-n",
-      "1",
-      "--format=%H",
-      "--fixed-strings",
-      `--grep=Vigil-Idempotency-Key: ${write.idempotencyKey}`,
-    ]);
-    return found.trim() !== "";
-  }
-
-  #trailers(write: WriteContext): string {
-    const oneLine = (text: string) => text.replace(/[\r\n]+/g, " ").slice(0, 300);
-    return `Vigil-Idempotency-Key: ${write.idempotencyKey}\nVigil-Actor: ${oneLine(write.actor)}\nVigil-Reason: ${oneLine(write.reason)}`;
+  async #commit(path: string, text: string, message: readonly string[]): Promise<void> {
+    const git = this.#git();
+    try {
+      await writeFileAtomic(join(this.folder, path), text);
+      const words = message.flatMap((part) => ["-m", part]);
+      await git.raw(["commit", "--author", this.#author, ...words, "--", path]);
+    } catch (error) {
+      await git.raw(["checkout", "HEAD", "--", path]).catch(() => undefined);
+      throw refused(`The change of ${path} could not be committed: ${gitSaid(error)}. Nothing was changed.`, error);
+    }
   }
 
   async #versionAt(git: SimpleGit, commit: string, path: string): Promise<string | null> {
     const text = await git.show([`${commit}:${path}`]).catch(() => null);
-    const value = text === null ? null : (parse(text) as { version?: unknown } | null);
-    return value?.version === undefined ? null : String(value.version);
+    return text === null ? null : versionIn(text, this.layout.key);
   }
 
   async #mustGet(service: string): Promise<DeployState> {
@@ -195,6 +174,13 @@ export class GitopsRepository implements DeployTarget, Probe {
   }
 
   #git(): SimpleGit {
-    return gitAt(this.folder, BOT, this.#now());
+    return gitAt(this.folder, this.#author, this.#now());
   }
 }
+
+function trailers(write: WriteContext): string {
+  const oneLine = (text: string) => text.replace(/[\r\n]+/g, " ").slice(0, 300);
+  return `Vigil-Idempotency-Key: ${write.idempotencyKey}\nVigil-Actor: ${oneLine(write.actor)}\nVigil-Reason: ${oneLine(write.reason)}`;
+}
+
+const refused = (message: string, cause?: unknown): TargetError => new TargetError(message, { outcomeUnknown: false, cause });
