@@ -148,10 +148,10 @@ class RunningApp {
       now: () => Date.now(),
     });
     const watcher = new Watcher({
-      metrics: telemetry,
+      metrics: core.telemetry.metrics,
       changes: telemetry,
       graph: core.graph,
-      latest: () => telemetry.latest(),
+      latest: () => core.telemetry.latest(),
       store: investigations,
       memory: investigations,
       investigator,
@@ -369,7 +369,7 @@ class RunningApp {
               return core.actions.stop(actor(who), reason);
             },
             resume: (who) => core.actions.resume(actor(who)),
-            services: () => this.#stores.telemetry.services(),
+            services: () => core.telemetry.metrics.services(),
             investigate: async (service, who) => {
               const anomalies = (await this.#watcher?.scan([service], this.#clock.now())) ?? [];
               const opened = await investigator.open({

@@ -10,6 +10,7 @@ import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
 import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
+import { SourceError } from "./domain/telemetry.ts";
 import { type Clock, DAY, MINUTE, SECOND } from "./domain/time.ts";
 import { Approvers } from "./flows/approvers.ts";
 import { Learning } from "./flows/learn.ts";
@@ -30,6 +31,7 @@ import { ProposalRepository } from "./store/proposals.ts";
 import { RecordingRepository } from "./store/recordings.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
+import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
 /** The two database files of a state folder. */
 export interface Stores {
@@ -68,6 +70,8 @@ export interface Core {
   readonly learning: Learning;
   readonly actions: Actions;
   readonly agent: ReplayingAgent;
+  /** Metrics, logs and traces from wherever the team keeps them. */
+  readonly telemetry: Telemetry;
   readonly graph: () => Promise<ServiceGraph>;
   readonly catalog: () => Promise<readonly CatalogEntry[]>;
   readonly records: ReportSources;
@@ -78,7 +82,13 @@ export interface Core {
 
 /** Wires stores, knowledge, actions and agent. Nothing runs by itself until `actions.start()`. */
 export async function openCore(config: Config, stores: Stores, clock: Clock, targets: Targets, log: Log): Promise<Core> {
-  const { telemetry, investigations, feedback } = stores;
+  const { investigations, feedback } = stores;
+  const telemetry = openTelemetry(
+    config,
+    stores.telemetry,
+    () => clock.now(),
+    (message) => log.warn({}, message),
+  );
   const step = config.detection.stepSeconds * SECOND;
   const learning = new Learning({
     investigations,
@@ -107,7 +117,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
       store: new ProposalRepository(stores.state, () => Date.now()),
       catalogue: [...(flags ? [toggleFeatureFlag(flags)] : []), ...(deploys ? [rollBackDeploy(deploys)] : [])],
       flags,
-      metrics: telemetry,
+      metrics: telemetry.metrics,
       policy,
       graph,
       catalog,
@@ -130,14 +140,14 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
   );
   await learning.refresh();
 
-  let scanner = historyScanner(telemetry, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
+  let scanner = historyScanner(telemetry.metrics, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
   const onCall = onCallSource(config);
   const agent = createSreAgent(
     {
-      metrics: telemetry,
-      logs: telemetry,
-      traces: telemetry,
-      changes: telemetry,
+      metrics: telemetry.metrics,
+      logs: telemetry.logs,
+      traces: telemetry.traces,
+      changes: stores.telemetry,
       knowledge: audience.bind(knowledge),
       catalog,
       scanner: { scan: (services, at) => scanner.scan(services, at) },
@@ -155,6 +165,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
     learning,
     actions,
     agent,
+    telemetry,
     graph,
     catalog,
     records: { investigations, feedback, proposals: () => actions.list() },
@@ -164,6 +175,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
     close: async () => {
       await actions.close();
       await knowledge.close();
+      await telemetry.close();
     },
   };
 }
@@ -203,9 +215,17 @@ function approvalKey(folder: string): Buffer {
 
 const GRAPH_AGE = 30 * SECOND;
 
+/** A backend that is down makes the graph smaller, not the caller fail. */
+const unreadable =
+  <T>(instead: T) =>
+  (error: unknown): T => {
+    if (error instanceof SourceError) return instead;
+    throw error;
+  };
+
 /** The service graph: calls seen in traces within a day, and what the catalog declares. Kept for half a minute. */
 function graphReader(
-  telemetry: TelemetryStore,
+  telemetry: Telemetry,
   catalog: () => Promise<readonly CatalogEntry[]>,
   clock: Clock,
 ): () => Promise<ServiceGraph> {
@@ -213,9 +233,9 @@ function graphReader(
   const read = async (): Promise<ServiceGraph> => {
     const now = clock.now();
     const [seen, declared, services] = await Promise.all([
-      telemetry.dependencies({ from: now - DAY, to: now + MINUTE }),
+      telemetry.traces.dependencies({ from: now - DAY, to: now + MINUTE }).catch(unreadable([])),
       catalog(),
-      telemetry.services(),
+      telemetry.metrics.services().catch(unreadable([])),
     ]);
     const known = new Set(services);
     const edges = [...seen];

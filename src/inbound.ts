@@ -44,6 +44,8 @@ export class Inbound {
   readonly #config: Config;
   readonly #stores: Stores;
   readonly #log: Log;
+  readonly #names: ServiceNames;
+  #services: () => Promise<readonly string[]>;
   #triage: AlertTriage | null = null;
   #changes: ChangeRecorder | null = null;
   #escalator: Escalator | null = null;
@@ -53,11 +55,13 @@ export class Inbound {
     this.#stores = stores;
     this.#log = log;
     const { webhooks } = config;
+    this.#services = () => stores.telemetry.services();
+    this.#names = new ServiceNames(webhooks.services, () => this.#services());
     this.router = webhookRouter({
       schemes: schemesOf(webhooks),
       maxBytes: webhooks.maxBodyMegabytes * 1_000_000,
       serviceLabels: webhooks.serviceLabels ?? SERVICE_LABELS,
-      servicesOf: serviceNames(webhooks.services, () => stores.telemetry.services()),
+      servicesOf: (name) => this.#names.of(name),
       alerts: { take: (alerts) => ready(this.#triage).take(alerts) },
       changes: { take: (changes) => ready(this.#changes).take(changes) },
       deliveries: new DeliveryRepository(stores.state),
@@ -68,6 +72,9 @@ export class Inbound {
 
   open({ core, investigator, scanner, channel, threadOf, clock, resolved }: InboundDependencies): void {
     const { telemetry, investigations, feedback, state } = this.#stores;
+    const { metrics } = core.telemetry;
+    this.#services = () => metrics.services();
+    this.#names.refresh();
     const now = () => Date.now();
     const log = this.#log;
     const alerts = new AlertRepository(state);
@@ -86,7 +93,7 @@ export class Inbound {
       investigator,
       channel,
       graph: core.graph,
-      metrics: telemetry,
+      metrics,
       scanner,
       clock,
       now,
@@ -199,29 +206,34 @@ function pagersOf({ escalation, slack }: Config, channel: IncidentChannel, threa
   ];
 }
 
-/** By the configuration, else by the name's last part when telemetry knows a service of that name. */
-function serviceNames(
-  configured: Readonly<Record<string, readonly string[]>>,
-  services: () => Promise<readonly string[]>,
-): (name: string) => readonly string[] {
-  let known: ReadonlySet<string> = new Set();
-  let readAt = 0;
-  const refresh = () => {
-    if (Date.now() - readAt < MINUTE) return;
-    readAt = Date.now();
-    services().then(
+/** Services by the configuration, else by a name's last part when telemetry knows a service of that name. */
+class ServiceNames {
+  readonly #configured: Readonly<Record<string, readonly string[]>>;
+  readonly #services: () => Promise<readonly string[]>;
+  #known: ReadonlySet<string> = new Set();
+  #readAt = 0;
+
+  constructor(configured: Readonly<Record<string, readonly string[]>>, services: () => Promise<readonly string[]>) {
+    this.#configured = configured;
+    this.#services = services;
+  }
+
+  of(name: string): readonly string[] {
+    if (Date.now() - this.#readAt >= MINUTE) this.refresh();
+    const last = name.split("/").at(-1) ?? name;
+    return this.#configured[name] ?? (this.#known.has(last) ? [last] : []);
+  }
+
+  /** What is known stays in use until telemetry has answered. */
+  refresh(): void {
+    this.#readAt = Date.now();
+    this.#services().then(
       (names) => {
-        known = new Set(names);
+        this.#known = new Set(names);
       },
       () => {
-        readAt = 0;
+        this.#readAt = 0;
       },
     );
-  };
-  refresh();
-  return (name) => {
-    refresh();
-    const last = name.split("/").at(-1) ?? name;
-    return configured[name] ?? (known.has(last) ? [last] : []);
-  };
+  }
 }

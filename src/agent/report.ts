@@ -48,6 +48,7 @@ export function assemble(
     proposals: session.proposals,
     nextChecks: grounded.nextChecks,
     struckClaims: struck,
+    notUsed: [...session.notUsed],
     claims,
     mind: given.mind,
     cost: session.cost,

@@ -5,6 +5,7 @@ import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts
 import { cleanUntrusted } from "../domain/untrusted.ts";
 import { type Finding, findingsOf } from "./findings.ts";
 import { type Held, Ledger } from "./ledger.ts";
+import { notedSources } from "./noted-sources.ts";
 import { type Observer, unobserved } from "./observe.ts";
 import type { Recording } from "./recording.ts";
 import type { ReportDraft } from "./report-schema.ts";
@@ -38,6 +39,8 @@ export class Session {
   readonly observer: Observer;
   /** Of the span that stands for all of this. */
   trace: Context;
+  /** Sources that could not be read, as the report says it. */
+  readonly notUsed = new Set<string>();
   readonly proposals: string[] = [];
   readonly findings: Finding[] = [];
   draft: ReportDraft | null = null;
@@ -72,7 +75,7 @@ export class Session {
     readonly recording?: Recording | null;
     readonly observer?: Observer;
   }) {
-    this.deps = given.deps;
+    this.deps = notedSources(given.deps, (failure) => this.notUsed.add(failure));
     this.focus = given.focus;
     this.investigationId = given.investigationId;
     this.requester = given.requester;

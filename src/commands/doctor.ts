@@ -6,6 +6,7 @@ import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
 import { openTargets } from "../outbound.ts";
+import { openBackends } from "../telemetry.ts";
 import { type OutputOptions, print } from "./output.ts";
 
 const run = promisify(execFile);
@@ -144,7 +145,8 @@ async function knowledge(config: Config): Promise<Finding[]> {
 /** Everything configured brings its own check; they are tried at the same time. */
 async function systems(config: Config): Promise<Finding[]> {
   const { flags, deploys, workloads } = openTargets(config, wallClock, null);
-  const probes: Probe[] = [flags, deploys, workloads].filter((one) => one !== null);
+  const backends = Object.values(openBackends(config, Date.now, () => {})).filter((one) => one !== null);
+  const probes: Probe[] = [...backends, ...[flags, deploys, workloads].filter((one) => one !== null)];
   return Promise.all(
     probes.map(async (probe): Promise<Finding> => {
       try {

@@ -129,6 +129,8 @@ export interface InvestigationReport {
   readonly nextChecks: readonly string[];
   /** Claims struck because no evidence bore them. */
   readonly struckClaims: number;
+  /** Sources that could not be read, and why: `logs: Loki timed out after 10 s, not used`. Absent in older reports. */
+  readonly notUsed?: readonly string[];
   /** Claims that were checked, struck ones included: the denominator of the strike rate. */
   readonly claims?: number;
   readonly mind: Mind;

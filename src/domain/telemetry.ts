@@ -184,5 +184,10 @@ export interface ChangeSource {
 
 /** A telemetry backend could not answer. The message says which, on what, and what to do. */
 export class SourceError extends Error {
-  override readonly name = "SourceError";
+  override readonly name: string = "SourceError";
+}
+
+/** The backend itself failed: it did not answer, refused, or said what nobody understands. Other questions would fare no better. */
+export class SourceUnavailable extends SourceError {
+  override readonly name = "SourceUnavailable";
 }

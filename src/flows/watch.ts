@@ -4,7 +4,14 @@ import { createDetector, type DetectorState, groupAnomalies, restoreDetector, wa
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
 import { reachable, type ServiceGraph } from "../domain/service.ts";
-import type { ChangeSource, MetricSource, RedSignal, ServiceName } from "../domain/telemetry.ts";
+import {
+  type ChangeSource,
+  type MetricSource,
+  type RedSignal,
+  type Series,
+  type ServiceName,
+  SourceError,
+} from "../domain/telemetry.ts";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
 import type { Investigator } from "./investigate.ts";
 import type { Log } from "./log.ts";
@@ -54,11 +61,21 @@ interface Watched {
   behindSince: EpochMs | null;
 }
 
+interface Reading {
+  readonly horizon: EpochMs;
+  readonly series: Series;
+  /** Requests, for a signal that is not them. */
+  readonly traffic: Series | null;
+}
+
 const KEEP_OBSERVATIONS = 8 * 60;
 const REMEMBER_EVERY_TICKS = 60;
 const DISCOVER_EVERY_TICKS = 30;
 /** Steps behind the newest that one tick catches up at most, so that a long pause does not freeze the bot. */
 const MOST_STEPS_A_TICK = 240;
+/** Series that are read at the same time, which a source may answer together; and as many whole histories as memory bears. */
+const READ_AT_ONCE = 3_000;
+const LEARN_AT_ONCE = 12;
 
 /** A single extreme sample says little; a spike is told when it has lasted this long. */
 const CONFIRM_SPIKE_STEPS = 3;
@@ -86,6 +103,8 @@ export class Watcher implements AnomalyScanner {
   readonly #series = new Map<string, Watched>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
+  /** The last discovery could not read everything. */
+  #undiscovered = false;
   #timer: NodeJS.Timeout | null = null;
   #ticking: Promise<void> = Promise.resolve();
   /** The newest telemetry, and the wall time at which it was first seen. */
@@ -101,7 +120,12 @@ export class Watcher implements AnomalyScanner {
 
   /** Learns every series from stored history, or takes up what was remembered. */
   async prepare(onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
-    await this.#discover(onProgress);
+    try {
+      await this.#discover(onProgress);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      this.#deps.log.warn({ err: error }, "metrics cannot be read yet; Vigil starts without a watch and tries again");
+    }
   }
 
   /** Begins to watch; a tick looks whether a further step is complete. */
@@ -133,13 +157,17 @@ export class Watcher implements AnomalyScanner {
     if (latest === null) return;
     // A step is complete when telemetry of a later one has arrived; a series that is late gets its time.
     const until = Math.floor(latest / step) * step;
-    if (this.#ticks++ % DISCOVER_EVERY_TICKS === 0) await this.#discover();
+    if (this.#ticks++ % DISCOVER_EVERY_TICKS === 0 || this.#undiscovered) await this.#discover();
     const raised: Anomaly[] = [];
     let observed = false;
-    for (const watched of this.#series.values()) {
-      if (watched.next >= until) continue;
-      observed = true;
-      raised.push(...(await this.#observe(watched, Math.min(until, watched.next + MOST_STEPS_A_TICK * step))));
+    const due = [...this.#series.values()].filter(({ next }) => next < until);
+    for (let from = 0; from < due.length; from += READ_AT_ONCE) {
+      const portion = due.slice(from, from + READ_AT_ONCE);
+      const readings = await this.#readAll(portion, (watched) => Math.min(until, watched.next + MOST_STEPS_A_TICK * step));
+      for (const { watched, reading } of readings) {
+        observed = true;
+        raised.push(...(await this.#observe(watched, reading)));
+      }
     }
     // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
@@ -184,30 +212,44 @@ export class Watcher implements AnomalyScanner {
   }
 
   async #discover(onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
-    const { metrics, options } = this.#deps;
+    const { metrics, options, store, log } = this.#deps;
+    this.#undiscovered = true;
+    const latest = await this.#deps.latest();
+    if (latest === null) return;
+    const until = Math.floor(latest / options.step) * options.step;
     this.#graph = await this.#deps.graph();
     const wanted = watchlist(await metrics.services(), options);
-    let done = 0;
-    for (const { service, signal, detector } of wanted) {
-      const key = keyOf(service, signal);
-      if (!this.#series.has(key)) {
-        const watched = await this.#learn(service, signal, createDetector(detector));
-        if (watched) this.#series.set(key, watched);
+    const fresh = wanted.filter(({ service, signal }) => !this.#series.has(keyOf(service, signal)));
+    const open = (await store.unresolvedIncidents())
+      .flatMap(({ anomalies }) => anomalies)
+      .filter(({ endedAt }) => endedAt === null);
+    const failures: unknown[] = [];
+    for (let from = 0; from < fresh.length; from += LEARN_AT_ONCE) {
+      const portion = fresh.slice(from, from + LEARN_AT_ONCE);
+      const learned = await Promise.allSettled(
+        portion.map(({ service, signal, detector }) => this.#learn(service, signal, createDetector(detector), until, open)),
+      );
+      for (const result of learned) {
+        if (result.status === "rejected") failures.push(result.reason);
+        else if (result.value) this.#series.set(keyOf(result.value.service, result.value.signal), result.value);
       }
-      onProgress(++done, wanted.length);
+      onProgress(wanted.length - fresh.length + Math.min(fresh.length, from + LEARN_AT_ONCE), wanted.length);
     }
+    this.#undiscovered = failures.length > 0;
+    if (failures[0])
+      log.warn({ err: failures[0], series: failures.length }, "some series could not be learned yet; the next tick tries again");
   }
 
   /** Null while the series has no data. */
-  async #learn(service: ServiceName, signal: RedSignal, fresh: SeriesDetector): Promise<Watched | null> {
-    const { memory, options, metrics, store } = this.#deps;
-    const latest = await this.#deps.latest();
-    if (latest === null) return null;
-    const until = Math.floor(latest / options.step) * options.step;
-    const open =
-      (await store.unresolvedIncidents())
-        .flatMap((incident) => incident.anomalies)
-        .find((anomaly) => anomaly.service === service && anomaly.signal === signal && anomaly.endedAt === null) ?? null;
+  async #learn(
+    service: ServiceName,
+    signal: RedSignal,
+    fresh: SeriesDetector,
+    until: EpochMs,
+    unended: readonly Anomaly[],
+  ): Promise<Watched | null> {
+    const { memory, options, metrics } = this.#deps;
+    const open = unended.find((anomaly) => anomaly.service === service && anomaly.signal === signal) ?? null;
 
     const remembered = await memory.recall<{ next: EpochMs; state: DetectorState }>(`detector/${keyOf(service, signal)}`);
     if (remembered && remembered.next > until - DAY) {
@@ -236,14 +278,33 @@ export class Watcher implements AnomalyScanner {
     return { service, signal, detector: fresh, next: learnUntil, recent: [], open, unconfirmed: false, behindSince: null };
   }
 
-  async #observe(watched: Watched, horizon: EpochMs): Promise<Anomaly[]> {
-    const { metrics, options, store } = this.#deps;
+  /** What could be read; a series that could not is read again at the next tick. */
+  async #readAll(
+    portion: readonly Watched[],
+    horizonOf: (watched: Watched) => EpochMs,
+  ): Promise<{ readonly watched: Watched; readonly reading: Reading }[]> {
+    const { metrics, options, log } = this.#deps;
+    const settled = await Promise.allSettled(
+      portion.map(async (watched) => {
+        const { service, signal } = watched;
+        const horizon = horizonOf(watched);
+        const range = { from: watched.next, to: horizon, step: options.step };
+        const [series, traffic] = await Promise.all([
+          metrics.red({ service, signal, ...range }),
+          signal === "rate" ? null : metrics.red({ service, signal: "rate", ...range }),
+        ]);
+        return { watched, reading: { horizon, series, traffic } };
+      }),
+    );
+    const failures = settled.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+    if (failures[0])
+      log.warn({ err: failures[0], series: failures.length }, "some series could not be read; the next tick tries again");
+    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  }
+
+  async #observe(watched: Watched, { horizon, series, traffic }: Reading): Promise<Anomaly[]> {
+    const { options, store } = this.#deps;
     const { service, signal } = watched;
-    const range = { from: watched.next, to: horizon, step: options.step };
-    const [series, traffic] = await Promise.all([
-      metrics.red({ service, signal, ...range }),
-      signal === "rate" ? null : metrics.red({ service, signal: "rate", ...range }),
-    ]);
     const values = new Map(series.points.map((point) => [point.at, point.value]));
     const counts = new Map(traffic?.points.map((point) => [point.at, Math.round((point.value * options.step) / SECOND)]));
     const newest = series.points.at(-1)?.at;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, fetch as undiciFetch } from "undici";
 import type { z } from "zod";
-import { SourceError } from "../domain/telemetry.ts";
+import { SourceUnavailable } from "../domain/telemetry.ts";
 import { type Milliseconds, SECOND } from "../domain/time.ts";
 import { ApiError, type Call, JsonApi, type Path, type Query } from "../targets/json-api.ts";
 
@@ -45,7 +45,7 @@ const REST = 15 * SECOND;
 
 /**
  * Asks one telemetry backend. Calls that were limited or failed over there are tried again within the time limit, after the pause that the
- * backend asks for; one that does not answer is left alone for a while. Every failure is a `SourceError` in the operator's words.
+ * backend asks for; one that does not answer is left alone for a while. Every failure is a `SourceUnavailable` in the operator's words.
  */
 export class ReadApi {
   readonly name: string;
@@ -56,7 +56,7 @@ export class ReadApi {
   readonly #sleep: (length: Milliseconds) => Promise<void>;
   #free = CONCURRENCY;
   readonly #waiting: (() => void)[] = [];
-  #rest: { readonly until: number; readonly error: SourceError } | null = null;
+  #rest: { readonly until: number; readonly error: SourceUnavailable } | null = null;
 
   constructor(options: ReadApiOptions) {
     const { name, key, url, token, username, password, tenant, tls } = options;
@@ -90,7 +90,7 @@ export class ReadApi {
     });
   }
 
-  /** @throws SourceError, also when the answer is not of the shape that `schema` describes */
+  /** @throws SourceUnavailable, also when the answer is not of the shape that `schema` describes */
   get<T>(schema: z.ZodType<T>, path: Path, query: Query = {}, signal?: AbortSignal): Promise<T> {
     return this.#read(schema, path, (call) => this.#api.get(path, { query, ...call }), signal);
   }
@@ -121,7 +121,7 @@ export class ReadApi {
       const parsed = schema.safeParse(answer);
       if (parsed.success) return parsed.data;
       const [issue] = parsed.error.issues;
-      throw new SourceError(
+      throw new SourceUnavailable(
         `${this.name} answered /${path.join("/")} in an unknown shape (${issue?.path.join(".") || "top level"}: ${issue?.message}); check ${this.#options.key}.url and its version.`,
       );
     } finally {
@@ -150,14 +150,14 @@ export class ReadApi {
         if (error.fault === "unreachable") throw this.#leaveAlone(trimmed(error.message), error);
         const pause = error.retryAfter ?? PAUSE * 2 ** attempt;
         const hopeful = (error.fault === "rate_limited" || error.fault === "server") && attempt < RETRIES;
-        if (!hopeful || this.#now() + pause >= deadline) throw new SourceError(trimmed(error.message), { cause: error });
+        if (!hopeful || this.#now() + pause >= deadline) throw new SourceUnavailable(trimmed(error.message), { cause: error });
         await this.#sleep(pause);
       }
     }
   }
 
-  #leaveAlone(message: string, cause: unknown): SourceError {
-    const error = new SourceError(message, { cause });
+  #leaveAlone(message: string, cause: unknown): SourceUnavailable {
+    const error = new SourceUnavailable(message, { cause });
     this.#rest = { until: this.#now() + REST, error };
     return error;
   }

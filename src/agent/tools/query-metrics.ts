@@ -1,6 +1,7 @@
 import { z } from "zod";
-import type { MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
+import type { Exemplar, MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
 import { MINUTE, type Milliseconds, WEEK } from "../../domain/time.ts";
+import { cleanUntrusted } from "../../domain/untrusted.ts";
 import type { SeriesFinding } from "../findings.ts";
 import type { Session } from "../session.ts";
 import { compare, matters } from "../statistics/series.ts";
@@ -11,6 +12,7 @@ import { defineTool, knownService, range, ToolUseError } from "./kit.ts";
 export const RED_SIGNALS = ["rate", "errors", "latency", "latency_p95"] as const;
 const UNITS: Readonly<Record<RedSignal, string>> = { rate: "{request}/s", errors: "1", latency: "s", latency_p95: "s" };
 const MOST_METRICS = 24;
+const MOST_EXAMPLES = 3;
 
 const schema = z.object({
   service: z.string().min(1).max(200).describe("exact service name"),
@@ -58,6 +60,7 @@ export const queryMetrics = defineTool({
         details: { kind: "metrics", service, series: [] },
       };
     }
+    const examples = await slowExamples(service, during, session, signal);
     const changed = shown.filter((one) => matters(one));
     const facts: Record<string, string | number> = { service, from: utc(during.from), to: utc(during.to) };
     for (const one of shown) {
@@ -72,6 +75,9 @@ export const queryMetrics = defineTool({
         summary: [
           `${service} ${utcClock(during.from)}–${utcClock(during.to)} against ${against}: ${lead}.`,
           ...shown.map(line),
+          ...examples.map(
+            ({ traceId, value, at }) => `- slow example: trace ${traceId}, ${quantity(value, "s")} at ${utcClock(at)}`,
+          ),
           ...(sorted.length > shown.length
             ? [`${sorted.length - shown.length} more metrics were cut; ask for one by name.`]
             : []),
@@ -85,6 +91,17 @@ export const queryMetrics = defineTool({
     };
   },
 });
+
+/** Requests that the durations' buckets point at, where the source keeps some: whole traces to look at next. */
+async function slowExamples(
+  service: ServiceName,
+  during: TimeRange,
+  session: Session,
+  signal: AbortSignal,
+): Promise<readonly Exemplar[]> {
+  const found = await session.deps.metrics.exemplars?.({ service, ...during, limit: MOST_EXAMPLES }, signal).catch(() => []);
+  return (found ?? []).map((one) => ({ ...one, traceId: cleanUntrusted(one.traceId, 64).text }));
+}
 
 function short(one: SeriesFinding): string {
   return `${one.name} ${percent(one.change)}`;

@@ -29,6 +29,10 @@ export function investigationCard({ investigation, picture, feedback }: Investig
   if (report) {
     if (report.hypotheses.length > 0) body.push({ type: "hypotheses", items: hypothesisLines(report.hypotheses) });
     if (report.causalTest) body.push({ type: "text", markdown: causalText(report.causalTest) });
+    if (report.notUsed && report.notUsed.length > 0) {
+      const lines = report.notUsed.slice(0, 6).map((text) => `- ${quoted(text, 200)}`);
+      body.push({ type: "text", markdown: ["**Seen without:**", ...lines].join("\n") });
+    }
     const warning = suspicionText(report.evidence);
     if (warning) body.push({ type: "text", markdown: warning });
   } else {
