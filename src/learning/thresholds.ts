@@ -3,7 +3,7 @@ import { DAY, type EpochMs } from "../domain/time.ts";
 import type { Judgement } from "./judgement.ts";
 
 /** Logarithms of factors on the evidence that a series must bring before anybody is told. */
-const NOISE_STEP = 0.35;
+const NOISE_STEP = 0.5;
 const CONFIRMED_STEP = -0.7;
 /** What a verdict on one series says of the service's other series. */
 const SAME_SERVICE = 0.25;

@@ -1,0 +1,278 @@
+import { createSreAgent } from "../../../src/agent/index.ts";
+import type { Anomaly } from "../../../src/domain/anomaly.ts";
+import type { Investigation, InvestigationReport } from "../../../src/domain/investigation.ts";
+import type { Proposal } from "../../../src/domain/proposal.ts";
+import { type EpochMs, HOUR, MINUTE } from "../../../src/domain/time.ts";
+import { recordedDesk, recordedTester } from "../../../src/flows/eval/desk.ts";
+import { generate } from "../../../src/flows/eval/index.ts";
+import { type Chance, chance } from "../../../src/flows/eval/random.ts";
+import type { Effect, Scenario } from "../../../src/flows/eval/scenario.ts";
+import { recordedScanner } from "../../../src/flows/eval/watch.ts";
+import { takeFeedback } from "../../../src/flows/feedback.ts";
+import { Inference } from "../../../src/flows/infer.ts";
+import { Learning } from "../../../src/flows/learn.ts";
+import { evidenceBy } from "../../../src/flows/watch.ts";
+import { type Embedder, type Knowledge, openKnowledge } from "../../../src/knowledge/index.ts";
+import { FeedbackRepository } from "../../../src/store/feedback.ts";
+import { KnowledgeRepository } from "../../../src/store/knowledge.ts";
+import { LearningRepository } from "../../../src/store/learning.ts";
+import { openStateDatabase } from "../../../src/store/state.ts";
+import { openTelemetryStore } from "../../../src/store/telemetry/index.ts";
+import { type Standing, voices } from "./team.ts";
+import { type Episode, STEP } from "./watch.ts";
+import { type PlannedIncident, worldOf } from "./world.ts";
+
+/** What became of one episode in one arm. */
+export interface Lived {
+  readonly at: EpochMs;
+  readonly incident: PlannedIncident | null;
+  /** Null when people were never told. */
+  readonly toldAt: EpochMs | null;
+  readonly standing: Standing | null;
+  /** Of the leading hypothesis, as it was told. */
+  readonly confidence: number;
+  readonly leadRight: boolean;
+  /** Place of the right cause among the hypotheses, from 1; null when it is not among them. */
+  readonly rank: number | null;
+  readonly proposed: boolean;
+  readonly accepted: boolean;
+  readonly helped: boolean;
+}
+
+export interface ArmOptions {
+  readonly learning: boolean;
+  readonly sabotage: boolean;
+  readonly seed: number;
+  readonly embedder: Embedder;
+  readonly prompts: string;
+}
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const HISTORY = 4 * HOUR;
+
+/** One year of one team with one Vigil: its own detectors' alarms, its real agent, knowledge, feedback and learning. */
+export class Arm {
+  readonly #options: ArmOptions;
+  readonly #investigations = new Map<string, Investigation>();
+  readonly #proposals: Proposal[] = [];
+  readonly #knowledge: Knowledge;
+  readonly #feedback: FeedbackRepository;
+  readonly learning: Learning;
+  readonly #inference: Inference;
+  #now: EpochMs = 0;
+
+  private constructor(options: ArmOptions, knowledge: Knowledge, feedback: FeedbackRepository, undone: LearningRepository) {
+    this.#options = options;
+    this.#knowledge = knowledge;
+    this.#feedback = feedback;
+    this.learning = new Learning({
+      investigations: { list: async () => [...this.#investigations.values()] },
+      feedback,
+      proposals: async () => this.#proposals,
+      undone,
+      enabled: options.learning,
+      now: () => this.#now,
+      log: silent,
+    });
+    this.#inference = new Inference({
+      investigations: { get: async (id) => this.#investigations.get(id) ?? null, ofIncident: async () => null },
+      feedback,
+      proposals: async () => this.#proposals,
+      changes: { changes: async () => [] },
+      learning: this.learning,
+      now: () => this.#now,
+    });
+  }
+
+  static async open(options: ArmOptions): Promise<Arm> {
+    const state = await openStateDatabase(":memory:");
+    let arm: Arm | null = null;
+    const knowledge = await openKnowledge({
+      store: new KnowledgeRepository(state),
+      embedder: { model: options.embedder.model, embed: (texts) => options.embedder.embed(texts), close: async () => {} },
+      boost: (id, services) => arm?.learning.boost(id, services) ?? { value: 0, because: [] },
+    });
+    arm = new Arm(options, knowledge, new FeedbackRepository(state), new LearningRepository(state));
+    await arm.learning.publishTo(knowledge);
+    return arm;
+  }
+
+  async live(episode: Episode, index: number): Promise<Lived> {
+    const random = chance(this.#options.seed * 100_003 + index);
+    const { incident } = episode;
+    const begun = Math.min(...episode.anomalies.map(({ startedAt }) => startedAt));
+    this.#now = Math.min(...episode.anomalies.map(({ detectedAt }) => detectedAt));
+    const toldAt = this.#tellingTime(episode);
+    const untold = {
+      at: begun,
+      incident,
+      toldAt: null,
+      standing: null,
+      confidence: 0,
+      leadRight: false,
+      rank: null,
+      proposed: false,
+      accepted: false,
+      helped: false,
+    };
+    if (toldAt === null || (incident && toldAt > incident.to)) return untold;
+    this.#now = toldAt + STEP;
+    const anomalies = episode.anomalies.filter(
+      ({ detectedAt, endedAt }) => detectedAt <= this.#now && (endedAt ?? this.#now) >= toldAt,
+    );
+    const id = `INV-${index + 1}`;
+    const { report, filed } = await this.#investigate(id, episode, anomalies, begun);
+    const isRight = (one: InvestigationReport["hypotheses"][number] | undefined) =>
+      one !== undefined && incident !== null && right(one, incident);
+    const leadRight = isRight(report.hypotheses[0]);
+    const rank = report.hypotheses.findIndex(isRight);
+    const standing: Standing =
+      incident === null ? "noise" : report.outcome !== "cause_found" ? "unknown" : leadRight ? "right" : "wrong";
+    const accepted = filed !== null && random.uniform() < (leadRight ? 0.95 : 0.3);
+    if (filed && accepted) await this.#act(filed, leadRight);
+    for (const { user, verdict, realCause, at } of voices(random, standing, incident, toldAt, this.#options.sabotage)) {
+      this.#now = at;
+      await takeFeedback(
+        {
+          investigations: { get: async (one) => this.#investigations.get(one) ?? null },
+          feedback: this.#feedback,
+          learning: this.learning,
+          show: async () => {},
+          now: () => this.#now,
+        },
+        { investigationId: id, user: { surface: "chat", id: user, name: user }, verdict, realCause, via: "form" },
+      );
+    }
+    return {
+      at: begun,
+      incident,
+      toldAt,
+      standing,
+      confidence: report.confidence,
+      leadRight,
+      rank: rank < 0 ? null : rank + 1,
+      proposed: filed !== null,
+      accepted,
+      helped: accepted && leadRight,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#knowledge.close();
+  }
+
+  /** When the watcher would tell: the first step at which an open anomaly brings what its series is asked for. */
+  #tellingTime({ anomalies }: Episode): EpochMs | null {
+    const times = anomalies.flatMap((anomaly) => {
+      const wanted = this.learning.strictness(anomaly.service, anomaly.signal);
+      for (let at = anomaly.detectedAt; at < (anomaly.endedAt ?? anomaly.detectedAt + STEP); at += STEP)
+        if (evidenceBy(anomaly, at, STEP) >= wanted) return at;
+      return [];
+    });
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  async #investigate(id: string, { incident, blip }: Episode, anomalies: readonly Anomaly[], begun: EpochMs) {
+    const now = Math.max(this.#now, begun + 6 * MINUTE);
+    const happening = incident ?? blip;
+    const effects = (happening?.effects ?? []).map(
+      (effect) => ({ ...effect, from: (happening?.from ?? now) - now, to: Math.min(0, (happening?.to ?? now) - now) }) as Effect,
+    );
+    const world = worldOf(
+      this.#options.seed + Math.floor(begun / MINUTE),
+      incident === null || incident.family === null,
+      HISTORY,
+      effects,
+    );
+    const from = incident?.from ?? begun;
+    const changes = (incident?.changes ?? []).map((one) => ({ ...one, at: one.at + from - now }));
+    const scenario = { id, now: new Date(now).toISOString(), changes, testable: [], documents: [], world } as unknown as Scenario;
+    const recorded = generate(scenario, world);
+    const store = await openTelemetryStore(":memory:");
+    try {
+      store.appendMetrics(recorded.metrics);
+      store.appendSpans(recorded.spans);
+      store.appendLogs(recorded.logs);
+      store.appendChanges(recorded.changes);
+      const desk = recordedDesk(recorded.changes);
+      const agent = createSreAgent(
+        {
+          metrics: store,
+          logs: store,
+          traces: store,
+          changes: store,
+          knowledge: this.#knowledge,
+          catalog: async () => recorded.catalog,
+          scanner: recordedScanner(anomalies),
+          desk,
+          causal: recordedTester(scenario),
+          clock: { now: () => now, speed: 1 },
+          learned: this.learning,
+        },
+        { prompts: this.#options.prompts },
+      );
+      const told = anomalies.length > 0 ? anomalies : [];
+      const report = await agent.investigate(
+        { investigationId: id, anomalies: told, question: null, requester: "vigil" },
+        { onStep: () => {} },
+        new AbortController().signal,
+      );
+      // The fields that learning reads; evidence beyond the searches is left out to keep a year in memory.
+      const kept = { ...report, evidence: report.evidence.filter(({ tool }) => tool === "search_past_incidents") };
+      this.#investigations.set(id, {
+        id,
+        incidentId: null,
+        trigger: "anomaly",
+        question: null,
+        anomalies: told,
+        state: "done",
+        startedAt: this.#now,
+        finishedAt: this.#now,
+        steps: [],
+        report: kept,
+      });
+      const [first] = desk.filed;
+      return { report, filed: first ? { request: first.request, target: first.target } : null };
+    } finally {
+      store.close();
+    }
+  }
+
+  async #act(
+    {
+      request,
+      target,
+    }: {
+      request: {
+        action: string;
+        args: Readonly<Record<string, unknown>>;
+        investigationId: string;
+        watch: { service: string } | null;
+      };
+      target: string;
+    },
+    helps: boolean,
+  ): Promise<void> {
+    const proposal = {
+      id: `PRO-${this.#proposals.length + 1}`,
+      state: helps ? "verified" : "rolled_back",
+      action: request.action,
+      args: request.args,
+      target: `flag:${target}`,
+      investigationId: request.investigationId,
+      criterion: request.watch,
+      createdAt: this.#now,
+    } as unknown as Proposal;
+    this.#proposals.push(proposal);
+    this.#now += 20 * MINUTE;
+    await this.#inference.actionEnded(proposal);
+  }
+}
+
+function right({ cause, service, statement }: InvestigationReport["hypotheses"][number], { truth }: PlannedIncident): boolean {
+  return (
+    truth.kinds.includes(cause) && service === truth.service && (truth.subject === null || statement.includes(truth.subject))
+  );
+}
+
+export type { Chance };
