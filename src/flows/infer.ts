@@ -43,7 +43,8 @@ export class Inference {
     const helped = state === "verified";
     await this.#infer(investigation, INFERRED.outcome, {
       verdict: helped ? "correct" : "incorrect",
-      realCause: null,
+      // Says which of the hypotheses was right where the report itself did not dare to.
+      realCause: helped ? cleanUntrusted(proposal.target.replace(":", " "), 200).text : null,
       actionEffective: helped,
     });
   }

@@ -331,7 +331,7 @@ export class Watcher implements AnomalyScanner {
       }
       const { open } = watched;
       if (!open || !watched.unconfirmed) continue;
-      if (evidenceBy(open, at, options.step) < (this.#deps.strictness?.(service, signal) ?? 1)) continue;
+      if (!isTelling(open, at, options.step, this.#deps.strictness?.(service, signal) ?? 1)) continue;
       const patience = open.kind === "spike" ? CONFIRM_SPIKE_STEPS * options.step : 0;
       // While catching up, only what still goes on at the end is told.
       if (at - open.detectedAt >= patience && at + CATCHING_UP_STEPS * options.step >= until) {
@@ -481,12 +481,16 @@ export class Watcher implements AnomalyScanner {
   }
 }
 
+/** However often a series cried wolf, what lasts so much longer than its detection is told. */
+const LONGEST_DOUBT: Milliseconds = 30 * MINUTE;
+
 /**
- * Evidence for an open anomaly over its threshold, at `at`. The charts that raise it add up innovations, so a change that stays gathers
- * evidence in proportion to its time: twice as long, twice the evidence.
+ * Whether an open anomaly brings, by `at`, `wanted` times the evidence of its threshold. The charts that raise it add up innovations, so a
+ * change that stays gathers evidence in proportion to its time: twice as long, twice the evidence.
  */
-export function evidenceBy({ score, startedAt, detectedAt }: Anomaly, at: EpochMs, step: Milliseconds): number {
-  return score * Math.max(1, (at - startedAt + step) / (detectedAt - startedAt + step));
+export function isTelling({ score, startedAt, detectedAt }: Anomaly, at: EpochMs, step: Milliseconds, wanted: number): boolean {
+  const evidence = score * Math.max(1, (at - startedAt + step) / (detectedAt - startedAt + step));
+  return evidence >= wanted || at - detectedAt >= LONGEST_DOUBT;
 }
 
 /** The share of the alarm threshold from which a series that raised no alarm is still worth a word. */

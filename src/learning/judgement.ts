@@ -58,13 +58,15 @@ const useful = (verdict: Verdict): boolean => verdict === "correct" || verdict =
 
 const causeOf = ({ cause, service }: Hypothesis): Cause => ({ kind: cause, service });
 
+const SELF =
+  /\b(?:memory|cpu|disk|pool|connections?|threads?|queues?|limits?|leak\w*|exhaust\w*|saturat\w*|dependency|provider|partner|third[- ]party|timeouts?)\b/i;
 const KIND_WORDS: Readonly<Partial<Record<CauseKind, RegExp>>> = {
   flag: /\b(?:flag|toggle|experiment|variant)s?\b/i,
-  deploy: /\b(?:deploy|deployment|release|version|rollout|build)s?\b/i,
+  deploy: /\b(?:deploy|deployment|release|version|build)s?\b/i,
   config: /\b(?:config|configuration|setting|parameter)s?\b/i,
-  traffic: /\b(?:traffic|load|requests|crawler|surge|users)\b/i,
-  resource: /\b(?:memory|cpu|disk|pool|limit|leak|exhaust\w*|saturat\w*)\b/i,
-  dependency: /\b(?:dependency|upstream|downstream|database|provider|partner|third[- ]party)\b/i,
+  traffic: /\b(?:traffic|load|crawler|surge|campaign)s?\b/i,
+  resource: SELF,
+  dependency: SELF,
 };
 
 const wordsOf = (text: string): Set<string> =>
@@ -75,6 +77,9 @@ const wordsOf = (text: string): Set<string> =>
       ?.map((word) => word.replace(/[.]+$/, "")) ?? [],
   );
 
+/** What it is worth when a person's words name a hypothesis by its change, its service or its kind; less than the least is no naming. */
+const NAMING = { change: 3, service: 2, kind: 1.5, least: 2 };
+
 /**
  * Which of the report's own hypotheses a person's words mean: the one whose change, service and kind they name best. Free text can thus
  * choose among what was measured, and never add a cause of its own. Null when it names none, or several alike.
@@ -84,15 +89,17 @@ export function hypothesisNamed(text: string, report: InvestigationReport): Hypo
   const words = report.hypotheses.map(({ statement }) => wordsOf(statement));
   const scored = report.hypotheses
     .map((hypothesis, index) => {
-      if (hypothesis.cause === "none" || hypothesis.cause === "unknown") return { hypothesis, score: 0 };
-      const own = words[index] ?? new Set<string>();
-      // A word that only this hypothesis has is a name: the flag, the version, the service.
-      const names = [...own].filter((word) => said.has(word) && words.filter((other) => other.has(word)).length === 1).length;
-      const service = hypothesis.service !== null && said.has(hypothesis.service.toLowerCase()) ? 1 : 0;
-      const kind = KIND_WORDS[hypothesis.cause]?.test(text) ? 1.5 : 0;
-      return { hypothesis, score: 2 * names + service + kind };
+      const { cause, service, changeId } = hypothesis;
+      if (cause === "none" || cause === "unknown") return { hypothesis, score: 0 };
+      // A made-up name (it holds a digit, a dash or a dot) that only this hypothesis has is that of its change.
+      const own = [...(words[index] ?? [])].filter((word) => /[\d._-]/.test(word) && word !== service?.toLowerCase());
+      const named =
+        changeId !== null && own.some((word) => said.has(word) && words.filter((other) => other.has(word)).length === 1);
+      const at = service !== null && said.has(service.toLowerCase());
+      const kind = KIND_WORDS[cause]?.test(text) ?? false;
+      return { hypothesis, score: Number(named) * NAMING.change + Number(at) * NAMING.service + Number(kind) * NAMING.kind };
     })
     .sort((a, b) => b.score - a.score);
   const [best, next] = scored;
-  return best && best.score >= 1.5 && best.score > (next?.score ?? 0) ? best.hypothesis : null;
+  return best && best.score >= NAMING.least && best.score > (next?.score ?? 0) ? best.hypothesis : null;
 }

@@ -8,8 +8,6 @@ export const CAUSES: readonly CauseKind[] = ["flag", "deploy", "dependency", "re
 /** Pseudo-counts: what the fleet says for one service, and what ignorance says for the fleet. */
 const FLEET = 2;
 const IGNORANCE = 6;
-/** Natural logarithm of the odds that a refuted blame takes away. */
-const REFUTED = 0.4;
 const HALF_LIFE = 180 * DAY;
 
 /** In nats, as the reasons of the diagnosis: a contrast between cohorts weighs 4, an experiment 5 to 8. */
@@ -23,7 +21,8 @@ interface Counts {
 
 /**
  * How much likelier than by chance a kind of cause is in a service, as a logarithm: confirmed causes counted with a Dirichlet prior at the
- * fleet's shares, which have one at equal shares themselves (hierarchical smoothing: MacKay and Peto 1995). 0 where nothing is known.
+ * fleet's shares, which have one at equal shares themselves (hierarchical smoothing: MacKay and Peto 1995), times how often blaming it was
+ * right (rule of succession). 0 where nothing is known.
  */
 export function priorOf(judgements: readonly Judgement[], kind: CauseKind, service: ServiceName | null, now: EpochMs): number {
   const known = judgements.filter(({ at }) => at <= now);
@@ -33,7 +32,8 @@ export function priorOf(judgements: readonly Judgement[], kind: CauseKind, servi
   if (service === null) return Math.log(ofFleet / chance);
   const own = count(known, service, now);
   const share = ((own.confirmed.get(kind) ?? 0) + FLEET * ofFleet) / (own.total + FLEET);
-  return Math.log(share / chance) - REFUTED * (own.refuted.get(kind) ?? 0);
+  const right = own.confirmed.get(kind) ?? 0;
+  return Math.log(share / chance) + Math.log((right + 1) / (right + (own.refuted.get(kind) ?? 0) + 1));
 }
 
 function count(judgements: readonly Judgement[], service: ServiceName | null, now: EpochMs): Counts {

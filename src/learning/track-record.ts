@@ -59,5 +59,11 @@ const ended = ({ state }: Proposal): boolean => ENDS.has(state);
 export function servicesTouched({ target, criterion, args }: Proposal): ServiceName[] {
   const [kind, name] = target.split(":");
   const named = typeof args.service === "string" ? [args.service] : [];
-  return [...new Set([...(kind === "service" && name ? [name] : []), ...named, ...(criterion ? [criterion.service] : [])])];
+  return [
+    ...new Set([
+      ...((kind === "service" || kind === "deploy") && name ? [name] : []),
+      ...named,
+      ...(criterion ? [criterion.service] : []),
+    ]),
+  ];
 }

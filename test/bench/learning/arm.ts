@@ -2,6 +2,7 @@ import { createSreAgent } from "../../../src/agent/index.ts";
 import type { Anomaly } from "../../../src/domain/anomaly.ts";
 import type { Investigation, InvestigationReport } from "../../../src/domain/investigation.ts";
 import type { Proposal } from "../../../src/domain/proposal.ts";
+import type { ChangeEvent } from "../../../src/domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { recordedDesk, recordedTester } from "../../../src/flows/eval/desk.ts";
 import { generate } from "../../../src/flows/eval/index.ts";
@@ -11,7 +12,7 @@ import { recordedScanner } from "../../../src/flows/eval/watch.ts";
 import { takeFeedback } from "../../../src/flows/feedback.ts";
 import { Inference } from "../../../src/flows/infer.ts";
 import { Learning } from "../../../src/flows/learn.ts";
-import { evidenceBy } from "../../../src/flows/watch.ts";
+import { isTelling } from "../../../src/flows/watch.ts";
 import { type Embedder, type Knowledge, openKnowledge } from "../../../src/knowledge/index.ts";
 import { FeedbackRepository } from "../../../src/store/feedback.ts";
 import { KnowledgeRepository } from "../../../src/store/knowledge.ts";
@@ -20,7 +21,7 @@ import { openStateDatabase } from "../../../src/store/state.ts";
 import { openTelemetryStore } from "../../../src/store/telemetry/index.ts";
 import { type Standing, voices } from "./team.ts";
 import { type Episode, STEP } from "./watch.ts";
-import { type PlannedIncident, worldOf } from "./world.ts";
+import { type PlannedIncident, shopServices, worldOf } from "./world.ts";
 
 /** What became of one episode in one arm. */
 export interface Lived {
@@ -49,6 +50,7 @@ export interface ArmOptions {
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const HISTORY = 4 * HOUR;
+const ORDER = Object.keys(shopServices(false));
 
 /** One year of one team with one Vigil: its own detectors' alarms, its real agent, knowledge, feedback and learning. */
 export class Arm {
@@ -60,6 +62,8 @@ export class Arm {
   readonly learning: Learning;
   readonly #inference: Inference;
   #now: EpochMs = 0;
+  /** The incident's change and what people did to take it back. */
+  #cures: ChangeEvent[] = [];
 
   private constructor(options: ArmOptions, knowledge: Knowledge, feedback: FeedbackRepository, undone: LearningRepository) {
     this.#options = options;
@@ -75,10 +79,13 @@ export class Arm {
       log: silent,
     });
     this.#inference = new Inference({
-      investigations: { get: async (id) => this.#investigations.get(id) ?? null, ofIncident: async () => null },
+      investigations: {
+        get: async (id) => this.#investigations.get(id) ?? null,
+        ofIncident: async (id) => this.#investigations.get(id) ?? null,
+      },
       feedback,
       proposals: async () => this.#proposals,
-      changes: { changes: async () => [] },
+      changes: { changes: async () => this.#cures },
       learning: this.learning,
       now: () => this.#now,
     });
@@ -117,7 +124,7 @@ export class Arm {
     };
     if (toldAt === null || (incident && toldAt > incident.to)) return untold;
     this.#now = toldAt + STEP;
-    const anomalies = episode.anomalies.filter(
+    const anomalies = fromTheTop(episode.anomalies).filter(
       ({ detectedAt, endedAt }) => detectedAt <= this.#now && (endedAt ?? this.#now) >= toldAt,
     );
     const id = `INV-${index + 1}`;
@@ -143,6 +150,7 @@ export class Arm {
         { investigationId: id, user: { surface: "chat", id: user, name: user }, verdict, realCause, via: "form" },
       );
     }
+    if (incident && !(accepted && leadRight)) await this.#resolve(id, incident, anomalies);
     return {
       at: begun,
       incident,
@@ -166,7 +174,7 @@ export class Arm {
     const times = anomalies.flatMap((anomaly) => {
       const wanted = this.learning.strictness(anomaly.service, anomaly.signal);
       for (let at = anomaly.detectedAt; at < (anomaly.endedAt ?? anomaly.detectedAt + STEP); at += STEP)
-        if (evidenceBy(anomaly, at, STEP) >= wanted) return at;
+        if (isTelling(anomaly, at, STEP, wanted)) return at;
       return [];
     });
     return times.length === 0 ? null : Math.min(...times);
@@ -238,6 +246,37 @@ export class Arm {
     }
   }
 
+  /** The incident ends without Vigil: where a change was to blame, people take it back, which is a change that everybody can see. */
+  async #resolve(id: string, { truth, changes, from, to }: PlannedIncident, anomalies: readonly Anomaly[]): Promise<void> {
+    const guilty = changes.find(({ subject, kind }) => subject === truth.subject && truth.kinds.includes(kind as "flag"));
+    if (!guilty || anomalies.length === 0) return;
+    const { kind, subject, services = [], actor } = guilty;
+    const event = {
+      kind,
+      subject,
+      services,
+      actor,
+      environment: "production",
+      summary: "",
+      reference: "",
+      source: "bench",
+    } as const;
+    this.#cures = [
+      { ...event, id: "guilty", at: from + guilty.at, before: guilty.before, after: guilty.after },
+      { ...event, id: "cure", at: to - 3 * MINUTE, before: guilty.after, after: guilty.before },
+    ];
+    this.#now = Math.max(this.#now, to + 10 * MINUTE);
+    await this.#inference.incidentResolved({
+      id,
+      state: "resolved",
+      openedAt: from,
+      resolvedAt: to,
+      services: [],
+      anomalies,
+      title: "",
+    });
+  }
+
   async #act(
     {
       request,
@@ -258,7 +297,7 @@ export class Arm {
       state: helps ? "verified" : "rolled_back",
       action: request.action,
       args: request.args,
-      target: `flag:${target}`,
+      target: `${request.action === "roll_back_deploy" ? "deploy" : "flag"}:${target}`,
       investigationId: request.investigationId,
       criterion: request.watch,
       createdAt: this.#now,
@@ -269,9 +308,15 @@ export class Arm {
   }
 }
 
+/** Callers first, as the watcher hands them in. */
+const fromTheTop = (anomalies: readonly Anomaly[]): Anomaly[] =>
+  anomalies.toSorted((a, b) => ORDER.indexOf(a.service) - ORDER.indexOf(b.service));
+
 function right({ cause, service, statement }: InvestigationReport["hypotheses"][number], { truth }: PlannedIncident): boolean {
   return (
-    truth.kinds.includes(cause) && service === truth.service && (truth.subject === null || statement.includes(truth.subject))
+    truth.kinds.includes(cause) &&
+    (truth.service === null || service === truth.service) &&
+    (truth.subject === null || statement.includes(truth.subject))
   );
 }
 

@@ -18,14 +18,16 @@ export interface PlannedIncident extends Happening {
   readonly family: string | null;
   /** 1 for the first of its family. */
   readonly occurrence: number;
-  readonly truth: { readonly kinds: readonly CauseKind[]; readonly service: ServiceName; readonly subject: string | null };
+  readonly truth: { readonly kinds: readonly CauseKind[]; readonly service: ServiceName | null; readonly subject: string | null };
   /** `at` is relative to the beginning of the trouble. */
   readonly changes: readonly ScenarioChange[];
+  readonly logs: readonly { readonly service: ServiceName; readonly severity: "WARN"; readonly text: string }[];
   /** What a person would type. */
   readonly inWords: { readonly truth: string; readonly rival: string };
 }
 
 const { services: NAME } = DEFAULT_NAMES;
+const POOL = DEFAULT_NAMES.metrics.poolInUse;
 const role = (own: number, calls: Partial<Record<Role, number>>, rate = 0): [number, Partial<Record<Role, number>>, number] => [
   own,
   calls,
@@ -59,7 +61,7 @@ export function shopServices(traces: boolean): Record<ServiceName, WorldService>
           calls: Object.fromEntries(Object.entries(calls).map(([callee, share]) => [NAME[callee as Role], share])),
           errors: 0.002,
           version: "1.0.0",
-          gauges: one === "database" ? { [DEFAULT_NAMES.metrics.poolInUse]: { level: 40, unit: "1", load: 0.3 } } : {},
+          gauges: one === "database" || one === "payments" ? { [POOL]: { level: 40, unit: "1", load: 0.3 } } : {},
           reports: traces ? ["metrics", "traces", "logs"] : ["metrics", "logs"],
         },
       ] as const;
@@ -111,6 +113,20 @@ const TOLD: Readonly<Record<"flag" | "deploy" | "config", readonly string[]>> = 
   ],
   config: ["tuned by the platform team", "new defaults", "aligned with the other regions", "raised after the capacity review"],
 };
+
+const selfWords = (kind: CauseKind, service: ServiceName): string =>
+  kind === "traffic"
+    ? `far more traffic than usual, a campaign`
+    : kind === "resource"
+      ? `${service} had no free connections in its pool`
+      : `the provider behind ${service} was slow`;
+
+const WAITING = [
+  "no free connection after {n} ms",
+  "gave up waiting for a connection, {n} in the queue",
+  "peer answered late, attempt {n}",
+  "request {n} timed out at the far end",
+];
 
 function change(random: Chance, kind: "flag" | "deploy" | "config", service: ServiceName, at: Milliseconds): ScenarioChange {
   const named = `${pick(random, ADJECTIVES)}-${pick(random, NOUNS)}-${Math.floor(random.uniform() * 900 + 100)}`;
@@ -186,22 +202,27 @@ function incidentOf(
       : {
           service,
           ...(errors ? { errors: between(random, 0.03, 0.08) } : { latency: size }),
-          ...(family.kind === "resource" ? { gauges: { [DEFAULT_NAMES.metrics.poolInUse]: between(random, 1.6, 2.2) } } : {}),
+          ...(family.service === "database" || family.service === "payments"
+            ? changed
+              ? {}
+              : { gauges: { [POOL]: between(random, 1.6, 2.2) } }
+            : {}),
         };
   const says = (one: ScenarioChange | null) =>
-    one ? `the ${one.kind} ${one.subject} in ${one.services?.[0]}` : `${service} itself, ${family.kind}`;
+    one ? `the ${one.kind} ${one.subject} in ${one.services?.[0]}` : selfWords(family.kind, service);
   return {
     id,
     family: name,
     occurrence,
     from,
-    to: from + between(random, 45, 150) * MINUTE,
+    to: from + between(random, 90, 240) * MINUTE,
     effects: [effect],
     truth: {
       kinds: changed ? [family.kind] : SELF.includes(family.kind) ? SELF : [family.kind],
-      service,
+      service: family.kind === "traffic" ? null : service,
       subject: guilty?.subject ?? null,
     },
+    logs: changed || family.kind === "traffic" ? [] : [{ service, severity: "WARN", text: pick(random, WAITING) }],
     changes: [guilty, rival, elsewhere].filter((one) => one !== null),
     inWords: { truth: `it was ${says(guilty)}`, rival: `it was ${says(rival)}` },
   };
@@ -251,11 +272,11 @@ export function planYear(random: Chance, start: EpochMs, days: number): Year {
   }
   const twitchy = [NAME.inventory, NAME.cart, NAME.payments];
   const blips: Happening[] = [];
-  for (let at = start + between(random, 0, 1) * DAY; at < start + (days - 1) * DAY; at += between(random, 0.4, 2.2) * DAY) {
+  for (let at = start + between(random, 0, 1) * DAY; at < start + (days - 1) * DAY; at += between(random, 0.3, 1.5) * DAY) {
     const from = Math.round(at / MINUTE) * MINUTE;
-    const to = from + between(random, 10, 30) * MINUTE;
+    const to = from + between(random, 12, 35) * MINUTE;
     if (incidents.some((one) => from < one.to + 3 * HOUR && to > one.from - 3 * HOUR)) continue;
-    blips.push({ from, to, effects: [{ service: pick(random, twitchy), latency: between(random, 1.4, 2.4) }] });
+    blips.push({ from, to, effects: [{ service: pick(random, twitchy), latency: between(random, 2, 4) }] });
   }
   return { incidents, blips };
 }
