@@ -243,6 +243,12 @@ class RunningApp {
     await investigator.resume();
     inbound.start();
     this.#keepHouse();
+    const noticing = setInterval(
+      () =>
+        core.learning.refreshIfUndone().catch((error) => this.#log.warn({ err: error }, "what was taken back could not be read")),
+      30 * SECOND,
+    );
+    this.#closers.push(async () => clearInterval(noticing));
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
     this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
     await this.#ingest(core);

@@ -78,6 +78,26 @@ program
   .option("--json", "machine-readable output")
   .action(async (options) => (await import("./commands/report.ts")).report(options));
 
+const learn = program.command("learn").description("what feedback has changed: list it, take it back, lift that again");
+learn
+  .command("list")
+  .description("every influence with its size and where it comes from")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/learn.ts")).learnList(options));
+learn
+  .command("undo")
+  .argument("<target>", "an influence, an investigation (INV-7) or a voter (slack:U123)")
+  .description("take back an influence, or all that an investigation or a voter taught")
+  .option("--reason <text>", "why, for the list")
+  .option("--json", "machine-readable output")
+  .action(async (target, options) => (await import("./commands/learn.ts")).learnUndo(target, options));
+learn
+  .command("redo")
+  .argument("<target>", "what was taken back")
+  .description("let it count again")
+  .option("--json", "machine-readable output")
+  .action(async (target, options) => (await import("./commands/learn.ts")).learnRedo(target, options));
+
 program
   .command("doctor")
   .description("check configuration, reachability, versions and permissions, and say what to do about each fault")

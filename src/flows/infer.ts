@@ -144,7 +144,7 @@ export const correctionNoted = (verdict: Verdict, name: string): string =>
 const CAUSE_WORDS = [
   /\b(?:the\s+)?(?:real|actual|root|true)\s+(?:root\s+)?cause\s+(?:was|is|turned out to be)\s*:?\s*(.{4,400})/i,
   /\b(?:actually|in fact|turns? out|turned out)\s*,?\s+(?:that\s+)?(?:it\s+(?:was|is)\s+|to be\s+)?(?:caused by\s+)?(.{4,400})/i,
-  /\b(?:it|this)\s+(?:was|is)\s+(?:really\s+|caused by\s+|because of\s+|due to\s+)(.{4,400})/i,
+  /\b(?:it|this)\s+(?:was|is)\s+(?:caused by\s+|because of\s+|due to\s+)(.{4,400})/i,
   /\b(?:it|this)\s+was\s+(the\s+.{4,300}?(?:,\s*not\b|\binstead\b).{0,200})/i,
 ];
 

@@ -46,6 +46,7 @@ const EMPTY = { investigations: [], feedback: [], proposals: [], undone: [] };
 export class Learning implements LearnedContext {
   readonly #deps: LearningDependencies;
   #learned = new Learned(EMPTY);
+  #undone = "[]";
   #priors = new Map<ServiceName | null, readonly LearnedPrior[]>();
   #library: LearnedLibrary | null = null;
   /** What is in the library, by id; investigations that are not in here were not looked at since the start. */
@@ -70,6 +71,7 @@ export class Learning implements LearnedContext {
       undone.all(),
     ]);
     this.#learned = new Learned(enabled ? { investigations: all, feedback: votes, proposals: runs, undone: taken } : EMPTY);
+    this.#undone = JSON.stringify(taken);
     this.#priors = new Map();
     await this.#publish(all).catch((error) =>
       log.warn(
@@ -150,6 +152,16 @@ export class Learning implements LearnedContext {
       .toSorted((a, b) => rank(a.id) - rank(b.id))
       .slice(0, MOST_EXEMPLARS)
       .map(({ text }) => text);
+  }
+
+  /** What people took back. */
+  undone(): Promise<readonly Undo[]> {
+    return this.#deps.undone.all();
+  }
+
+  /** Takes notice of what was taken back elsewhere, by a command beside this process for instance. */
+  async refreshIfUndone(): Promise<void> {
+    if (JSON.stringify(await this.#deps.undone.all()) !== this.#undone) await this.refresh();
   }
 
   influences(): readonly Influence[] {

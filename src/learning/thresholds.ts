@@ -25,7 +25,8 @@ export function strictnessOf(judgements: readonly Judgement[], service: ServiceN
     if (own.length === 0) continue;
     const closeness = own.some((anomaly) => anomaly.signal === signal) ? 1 : SAME_SERVICE;
     const step = verdict === "noise" ? NOISE_STEP : CONFIRMED_STEP;
-    level = Math.max(0, level * fading(at - (last ?? at)) + step * closeness * weight);
+    const before = level * fading(at - (last ?? at));
+    level = Math.min(THRESHOLD_BOUNDS.most, Math.max(0, before + step * closeness * weight));
     last = at;
   }
   return last === null ? 0 : level * fading(now - last);

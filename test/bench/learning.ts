@@ -46,7 +46,7 @@ class Remembering implements Embedder {
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
     const missing = [...new Set(texts.filter((text) => !this.#known.has(text)))];
     const made = missing.length > 0 ? await this.#inner.embed(missing) : [];
-    missing.forEach((text, index) => this.#known.set(text, made[index] as Float32Array));
+    for (const [index, text] of missing.entries()) this.#known.set(text, made[index] as Float32Array);
     return texts.map((text) => this.#known.get(text) as Float32Array);
   }
 
