@@ -25,6 +25,9 @@ import { collectReport, reportText } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
 import { Inbound } from "./inbound.ts";
+import { mcpRouter } from "./mcp/http.ts";
+import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts";
+import { openTracing } from "./observe/tracing.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
 import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
 import { watchFlagFile } from "./sources/flagd/index.ts";
@@ -114,6 +117,9 @@ class RunningApp {
     http.use(otlpRouter({ sink: telemetry, maxBytes: config.telemetry.maxBodyMegabytes * 1_000_000, clock }));
     const inbound = new Inbound(config, this.#stores, this.#log);
     http.use(inbound.router);
+    const metrics = new Metrics();
+    http.use(metricsRouter(metrics, config.observability.metricsToken));
+    http.use(mcpRouter(() => this.#core?.openToolServer() ?? null, config.mcp.token));
     http.use(web.router);
     const server = await listen(createServer(http), config);
     this.#closers.push(() => closeServer(server));
@@ -122,7 +128,12 @@ class RunningApp {
 
     const demo = await this.#startDemo(`http://127.0.0.1:${port}`);
     const targets = openTargets(config, this.#clock, demo);
-    const core = await openCore(config, this.#stores, this.#clock, targets, this.#log);
+    const { tracesUrl, tracesHeaders } = config.observability;
+    const tracing = openTracing({ url: tracesUrl, headers: tracesHeaders });
+    this.#closers.push(() => tracing.close());
+    const observer = { tracer: tracing.tracer, meter: metrics };
+    const core = await openCore(config, this.#stores, this.#clock, targets, this.#log, observer);
+    metrics.watch(() => this.#figures(core));
     this.#core = core;
     this.#closers.push(() => core.close());
 
@@ -479,6 +490,21 @@ class RunningApp {
       mind: this.#mind(),
       running: this.#investigator?.running ?? [],
       demo: this.demo && { current: this.demo.current() },
+    };
+  }
+
+  async #figures(core: Core): Promise<StateFigures> {
+    const [stopped, pending, latest] = await Promise.all([
+      core.actions.stopReason(),
+      core.actions.list({ states: ["pending"] }),
+      this.#stores.telemetry.latest(),
+    ]);
+    return {
+      watchedSeries: this.#watcher?.watchedSeries ?? 0,
+      runningInvestigations: this.#investigator?.running.length ?? 0,
+      pendingProposals: pending.length,
+      stopped: stopped !== null,
+      telemetryLag: latest === null ? null : (this.#clock.now() - latest) / SECOND,
     };
   }
 

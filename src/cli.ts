@@ -73,6 +73,11 @@ program
   .action(async (folder, options) => (await import("./commands/eval.ts")).evaluate(folder, options));
 
 program
+  .command("mcp")
+  .description("serve the read tools by the Model Context Protocol over stdin and stdout, for editors and other agents")
+  .action(async () => (await import("./commands/mcp.ts")).mcp());
+
+program
   .command("report")
   .description("what Vigil found, cost and saved")
   .option("--json", "machine-readable output")

@@ -23,6 +23,21 @@ const emojiName = z
   .pipe(z.string().regex(/^[a-z0-9_+'-]{1,100}$/, "must be an emoji's name, for instance white_check_mark"));
 const azure = z.strictObject({ instance: z.string().min(1), deployment: z.string().min(1), apiVersion: z.string().min(1) });
 const price = z.strictObject({ input: z.coerce.number().min(0), output: z.coerce.number().min(0) });
+/** A server of the Model Context Protocol: an address, or a command to start. */
+const mcpServer = z
+  .strictObject({
+    url: z.url({ protocol: /^https?$/ }).optional(),
+    headers: z.record(z.string(), z.string()).default({}),
+    command: z.string().min(1).optional(),
+    args: z.array(z.string()).default([]),
+    env: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe("all of the environment that the command gets, besides PATH and HOME"),
+    allow: z.array(z.string().min(1)).min(1).describe("names of the tools that only read; no other is ever offered"),
+    timeoutSeconds: z.coerce.number().positive().default(15),
+  })
+  .refine(({ url, command }) => (url === undefined) !== (command === undefined), "give either a url or a command");
 const webAddress = z.url({ protocol: /^https?$/ });
 const sharedSecret = z.string().min(8, "must have at least 8 characters");
 const bearer = z.strictObject({ token: sharedSecret.optional() }).prefault({});
@@ -260,6 +275,24 @@ const schema = z.strictObject({
       enabled: flag.default(true).describe("off: what people say is kept, and nothing learned from it has any effect"),
     })
     .prefault({}),
+  observability: z
+    .strictObject({
+      tracesUrl: webAddress.optional().describe("where Vigil's own traces go, by OTLP/HTTP: http://collector:4318/v1/traces"),
+      tracesHeaders: z.record(z.string(), z.string()).default({}),
+      metricsToken: sharedSecret.optional().describe("asked of who reads /metrics; without, anybody who reaches the page may"),
+    })
+    .prefault({}),
+  mcp: z
+    .strictObject({
+      token: sharedSecret
+        .optional()
+        .describe("serves Vigil's read tools at /mcp for who sends it as a bearer; without, not at all"),
+      servers: z
+        .record(z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/, "name a server with small letters, digits, - or _"), mcpServer)
+        .default({})
+        .describe("servers whose read-only tools Vigil may call"),
+    })
+    .prefault({}),
   worth: z
     .strictObject({
       minutesSavedPerAcceptedInvestigation: positive.default(30),
@@ -325,6 +358,9 @@ const environment: Readonly<Record<string, string>> = {
   VIGIL_UNLEASH_EVENTS_TOKEN: "webhooks.unleash.token",
   VIGIL_ROTA: "onCall.file",
   PAGERDUTY_TOKEN: "onCall.pagerDuty.token",
+  VIGIL_TRACES_URL: "observability.tracesUrl",
+  VIGIL_METRICS_TOKEN: "observability.metricsToken",
+  VIGIL_MCP_TOKEN: "mcp.token",
   PAGERDUTY_ROUTING_KEY: "escalation.pagerDuty.routingKey",
 };
 

@@ -1,14 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { rollBackDeploy } from "./actions/catalogue/roll-back-deploy.ts";
 import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
 import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
-import { createSreAgent } from "./agent/index.ts";
-import type { AnomalyScanner, ReplayingAgent } from "./agent/types.ts";
+import { createSreAgent, DEFAULT_TOOL_LIMITS } from "./agent/index.ts";
+import type { Observer } from "./agent/observe.ts";
+import { readToolServer } from "./agent/serve-tools.ts";
+import type { AgentDependencies, AnomalyScanner, ReplayingAgent } from "./agent/types.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
+import type { KnowledgeBase } from "./domain/knowledge.ts";
 import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
 import { SourceError } from "./domain/telemetry.ts";
 import { type Clock, DAY, MINUTE, SECOND } from "./domain/time.ts";
@@ -20,8 +24,9 @@ import { historyScanner } from "./flows/scan.ts";
 import { onCallSource } from "./inbound.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
-import { agentOptions } from "./minds.ts";
+import { agentOptions, mcpServersOf } from "./minds.ts";
 import type { Targets } from "./outbound.ts";
+import { McpTools } from "./sources/mcp/index.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
@@ -72,6 +77,8 @@ export interface Core {
   readonly agent: ReplayingAgent;
   /** Metrics, logs and traces from wherever the team keeps them. */
   readonly telemetry: Telemetry;
+  /** The read tools by the Model Context Protocol, for one client. */
+  readonly openToolServer: () => McpServer;
   readonly graph: () => Promise<ServiceGraph>;
   readonly catalog: () => Promise<readonly CatalogEntry[]>;
   readonly records: ReportSources;
@@ -81,7 +88,14 @@ export interface Core {
 }
 
 /** Wires stores, knowledge, actions and agent. Nothing runs by itself until `actions.start()`. */
-export async function openCore(config: Config, stores: Stores, clock: Clock, targets: Targets, log: Log): Promise<Core> {
+export async function openCore(
+  config: Config,
+  stores: Stores,
+  clock: Clock,
+  targets: Targets,
+  log: Log,
+  observer?: Observer,
+): Promise<Core> {
   const { investigations, feedback } = stores;
   const telemetry = openTelemetry(
     config,
@@ -142,23 +156,29 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
 
   let scanner = historyScanner(telemetry.metrics, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
   const onCall = onCallSource(config);
-  const agent = createSreAgent(
-    {
-      metrics: telemetry.metrics,
-      logs: telemetry.logs,
-      traces: telemetry.traces,
-      changes: stores.telemetry,
-      knowledge: audience.bind(knowledge),
-      catalog,
-      scanner: { scan: (services, at) => scanner.scan(services, at) },
-      desk: { actions: actions.proposable, file: (request) => actions.file(request) },
-      causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
-      clock,
-      ...(onCall ? { onCall } : {}),
-      learned: learning,
-    },
-    { ...agentOptions(config), memory: investigations },
-  );
+  const servers = mcpServersOf(config);
+  const foreign = servers.length > 0 ? new McpTools(servers, log, () => Date.now()) : null;
+  const deps: AgentDependencies = {
+    metrics: telemetry.metrics,
+    logs: telemetry.logs,
+    traces: telemetry.traces,
+    changes: stores.telemetry,
+    knowledge: audience.bind(knowledge),
+    catalog,
+    scanner: { scan: (services, at) => scanner.scan(services, at) },
+    desk: { actions: actions.proposable, file: (request) => actions.file(request) },
+    causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
+    clock,
+    ...(onCall ? { onCall } : {}),
+    ...(foreign ? { foreign } : {}),
+    learned: learning,
+  };
+  // Who asks by the Model Context Protocol is in no channel.
+  const forEveryone: KnowledgeBase = {
+    search: (query) => audience.run(null, () => deps.knowledge.search(query)),
+    document: (id) => audience.run(null, () => deps.knowledge.document(id)),
+  };
+  const agent = createSreAgent(deps, { ...agentOptions(config), memory: investigations, ...(observer ? { observer } : {}) });
   return {
     knowledge,
     audience,
@@ -166,6 +186,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
     actions,
     agent,
     telemetry,
+    openToolServer: () => readToolServer({ ...deps, knowledge: forEveryone }, DEFAULT_TOOL_LIMITS),
     graph,
     catalog,
     records: { investigations, feedback, proposals: () => actions.list() },
@@ -173,6 +194,7 @@ export async function openCore(config: Config, stores: Stores, clock: Clock, tar
       scanner = current;
     },
     close: async () => {
+      await foreign?.close();
       await actions.close();
       await knowledge.close();
       await telemetry.close();

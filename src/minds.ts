@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type AgentOptions, DEFAULT_PRICES, type ModelOptions } from "./agent/index.ts";
 import type { Config } from "./config.ts";
 import { SECOND } from "./domain/time.ts";
+import type { McpServerOptions } from "./sources/mcp/index.ts";
 
 const DEFAULT_MODEL = "gpt-5-mini";
 
@@ -42,4 +43,14 @@ export function agentOptions(config: Config): AgentOptions & { readonly models: 
     daily: { dollars: model.maxDollarsPerDay, dollarsPerChannel: model.maxDollarsPerDayAndChannel },
     prices: model.prices ? { ...model.prices, fallback: model.prices.fallback ?? DEFAULT_PRICES.fallback } : DEFAULT_PRICES,
   };
+}
+
+/** The servers whose tools may be called. */
+export function mcpServersOf({ mcp }: Config): readonly McpServerOptions[] {
+  return Object.entries(mcp.servers).map(([name, { url, headers, command = "", args, env, allow, timeoutSeconds }]) => ({
+    name,
+    at: url ? { url, headers } : { command, args, env },
+    allow,
+    timeout: timeoutSeconds * SECOND,
+  }));
 }

@@ -8,7 +8,14 @@ import { loopGuard } from "./model/guard.ts";
 import { Spending } from "./model/spending.ts";
 import { type Observer, unobserved } from "./observe.ts";
 import { OfflineReasoner, type Policy } from "./offline/chat-model.ts";
-import { type AgentOptions, DEFAULT_BUDGET, DEFAULT_DAILY, DEFAULT_PRICES, type MessageView } from "./options.ts";
+import {
+  type AgentOptions,
+  DEFAULT_BUDGET,
+  DEFAULT_DAILY,
+  DEFAULT_PRICES,
+  DEFAULT_TOOL_LIMITS,
+  type MessageView,
+} from "./options.ts";
 import { Prompts } from "./prompts.ts";
 import type { Session } from "./session.ts";
 import type { ToolLimits } from "./tools/kit.ts";
@@ -52,7 +59,10 @@ export function createEngine(deps: AgentDependencies, options: AgentOptions): En
     deps,
     chain,
     prompts: new Prompts(options.prompts),
-    limits: { timeout: options.toolTimeout ?? 15_000, tokens: options.toolTokens ?? 700 },
+    limits: {
+      timeout: options.toolTimeout ?? DEFAULT_TOOL_LIMITS.timeout,
+      tokens: options.toolTokens ?? DEFAULT_TOOL_LIMITS.tokens,
+    },
     minimumConfidence: options.minimumConfidence ?? 0.5,
     observer: options.observer ?? unobserved(),
     wall,

@@ -5,6 +5,7 @@ export {
   DEFAULT_BUDGET,
   DEFAULT_DAILY,
   DEFAULT_PRICES,
+  DEFAULT_TOOL_LIMITS,
   type ModelOptions,
   type PriceTable,
 } from "./options.ts";

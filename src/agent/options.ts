@@ -76,6 +76,9 @@ export interface PriceTable {
 
 export const DEFAULT_BUDGET: Budget = { tokens: 150_000, dollars: 0.5, duration: 180_000, modelCalls: 20, toolCalls: 40 };
 
+/** Of one call of a tool: how long it may take, and how many tokens of about four characters its answer may have. */
+export const DEFAULT_TOOL_LIMITS = { timeout: 15_000, tokens: 700 };
+
 export const DEFAULT_DAILY: DailyLimits = { dollars: 20, dollarsPerChannel: 10 };
 
 /** List prices of the vendor; keep your own in the configuration. Local models cost nothing: set them to 0. */

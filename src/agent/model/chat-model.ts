@@ -1,28 +1,42 @@
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { ModelOptions } from "../options.ts";
 
-/** The OpenAI client is heavy, so it is loaded only when a model is configured. Retries are the loop's, not the client's. */
+/**
+ * The OpenAI client is heavy, so it is loaded only when a model is configured. Retries are the loop's, not the client's. Only the chat completions
+ * API is spoken: every compatible server has it.
+ */
 export async function openChatModel(model: ModelOptions): Promise<BaseChatModel> {
-  const openai = await import("@langchain/openai");
+  const { AzureChatOpenAICompletions, ChatOpenAICompletions } = await import("@langchain/openai");
   const common = {
     model: model.name,
-    temperature: 0,
+    // Models that reason refuse any temperature but their own.
+    ...(/^(?:o\d|gpt-5(?!-chat))/.test(model.name) ? {} : { temperature: 0 }),
     maxRetries: 0,
     timeout: model.timeout ?? 60_000,
     ...(model.streaming ? { streaming: true, streamUsage: true } : {}),
   };
   if (model.azure) {
-    return new openai.AzureChatOpenAI({
+    const { instance, deployment, apiVersion } = model.azure;
+    class Azure extends AzureChatOpenAICompletions {
+      override getNumTokens = uncounted;
+    }
+    return new Azure({
       ...common,
       azureOpenAIApiKey: model.apiKey ?? "none",
-      azureOpenAIApiInstanceName: model.azure.instance,
-      azureOpenAIApiDeploymentName: model.azure.deployment,
-      azureOpenAIApiVersion: model.azure.apiVersion,
-    }) as unknown as BaseChatModel;
+      azureOpenAIApiInstanceName: instance,
+      azureOpenAIApiDeploymentName: deployment,
+      azureOpenAIApiVersion: apiVersion,
+    });
   }
-  return new openai.ChatOpenAI({
+  class Completions extends ChatOpenAICompletions {
+    override getNumTokens = uncounted;
+  }
+  return new Completions({
     ...common,
     apiKey: model.apiKey ?? "none",
     ...(model.baseUrl ? { configuration: { baseURL: model.baseUrl } } : {}),
-  }) as unknown as BaseChatModel;
+  });
 }
+
+/** The client would download a tokenizer to estimate what the server reports anyway, and wait for it where there is no way out. */
+const uncounted = async (): Promise<number> => 0;
