@@ -358,8 +358,8 @@ const environment: Readonly<Record<string, string>> = {
   VIGIL_UNLEASH_EVENTS_TOKEN: "webhooks.unleash.token",
   VIGIL_ROTA: "onCall.file",
   PAGERDUTY_TOKEN: "onCall.pagerDuty.token",
-  VIGIL_TRACES_URL: "observability.tracesUrl",
-  VIGIL_METRICS_TOKEN: "observability.metricsToken",
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "observability.tracesUrl",
+  VIGIL_SCRAPE_TOKEN: "observability.metricsToken",
   VIGIL_MCP_TOKEN: "mcp.token",
   PAGERDUTY_ROUTING_KEY: "escalation.pagerDuty.routingKey",
 };
