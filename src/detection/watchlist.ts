@@ -20,19 +20,34 @@ const SIGNALS: readonly { readonly signal: RedSignal; readonly kind: SeriesKind;
 
 /**
  * Which RED signals of which services to watch. The team's false alarms per week are divided evenly over all series, so that adding
- * services does not add noise: expected false alarms add up, whatever the series have in common.
+ * services does not add noise: expected false alarms add up, whatever the series have in common. `besides` other things share the budget.
  */
 export function watchlist(
   services: readonly ServiceName[],
-  options: { readonly step: Milliseconds; readonly falseAlarmsPerWeek: number },
+  options: {
+    readonly step: Milliseconds;
+    readonly falseAlarmsPerWeek: number;
+    readonly besides?: number;
+    readonly holidays?: readonly string[];
+  },
 ): readonly WatchedSignal[] {
-  const share = options.falseAlarmsPerWeek / Math.max(1, services.length * SIGNALS.length);
+  const share = shareOf(options.falseAlarmsPerWeek, services.length, options.besides);
   return services.flatMap((service) =>
     SIGNALS.map(({ signal, kind, harmful }) => ({
       service,
       signal,
       harmful,
-      detector: { step: options.step, kind, harmful, falseAlarmsPerWeek: share },
+      detector: {
+        step: options.step,
+        kind,
+        harmful,
+        falseAlarmsPerWeek: share,
+        ...(options.holidays ? { holidays: options.holidays } : {}),
+      },
     })),
   );
 }
+
+/** Of one watched thing, in the same unit. */
+export const shareOf = (falseAlarmsPerWeek: number, services: number, besides = 0): number =>
+  falseAlarmsPerWeek / Math.max(1, services * SIGNALS.length + besides);

@@ -1,5 +1,5 @@
 import type { CausalTestResult } from "../domain/investigation.ts";
-import { studentQuantile, twoSidedP } from "./student-t.ts";
+import { studentQuantile, twoSidedP } from "../domain/student-t.ts";
 
 /** One cohort's metric, one value each step, oldest first. `before` may be empty: then nothing is differenced out. */
 export interface CohortSamples {

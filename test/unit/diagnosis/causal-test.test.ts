@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { causalEffect, requiredSamples } from "../../../src/diagnosis/causal-test.ts";
-import { studentQuantile, twoSidedP } from "../../../src/diagnosis/student-t.ts";
+import { studentQuantile, twoSidedP } from "../../../src/domain/student-t.ts";
 import { gaussian, seededRandom } from "../../support/synthetic-metrics.ts";
 
 /** Two cohorts of one service: shared load noise, own autocorrelated noise, a standing difference, and an effect on the test cohort during the test. */

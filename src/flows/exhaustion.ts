@@ -1,0 +1,148 @@
+import { type Exhaustion, forecastExhaustion, type Resource, resourcesOf } from "../detection/index.ts";
+import type { Labels, MetricPoint, MetricSource, Series } from "../domain/telemetry.ts";
+import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
+import type { Log } from "./log.ts";
+import type { IncidentChannel } from "./ports.ts";
+import { clockTime } from "./signals.ts";
+import type { WatchMemory } from "./stores.ts";
+
+export interface ExhaustionDependencies {
+  readonly metrics: Pick<MetricSource, "metrics" | "query">;
+  readonly memory: WatchMemory;
+  readonly channel: Pick<IncidentChannel, "tell">;
+  readonly log: Log;
+  readonly step: Milliseconds;
+}
+
+const LOOK_EVERY: Milliseconds = 5 * MINUTE;
+const DISCOVER_EVERY: Milliseconds = HOUR;
+const HISTORY: Milliseconds = 14 * DAY;
+const FINE: Milliseconds = 3 * HOUR;
+const COARSE: Milliseconds = 15 * MINUTE;
+/** Said once more when only this share of the time that was left at the first word is left. */
+const LAST_CALL = 0.25;
+
+/** A resource that was said to run out. */
+interface Told {
+  readonly at: EpochMs;
+  readonly likely: EpochMs;
+  readonly level: number;
+  readonly again: boolean;
+}
+
+/**
+ * Tells the channel of disks, pools and quotas that will be full soon, before they are: once when it is sure enough, once when it
+ * becomes urgent, and once when it is over. What was told is remembered over restarts; the forecasts themselves are made from stored history.
+ */
+export class ExhaustionWatch {
+  readonly #deps: ExhaustionDependencies;
+  #resources: readonly Resource[] = [];
+  #discovered: EpochMs = Number.NEGATIVE_INFINITY;
+  #looked: EpochMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: ExhaustionDependencies) {
+    this.#deps = deps;
+  }
+
+  /** How many resources there are, which share the team's budget of false alarms with the watched series. */
+  async discover(now: EpochMs): Promise<number> {
+    if (now - this.#discovered >= DISCOVER_EVERY) {
+      this.#resources = resourcesOf(await this.#deps.metrics.metrics());
+      this.#discovered = now;
+    }
+    return this.#resources.length;
+  }
+
+  /** @param falseAlarmsPerWeek of one resource */
+  async look(now: EpochMs, falseAlarmsPerWeek: number): Promise<void> {
+    if (now - this.#looked < LOOK_EVERY) return;
+    this.#looked = now;
+    await this.discover(now);
+    for (const resource of this.#resources) {
+      try {
+        for (const series of await this.#read(resource, now)) await this.#judge(resource, series, now, falseAlarmsPerWeek);
+      } catch (error) {
+        this.#deps.log.warn(
+          { err: error, metric: resource.metric },
+          "a resource could not be forecast; the next look tries again",
+        );
+      }
+    }
+  }
+
+  /** One series for each label set, as what is used of the capacity. */
+  async #read(
+    resource: Resource,
+    now: EpochMs,
+  ): Promise<{ labels: Labels; capacity: number; unit: string; points: MetricPoint[] }[]> {
+    const { metrics, step } = this.#deps;
+    const { metric, service, labelKeys: groupBy, remaining } = resource;
+    const read = (from: EpochMs, to: EpochMs, every: Milliseconds, name = metric) =>
+      metrics.query({
+        metric: name,
+        service,
+        groupBy,
+        from,
+        to,
+        step: every,
+        statistic: remaining && name === metric ? "min" : "max",
+      });
+    const recent = now - FINE;
+    const [old, fine] = [await read(now - HISTORY, recent, Math.max(COARSE, step)), await read(recent, now, step)];
+    const limits = typeof resource.capacity === "number" ? null : await read(recent, now, step, resource.capacity.metric);
+    return fine.flatMap(({ labels, unit, points }) => {
+      const own = (one: Series) => keyOf(one.labels) === keyOf(labels);
+      const capacity = limits ? limits.find(own)?.points.at(-1)?.value : resource.capacity;
+      if (typeof capacity !== "number" || !(capacity > 0)) return [];
+      const all = [...(old.find(own)?.points ?? []), ...points];
+      const used = remaining ? all.map(({ at, value }) => ({ at, value: capacity - value })) : all;
+      return [{ labels, capacity, unit, points: used }];
+    });
+  }
+
+  async #judge(
+    resource: Resource,
+    { labels, capacity, points }: { labels: Labels; capacity: number; points: readonly MetricPoint[] },
+    now: EpochMs,
+    falseAlarmsPerWeek: number,
+  ): Promise<void> {
+    const { memory, channel, step } = this.#deps;
+    const key = `exhaustion/${resource.service}|${resource.metric}|${keyOf(labels)}`;
+    const told = await memory.recall<Told>(key);
+    const name = `${resource.service}: ${resource.metric}${labelWords(labels)}`;
+    const level = points.at(-1)?.value ?? 0;
+    const found = forecastExhaustion(points, { capacity, falseAlarmsPerWeek, step });
+    if (found && told === null) {
+      await memory.remember(key, { at: now, likely: found.likely, level, again: false } satisfies Told);
+      await channel.tell(null, `⏳ ${name} ${sentence(found, capacity, now)}`);
+    } else if (found && told && !told.again && found.likely - now < LAST_CALL * (told.likely - told.at)) {
+      await memory.remember(key, { ...told, again: true } satisfies Told);
+      await channel.tell(null, `⏳ Still filling, and soon full: ${name} ${sentence(found, capacity, now)}`);
+    } else if (told && !found && level < told.level) {
+      await memory.forget(key);
+      await channel.tell(null, `${name} is down to ${percent(level / capacity)} and no longer about to run full.`);
+    }
+  }
+}
+
+const keyOf = (labels: Labels): string => JSON.stringify(Object.entries(labels).sort());
+const labelWords = (labels: Labels): string => {
+  const words = Object.entries(labels).flatMap(([key, value]) => (value === "" ? [] : [`${key}=${value}`]));
+  return words.length === 0 ? "" : ` (${words.join(", ")})`;
+};
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+/** `is at 74 % and will be full about 04:12 UTC, in 35 min (80 %: 28 min to 50 min) if it goes on as it has since 03:10 UTC: +12 points an hour.` */
+function sentence({ since, level, perHour, likely, earliest, latest }: Exhaustion, capacity: number, now: EpochMs): string {
+  const day = likely - now > 20 * HOUR ? `${new Date(likely).toISOString().slice(0, 10)} ` : "";
+  const range = `80 %: ${span(Math.max(0, earliest - now))} to ${latest === null ? "never" : span(latest - now)}`;
+  const growth = ((100 * perHour) / capacity).toPrecision(2);
+  return `is at ${percent(level / capacity)} and will be full about ${day}${clockTime(likely)} UTC, in ${span(likely - now)} (${range}), if it goes on as it has since ${clockTime(since)} UTC: +${Number(growth)} points an hour.`;
+}
+
+const span = (length: Milliseconds): string =>
+  length < 2 * HOUR
+    ? `${Math.round(length / MINUTE)} min`
+    : length < 2 * DAY
+      ? `${(length / HOUR).toFixed(1)} h`
+      : `${(length / DAY).toFixed(1)} days`;
