@@ -16,6 +16,7 @@ import { type Clock, DAY, HOUR, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { runCommand } from "./flows/command.ts";
 import { takeDecision } from "./flows/decision.ts";
+import { ExhaustionWatch } from "./flows/exhaustion.ts";
 import { takeFeedback } from "./flows/feedback.ts";
 import { homeOf } from "./flows/home.ts";
 import { correctionNoted, Inference } from "./flows/infer.ts";
@@ -167,6 +168,13 @@ class RunningApp {
       memory: investigations,
       investigator,
       channel: presenter,
+      exhaustion: new ExhaustionWatch({
+        metrics: telemetry,
+        memory: investigations,
+        channel: presenter,
+        log: this.#log,
+        step: config.detection.stepSeconds * SECOND,
+      }),
       clock: this.#clock,
       log: this.#log,
       strictness: (service, signal) => core.learning.strictness(service, signal),
@@ -175,6 +183,7 @@ class RunningApp {
         step: config.detection.stepSeconds * SECOND,
         falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek,
         historyDays: Math.min(28, config.telemetry.retentionDays),
+        holidays: config.detection.holidays,
       },
     });
     this.#watcher = watcher;

@@ -111,6 +111,10 @@ const schema = z.strictObject({
         .default(0.5)
         .describe("false alarms that the team accepts, over all watched series"),
       stepSeconds: z.coerce.number().int().min(10).max(3_600).default(60),
+      holidays: z
+        .array(z.iso.date())
+        .default([])
+        .describe("dates (UTC) that do not follow the week, for instance 2026-12-25: expectations shrink towards the mean"),
     })
     .prefault({}),
   model: z

@@ -45,14 +45,16 @@ const CELL: Milliseconds = 15 * MINUTE;
 /**
  * Time to exhaustion of something that is used up: a disk, a pool, a quota. Null when nothing says that it is near.
  *
- * The usual course of day and week (`SeasonalProfile`) is taken out; what is left is taken for a random walk with drift. Drift and step
- * size come from the increments between the medians of twelve blocks, over windows from half an hour to a week. The level after h blocks then has the
- * variance s² (h + h² / n) by Student's law (the drift method's prediction interval: Hyndman and Athanasopoulos, "Forecasting", §5.5), and is first
- * beyond the capacity when that law says so (first passage, without the paths that come back). It is told when the capacity is reached within four
- * windows even on the course that the false-alarm budget leaves room for.
+ * The usual course of day and week (`SeasonalProfile`) is taken out; what is left is a random walk with drift, seen through noise (local level
+ * model: Harvey 1989). Drift and variances come from the increments between the medians of 24 blocks, over windows from half an hour to five days; a
+ * negative correlation of neighbouring increments, beyond its own error, is noise that does not add up. The level after h blocks then has the
+ * variance s² (h + h² / n) plus that of the noise, by Student's law (the drift method's prediction interval: Hyndman and Athanasopoulos,
+ * "Forecasting", §5.5), and is first beyond the capacity when that law says so (first passage, without the paths that come back). It is told when
+ * the capacity is reached within four windows even on the slow course that is as unlikely as the false-alarm budget allows.
  *
  * Two things end a rise: a fall of more than three spreads begins a new one (something was cleaned up), and a level that was reached before and came
- * down again is no news until it is passed. Assumes that increments within a window are exchangeable, and that the capacity stays.
+ * down again is no news until a quarter of the room that was left then is used as well. Assumes that increments within a window are exchangeable,
+ * and that the capacity stays.
  * @param points ascending; two weeks of them let seasons be known
  */
 export function forecastExhaustion(points: readonly MetricPoint[], options: ForecastOptions): Exhaustion | null {

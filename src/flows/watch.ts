@@ -1,6 +1,14 @@
 import type { AnomalyScanner } from "../agent/types.ts";
 import type { Observation, SeriesDetector } from "../detection/index.ts";
-import { createDetector, type DetectorState, groupAnomalies, restoreDetector, watchlist } from "../detection/index.ts";
+import {
+  createDetector,
+  type DetectorOptions,
+  type DetectorState,
+  groupAnomalies,
+  restoreDetector,
+  shareOf,
+  watchlist,
+} from "../detection/index.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
 import { reachable, type ServiceGraph } from "../domain/service.ts";
@@ -13,6 +21,7 @@ import {
   SourceError,
 } from "../domain/telemetry.ts";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
+import type { ExhaustionWatch } from "./exhaustion.ts";
 import type { Investigator } from "./investigate.ts";
 import type { Log } from "./log.ts";
 import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
@@ -29,6 +38,8 @@ export interface WatcherDependencies {
   readonly memory: WatchMemory;
   readonly investigator: Investigator;
   readonly channel: IncidentChannel;
+  /** Forecasts what runs full; shares the budget of false alarms. */
+  readonly exhaustion?: Pick<ExhaustionWatch, "discover" | "look">;
   readonly clock: Clock;
   /** Wall clock, for what is late; telemetry time may run faster. */
   readonly wall?: () => EpochMs;
@@ -42,6 +53,8 @@ export interface WatcherDependencies {
     /** For the whole fleet; divided over the watched series. */
     readonly falseAlarmsPerWeek: number;
     readonly historyDays: number;
+    /** UTC dates, `2026-12-25`, that do not follow the week. */
+    readonly holidays?: readonly string[];
   };
 }
 
@@ -103,6 +116,7 @@ export class Watcher implements AnomalyScanner {
   readonly #series = new Map<string, Watched>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
+  #shareOfResource = 0;
   /** The last discovery could not read everything. */
   #undiscovered = false;
   #timer: NodeJS.Timeout | null = null;
@@ -176,6 +190,7 @@ export class Watcher implements AnomalyScanner {
       await this.#close(until);
       await this.#lookAgain(until);
     }
+    await this.#deps.exhaustion?.look(until, this.#shareOfResource);
     if (this.#ticks % REMEMBER_EVERY_TICKS === 0) await this.#rememberAll();
   }
 
@@ -218,7 +233,9 @@ export class Watcher implements AnomalyScanner {
     if (latest === null) return;
     const until = Math.floor(latest / options.step) * options.step;
     this.#graph = await this.#deps.graph();
-    const wanted = watchlist(await metrics.services(), options);
+    const services = await metrics.services();
+    const besides = await this.#resources(services.length, until);
+    const wanted = watchlist(services, { ...options, besides });
     const fresh = wanted.filter(({ service, signal }) => !this.#series.has(keyOf(service, signal)));
     const open = (await store.unresolvedIncidents())
       .flatMap(({ anomalies }) => anomalies)
@@ -227,7 +244,7 @@ export class Watcher implements AnomalyScanner {
     for (let from = 0; from < fresh.length; from += LEARN_AT_ONCE) {
       const portion = fresh.slice(from, from + LEARN_AT_ONCE);
       const learned = await Promise.allSettled(
-        portion.map(({ service, signal, detector }) => this.#learn(service, signal, createDetector(detector), until, open)),
+        portion.map(({ service, signal, detector }) => this.#learn(service, signal, detector, until, open)),
       );
       for (const result of learned) {
         if (result.status === "rejected") failures.push(result.reason);
@@ -240,11 +257,22 @@ export class Watcher implements AnomalyScanner {
       log.warn({ err: failures[0], series: failures.length }, "some series could not be learned yet; the next tick tries again");
   }
 
+  /** How many resources are forecast; a source that cannot list its metrics is watched without. */
+  async #resources(services: number, now: EpochMs): Promise<number> {
+    const { exhaustion, log, options } = this.#deps;
+    const count = await exhaustion?.discover(now).catch((error) => {
+      log.warn({ err: error }, "no metrics could be listed, so nothing is forecast; tried again later");
+      return 0;
+    });
+    this.#shareOfResource = shareOf(options.falseAlarmsPerWeek, services, count);
+    return count ?? 0;
+  }
+
   /** Null while the series has no data. */
   async #learn(
     service: ServiceName,
     signal: RedSignal,
-    fresh: SeriesDetector,
+    detector: DetectorOptions,
     until: EpochMs,
     unended: readonly Anomaly[],
   ): Promise<Watched | null> {
@@ -256,7 +284,8 @@ export class Watcher implements AnomalyScanner {
       return {
         service,
         signal,
-        detector: restoreDetector(remembered.state),
+        // What was learned is taken up; how strict to be and which days are holidays is as configured now.
+        detector: restoreDetector({ ...remembered.state, options: detector }),
         next: remembered.next,
         recent: [],
         open,
@@ -274,6 +303,7 @@ export class Watcher implements AnomalyScanner {
       step: options.step,
     });
     if (history.points.length < 60) return null;
+    const fresh = createDetector(detector);
     fresh.train(history.points);
     return { service, signal, detector: fresh, next: learnUntil, recent: [], open, unconfirmed: false, behindSince: null };
   }

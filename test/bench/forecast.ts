@@ -8,13 +8,13 @@ import { normal, START, uniform } from "../unit/detection/simulate.ts";
  * full: what is told of them is a false alarm. Filling ones do: power is the share that was told before, lead the time left at the first word as a
  * share of the time since the filling began, and coverage how often the 80 % interval of the first word held the true time.
  * Beside it the rule that most teams run, `predict_linear(x[6h], 24h)` beyond the capacity with less than 40 % left, for an hour.
- * `--runs 20` for more runs.
+ * `--runs 20` for more runs, `--only NAME` for some cases, `--debug` for what was told.
  */
 const flag = (name: string): string | undefined => process.argv[process.argv.indexOf(name) + 1 || process.argv.length];
 const only = flag("--only");
-const runs = Number(flag("--runs") ?? 6);
+const runs = Number(flag("--runs") ?? 2);
 const STEP = MINUTE;
-const LOOK = 5 * MINUTE;
+const LOOK = 10 * MINUTE;
 const HISTORY = 2 * WEEK;
 const WATCHED = 2 * WEEK;
 const BUDGET = 0.02;
