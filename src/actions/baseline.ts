@@ -23,7 +23,10 @@ export async function takeBaseline(context: ActionContext, proposal: Proposal): 
       to,
       step,
     });
-    return baselineOf(points, criterion.baselineFrom);
+    return baselineOf(
+      points.filter(({ value }) => Number.isFinite(value)),
+      criterion.baselineFrom,
+    );
   } catch (error) {
     context.log.warn({ err: error, proposal: proposal.id }, "no baseline could be taken");
     return [];

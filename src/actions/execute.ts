@@ -1,7 +1,7 @@
 import type { Proposal } from "../domain/proposal.ts";
 import { takeBaseline } from "./baseline.ts";
 import type { Action } from "./catalogue/action.ts";
-import { type ActionContext, actionNamed, stopReason, stopWords } from "./context.ts";
+import { type ActionContext, actionNamed, stopReason, stopWords, wordsOf } from "./context.ts";
 import { expired } from "./decide.ts";
 import { Journal } from "./journal.ts";
 import { COUNTED } from "./limits.ts";
@@ -42,12 +42,24 @@ export class Executor {
   async advance(): Promise<void> {
     for (const proposal of await this.#context.store.list({ states: IN_FLIGHT })) {
       await this.#alone(proposal.id, (stored, action) => this.#step(stored, action)).catch((error) =>
-        this.#context.log.error(
-          { err: error, proposal: proposal.id },
-          "a proposal could not be taken further; it is tried again",
-        ),
+        this.#stuck(proposal, error),
       );
     }
+  }
+
+  /** An error is tried again; a run that keeps failing after its change was sent is handed to people rather than forgotten. */
+  async #stuck(proposal: Proposal, error: unknown): Promise<void> {
+    const { log, store, now } = this.#context;
+    log.error({ err: error, proposal: proposal.id }, "a proposal could not be taken further; it is tried again");
+    if (proposal.state !== "executing") return;
+    await store
+      .execution(proposal.id)
+      .then(async (execution) => {
+        if (!execution || now() < execution.settledBy) return;
+        const why = `it cannot be followed any further (${wordsOf(error)}): look at the target`;
+        await this.#journal.move(proposal, ["executing"], "unknown", why);
+      })
+      .catch((second) => log.error({ err: second, proposal: proposal.id }, "nor could that be recorded"));
   }
 
   async #step(stored: StoredProposal, action: Action): Promise<void> {

@@ -12,7 +12,7 @@ import type { AuditEntry } from "./store.ts";
 
 export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
-export { DEFAULT_POLICY, loadPolicy, type Policy } from "./policy.ts";
+export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy } from "./policy.ts";
 
 type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "checkpoint";
 

@@ -1,6 +1,3 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pino } from "pino";
 import { rollBackDeploy } from "../../src/actions/catalogue/roll-back-deploy.ts";
 import { toggleFeatureFlag } from "../../src/actions/catalogue/toggle-feature-flag.ts";
@@ -25,14 +22,14 @@ export interface WorldOptions {
   readonly flags?: FakeFlags;
 }
 
-/** A world in which time passes only when the test says so: the real actions over a real SQLite file, and one flag in memory. */
+/** A world in which time passes only when the test says so: the real actions over a real SQLite (in memory unless a file is named), and one flag in memory. */
 export async function actionWorld(options: WorldOptions = {}) {
   const flags = options.flags ?? new FakeFlags();
   const clocks = { telemetry: START, wall: START };
   const pages: string[] = [];
   let changedAt: number | null = null;
   const latency = options.latency ?? ((at, changed) => (changed !== null && at >= changed ? 0.1 : 0.115));
-  const file = options.file ?? join(mkdtempSync(join(tmpdir(), "vigil-actions-")), "vigil.db");
+  const file = options.file ?? ":memory:";
   const db = await openStateDatabase(file);
   const store = new ProposalRepository(db, () => clocks.wall);
   const switches = new SwitchRepository(db);
