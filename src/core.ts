@@ -2,8 +2,14 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+
+import { restartService } from "./actions/catalogue/restart-service.ts";
+
 import { rollBackDeploy } from "./actions/catalogue/roll-back-deploy.ts";
+
+import { scaleService } from "./actions/catalogue/scale-service.ts";
 import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
 import { turnOffFeatureFlag } from "./actions/catalogue/turn-off-feature-flag.ts";
 import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
@@ -127,7 +133,7 @@ export async function openCore(
   const catalog = () => entries;
   const graph = graphReader(telemetry, catalog, clock);
 
-  const { flags, deploys } = targets;
+  const { flags, deploys, workloads } = targets;
   const policy = config.actions.policyFile ? loadPolicy(resolve(config.actions.policyFile)) : DEFAULT_POLICY;
   const approvers = await approversOf(config);
   const stopFile = join(stores.folder, "STOP");
@@ -141,6 +147,7 @@ export async function openCore(
       catalogue: [
         ...(flags ? [toggleFeatureFlag(flags), turnOffFeatureFlag(flags)] : []),
         ...(deploys ? [rollBackDeploy(deploys)] : []),
+        ...(workloads ? [restartService(workloads), scaleService(workloads)] : []),
       ],
       flags,
       metrics: telemetry.metrics,
@@ -162,6 +169,8 @@ export async function openCore(
       step,
       approvalTtl: config.actions.approvalSeconds * SECOND,
       verificationWindow: config.actions.verificationMinutes * MINUTE,
+      // A roll-out is waited for by its adapter; the time-out is for one that does not come back.
+      writeTimeout: (config.deploys.readySeconds + 20) * SECOND,
       causalWindow: config.actions.causalTestMinutes * MINUTE,
       record: (action, services) => learning.record(action, services),
       log,

@@ -61,8 +61,10 @@ export interface ActionContext {
   readonly approvalTtl: Milliseconds;
   readonly verificationWindow: Milliseconds;
   readonly causalWindow: Milliseconds;
-  /** Wall clock that one call to a target may take. */
+  /** Wall clock that reading a target may take. */
   readonly targetTimeout: Milliseconds;
+  /** Wall clock that changing one may take. */
+  readonly writeTimeout: Milliseconds;
   readonly changed: (proposal: Proposal) => void;
   /** What earlier runs of an action on services taught; null or absent when nothing. */
   readonly record?: (action: string, services: readonly ServiceName[]) => PastRuns | null;

@@ -12,8 +12,8 @@ import type { ClaimFacts, ClaimRefusal, Execution, Judged, StoredProposal } from
 import { undo } from "./undo.ts";
 import { takeSamples } from "./watch.ts";
 
-/** A write that has not ended after so many time-outs never will: between claim and send there is nothing that takes long. */
-const SENT_WITHIN_TIMEOUTS = 3;
+/** Time-outs of reading beyond the one of writing: between claim and send there is nothing that takes long. */
+const SPARE_TIMEOUTS = 2;
 
 const IN_FLIGHT = ["pending", "approved", "executing", "verifying", "rolling_back"] as const;
 
@@ -98,12 +98,12 @@ export class Executor {
 
   /** The write-ahead record of a stage. */
   #record({ proposal }: StoredProposal, stage: number, expected: string, baseline: readonly number[]): Execution {
-    const { now, targetTimeout, holder, policy } = this.#context;
+    const { now, targetTimeout, writeTimeout, holder, policy } = this.#context;
     return {
       proposalId: proposal.id,
       idempotencyKey: `${proposal.id}.${proposal.rev}.${proposal.digest.slice(0, 16)}${stage > 0 ? `.${stage}` : ""}`,
       holder,
-      sentBy: now() + SENT_WITHIN_TIMEOUTS * targetTimeout,
+      sentBy: now() + writeTimeout + SPARE_TIMEOUTS * targetTimeout,
       settledBy: now() + policy.settleMinutes * 60_000,
       stage,
       expected,

@@ -14,7 +14,7 @@ export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
 export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy } from "./policy.ts";
 
-type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "checkpoint";
+type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "writeTimeout" | "checkpoint";
 
 /** What must be handed in; the rest has a default that fits one process and an unknown incident. */
 export type ActionsOptions = Omit<ActionContext, "changed" | Defaulted> & Partial<Pick<ActionContext, Defaulted>>;
@@ -39,6 +39,7 @@ export class Actions {
       severityOf: async () => null,
       page: async (proposal, why) => options.log.error({ proposal: proposal.id }, `people must look: ${why}`),
       targetTimeout: 20 * SECOND,
+      writeTimeout: options.targetTimeout ?? 20 * SECOND,
       checkpoint: async () => {},
       ...options,
       changed: (proposal) => {

@@ -53,7 +53,7 @@ export async function send(
     const write = writeContext(proposal, execution.idempotencyKey, execution.expected);
     await withDeadline(
       action.execute(action.schema.parse(args), write),
-      context.targetTimeout,
+      context.writeTimeout,
       `Changing ${proposal.target}`,
       "write",
     );

@@ -35,7 +35,7 @@ export async function undo(
       if (found.fingerprint !== execution.standing) throw new StateMovedError("somebody changed it after the action");
       const args = action.schema.parse(proposal.args);
       const write = writeContext(proposal, `${proposal.id}.${proposal.rev}.undo`, execution.standing);
-      await withDeadline(rollBack(args, snapshot, write), context.targetTimeout, `Undoing ${proposal.target}`, "write");
+      await withDeadline(rollBack(args, snapshot, write), context.writeTimeout, `Undoing ${proposal.target}`, "write");
     }
   } catch (error) {
     if (error instanceof StateMovedError) {
