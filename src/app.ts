@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import express from "express";
 import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
+import { changeWatchers } from "./change-watchers.ts";
 import { Presenter } from "./chat/presenter.ts";
 import { DEFAULT_EMOJI } from "./chat/reactions.ts";
 import type { Surface } from "./chat/surface.ts";
@@ -30,15 +31,10 @@ import { mcpRouter } from "./mcp/http.ts";
 import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
-import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
-import { watchFlagFile } from "./sources/flagd/index.ts";
-import { watchRepository } from "./sources/gitops/index.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
 import { appendAudit } from "./store/audit.ts";
 import { ConversationRepository } from "./store/conversations.ts";
 import { TeamsConversationRepository } from "./store/teams.ts";
-import { FlagdFile } from "./targets/flagd/index.ts";
-import { GitopsRepository } from "./targets/gitops/index.ts";
 
 export interface App {
   readonly url: string;
@@ -246,8 +242,18 @@ class RunningApp {
     const fresh = (await this.#stores.investigations.recall("story-played")) === null;
     await this.demo?.ready;
     this.#progress = { what: "learning what is normal", done: 0, total: 1 };
-    const watchers = this.#watchChanges(targets);
-    for (const each of watchers) await each.look();
+    const { recorder, servicesOf } = inbound;
+    const watchers = changeWatchers(this.#config, {
+      targets,
+      stores: this.#stores,
+      clock: this.#clock,
+      recorder,
+      servicesOf,
+      log: this.#log,
+    });
+    // A system that is down now is asked again; Vigil starts without it.
+    const seen = (error: unknown) => this.#log.warn({ err: error }, "changes could not be read; the next look tries again");
+    await Promise.all(watchers.map((each) => each.look().catch(seen)));
     await watcher.prepare((done, total) => {
       this.#progress = { what: "learning what is normal", done, total };
     });
@@ -272,6 +278,8 @@ class RunningApp {
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
     this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
     await this.#ingest(core);
+    recorder.embedFromNowOn();
+    await core.knowledge.catchUp();
     await core.learning.publishTo(core.knowledge);
     this.#progress = null;
     const { scenario } = this.#config.demo;
@@ -313,27 +321,6 @@ class RunningApp {
     this.#clock = handle.clock;
     this.#closers.push(() => handle.stop());
     return handle;
-  }
-
-  #watchChanges({ environment, flags, deploys }: Targets): ChangeWatcher[] {
-    const { telemetry, investigations } = this.#stores;
-    const common = {
-      environment,
-      now: () => this.#clock.now(),
-      every: Math.max(300, (5 * SECOND) / this.#clock.speed),
-      sink: async (changes: Parameters<typeof telemetry.appendChanges>[0]) => telemetry.appendChanges(changes),
-      onError: (error: unknown) => this.#log.warn({ err: error }, "changes could not be read; the next look tries again"),
-    };
-    const cursor = <T>(name: string): Cursor<T> => ({
-      load: () => investigations.recall<T>(`cursor/${name}`),
-      save: (value) => investigations.remember(`cursor/${name}`, value),
-    });
-    return [
-      ...(flags instanceof FlagdFile ? [watchFlagFile({ ...common, file: flags.file, cursor: cursor("flags") })] : []),
-      ...(deploys instanceof GitopsRepository
-        ? [watchRepository({ ...common, folder: deploys.folder, layout: deploys.layout, cursor: cursor("deploys") })]
-        : []),
-    ];
   }
 
   #handlers(

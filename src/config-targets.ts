@@ -79,3 +79,38 @@ export const kubernetesSchema = z
     environment: filled.default("production"),
   })
   .prefault({});
+
+/** Systems that are asked for changes; those that send webhooks need none of this. */
+export const changesSchema = z
+  .strictObject({
+    pollSeconds: z.coerce.number().min(5).max(3_600).default(30).describe("between looks at systems that are asked for changes"),
+    github: z
+      .strictObject({
+        repositories: z
+          .array(z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be owner/name"))
+          .max(50)
+          .default([])
+          .describe("owner/name of repositories whose deployments are read"),
+        token: filled.optional().describe("may read deployments, contents and pull requests"),
+        apiUrl: webAddress.default("https://api.github.com"),
+      })
+      .superRefine(({ repositories, token }, context) => {
+        if (repositories.length > 0 && !token) {
+          context.addIssue({ code: "custom", path: ["token"], message: "is needed to read deployments" });
+        }
+      })
+      .prefault({}),
+    gitlab: z
+      .strictObject({
+        projects: z.array(z.string().includes("/")).max(50).default([]).describe("group/project whose deployments are read"),
+        token: filled.optional().describe("with the scope read_api"),
+        url: webAddress.default("https://gitlab.com"),
+      })
+      .superRefine(({ projects, token }, context) => {
+        if (projects.length > 0 && !token) {
+          context.addIssue({ code: "custom", path: ["token"], message: "is needed to read deployments" });
+        }
+      })
+      .prefault({}),
+  })
+  .prefault({});

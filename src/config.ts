@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 import { logsSchema, metricsSchema, tracesSchema } from "./config-sources.ts";
-import { deploysSchema, flagsSchema, kubernetesSchema } from "./config-targets.ts";
+import { changesSchema, deploysSchema, flagsSchema, kubernetesSchema } from "./config-targets.ts";
 
 /** Configuration that cannot be used. The message names each key, its value and the remedy. */
 export class ConfigError extends Error {
@@ -167,6 +167,7 @@ const schema = z.strictObject({
   flags: flagsSchema,
   deploys: deploysSchema,
   kubernetes: kubernetesSchema,
+  changes: changesSchema,
   actions: z
     .strictObject({
       policyFile: z.string().min(1).optional(),
@@ -349,6 +350,8 @@ const environment: Readonly<Record<string, string>> = {
   VIGIL_FLAGS_TOKEN: "flags.token",
   VIGIL_DEPLOYS_TOKEN: "deploys.token",
   VIGIL_PULL_REQUEST_TOKEN: "deploys.pullRequest.token",
+  VIGIL_GITHUB_TOKEN: "changes.github.token",
+  VIGIL_GITLAB_API_TOKEN: "changes.gitlab.token",
   VIGIL_KUBECONFIG: "kubernetes.kubeconfig",
   VIGIL_ALERTMANAGER_TOKEN: "webhooks.alertmanager.token",
   VIGIL_GRAFANA_TOKEN: "webhooks.grafana.token",

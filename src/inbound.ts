@@ -15,6 +15,7 @@ import type { IncidentChannel } from "./flows/ports.ts";
 import { PagerDutyOnCall } from "./sources/oncall/pagerduty.ts";
 import { RotaFile } from "./sources/oncall/rota.ts";
 import { type Scheme, SERVICE_LABELS, type Sender, webhookRouter } from "./sources/webhooks/index.ts";
+import type { ServicesOf } from "./sources/webhooks/payload.ts";
 import { AlertRepository } from "./store/alerts.ts";
 import { DeliveryRepository } from "./store/deliveries.ts";
 import { EscalationRepository } from "./store/escalations.ts";
@@ -46,6 +47,8 @@ export class Inbound {
   readonly #log: Log;
   readonly #names: ServiceNames;
   #services: () => Promise<readonly string[]>;
+  /** Services that a repository, project, application or flag belongs to. */
+  readonly servicesOf: ServicesOf;
   #triage: AlertTriage | null = null;
   #changes: ChangeRecorder | null = null;
   #escalator: Escalator | null = null;
@@ -57,11 +60,12 @@ export class Inbound {
     const { webhooks } = config;
     this.#services = () => stores.telemetry.services();
     this.#names = new ServiceNames(webhooks.services, () => this.#services());
+    this.servicesOf = (name) => this.#names.of(name);
     this.router = webhookRouter({
       schemes: schemesOf(webhooks),
       maxBytes: webhooks.maxBodyMegabytes * 1_000_000,
       serviceLabels: webhooks.serviceLabels ?? SERVICE_LABELS,
-      servicesOf: (name) => this.#names.of(name),
+      servicesOf: this.servicesOf,
       alerts: { take: (alerts) => ready(this.#triage).take(alerts) },
       changes: { take: (changes) => ready(this.#changes).take(changes) },
       deliveries: new DeliveryRepository(stores.state),
@@ -120,6 +124,11 @@ export class Inbound {
       log,
       options: { after: escalation.afterMinutes * MINUTE, mostAnHour: escalation.mostAnHour },
     });
+  }
+
+  /** Where watchers hand changes; there once `open` was called. */
+  get recorder(): ChangeRecorder {
+    return ready(this.#changes);
   }
 
   /** Goes on with what a restart interrupted, and begins to watch for what nobody takes up. */

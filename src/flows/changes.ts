@@ -31,7 +31,8 @@ export interface ChangeRecorderDependencies {
   readonly sink: { appendChanges(changes: readonly ChangeEvent[]): void };
   readonly changes: ChangeSource;
   readonly memory: WatchMemory;
-  readonly library: { add(document: ChangeDocument): Promise<void> };
+  /** With `embed` false a document is kept and found by words; its meaning waits for the next embedding run. */
+  readonly library: { add(document: ChangeDocument, options?: { readonly embed: boolean }): Promise<void> };
   /** Of telemetry. */
   readonly clock: Clock;
   /** Wall clock. */
@@ -55,6 +56,7 @@ interface Remembered {
 export class ChangeRecorder implements ChangeIntake {
   readonly #deps: ChangeRecorderDependencies;
   #indexing: Promise<void> = Promise.resolve();
+  #embed = false;
 
   constructor(deps: ChangeRecorderDependencies) {
     this.#deps = deps;
@@ -79,7 +81,12 @@ export class ChangeRecorder implements ChangeIntake {
     for (const change of changes) this.#index(change, "");
   }
 
-  /** Waits until everything taken is found by meaning. */
+  /** From now on changes are embedded as they come. Until then the embedding model, which is large, is left in peace: history is being read. */
+  embedFromNowOn(): void {
+    this.#embed = true;
+  }
+
+  /** Waits until everything taken is indexed. */
   async close(): Promise<void> {
     await this.#indexing;
   }
@@ -97,7 +104,7 @@ export class ChangeRecorder implements ChangeIntake {
   /** The sender does not wait for the embedding. */
   #index(change: ChangeEvent, context: string): void {
     const { library, log } = this.#deps;
-    const added = library.add(documentOf(change, context));
+    const added = library.add(documentOf(change, context), { embed: this.#embed });
     this.#indexing = Promise.all([this.#indexing, added]).then(
       () => undefined,
       (error) =>

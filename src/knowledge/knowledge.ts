@@ -130,10 +130,15 @@ export class Knowledge implements KnowledgeBase {
     return { documents, changed, removed: gone.length, problems };
   }
 
-  /** Adds or replaces a document that is no file, for instance a confirmed investigation. Found by words at once, by meaning when this resolves. */
-  async add(given: NewDocument): Promise<void> {
+  /** Adds or replaces a document that is no file, for instance a confirmed investigation. Found by words at once, by meaning when this resolves, unless `embed` is false. */
+  async add(given: NewDocument, { embed = true }: { readonly embed?: boolean } = {}): Promise<void> {
     const document: KnowledgeDocument = { ...given, aliases: [], file: `${given.kind}s/${given.id}` };
     await this.#put(`${OWN}/${given.id}`, OWN, sha(`${FORMAT}\n${JSON.stringify(given)}`), () => document);
+    if (embed) await this.#embedMissing();
+  }
+
+  /** Embeds what was added without. */
+  async catchUp(): Promise<void> {
     await this.#embedMissing();
   }
 

@@ -1,5 +1,5 @@
 import type { ChangeEvent } from "../domain/telemetry.ts";
-import type { Milliseconds } from "../domain/time.ts";
+import type { EpochMs, Milliseconds } from "../domain/time.ts";
 
 /** Where a watcher remembers what it has seen; JSON values. */
 export interface Cursor<T> {
@@ -14,17 +14,24 @@ export interface ChangeWatcher {
   stop(): Promise<void>;
 }
 
+/** What every watcher of a place needs besides the place. */
+export interface Watching<T, C extends ChangeEvent = ChangeEvent> {
+  readonly now: () => EpochMs;
+  readonly every: Milliseconds;
+  readonly cursor: Cursor<T>;
+  readonly sink: (changes: readonly C[]) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
 /**
  * Polls a place for changes. Events are handed on before the cursor is saved, and their ids are deterministic, so that a crash in between
  * repeats an event, which the store drops, rather than losing one.
  */
-export function pollingWatcher<T>(options: {
-  readonly every: Milliseconds;
-  readonly cursor: Cursor<T>;
-  readonly look: (since: T | null) => Promise<{ readonly changes: readonly ChangeEvent[]; readonly cursor: T } | null>;
-  readonly sink: (changes: readonly ChangeEvent[]) => Promise<void>;
-  readonly onError: (error: unknown) => void;
-}): ChangeWatcher {
+export function pollingWatcher<T, C extends ChangeEvent = ChangeEvent>(
+  options: Omit<Watching<T, C>, "now"> & {
+    readonly look: (since: T | null) => Promise<{ readonly changes: readonly C[]; readonly cursor: T } | null>;
+  },
+): ChangeWatcher {
   let timer: NodeJS.Timeout | null = null;
   let busy: Promise<void> = Promise.resolve();
   let running = false;

@@ -1,5 +1,4 @@
 import type { Kysely, Migration, Transaction } from "kysely";
-import type { AlertSeverity } from "../domain/oncall.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { AlertRecord, AlertStore, IncomingAlert } from "../flows/alerts.ts";
 
@@ -83,13 +82,6 @@ export class AlertRepository implements AlertStore {
   async firing(): Promise<AlertRecord[]> {
     const rows = await this.#db.selectFrom("alerts").selectAll().where("state", "=", "firing").orderBy("starts_at").execute();
     return rows.map(recordFrom);
-  }
-
-  /** The worst severity among an incident's alerts, or null when it has none. */
-  async worst(incidentId: string): Promise<AlertSeverity | null> {
-    const rows = await this.#db.selectFrom("alerts").selectAll().where("incident_id", "=", incidentId).execute();
-    const severities = rows.map((row) => recordFrom(row).severity);
-    return (["critical", "warning", "info"] as const).find((one) => severities.includes(one)) ?? null;
   }
 
   async retain(before: EpochMs): Promise<void> {

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Unleash as UnleashClient } from "unleash-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { watchUnleash } from "../../src/sources/unleash/index.ts";
 import { Unleash } from "../../src/targets/unleash/index.ts";
+import { memoryWatching } from "../support/memory-watching.ts";
 import { startUnleash, type UnleashServer } from "../support/unleash-server.ts";
 import { flagProviderContract } from "./flag-provider.ts";
 import { survivalContract } from "./survival.ts";
@@ -154,3 +156,25 @@ describe("a real Unleash whose flags are built in other ways", () => {
 const nowhere = { token: "t", project: "default", environment: "production" };
 survivalContract("Unleash", (url, timeout) => new Unleash({ url, ...nowhere, timeout }).list());
 survivalContract("Unleash", (url, timeout) => new Unleash({ url, ...nowhere, timeout }).check());
+
+describe("the events of a real Unleash", () => {
+  it("are told once, with who, before, after and the flag's description", async () => {
+    await server.createFlag("told", 28, { description: "Reads products under the new key layout" });
+    const { taken, watching } = memoryWatching<number>();
+    const { url, adminToken: token, project, environment } = server;
+    const servicesOf = (flag: string) => (flag === "told" ? ["catalog"] : []);
+    const watcher = watchUnleash({ ...watching, url, token, project, environment, servicesOf });
+    await watcher.look();
+    expect(taken.some(({ subject, after }) => subject === "told" && after === "28% on")).toBe(true);
+    taken.length = 0;
+    await provider().setPercent("told", 1, write());
+    await server.admin("POST", `projects/${project}/features/told/environments/${environment}/off`);
+    await watcher.look();
+    await watcher.look();
+    expect(taken).toMatchObject([
+      { kind: "flag", subject: "told", before: "28% on", after: "1% on", services: ["catalog"], environment, source: "unleash" },
+      { before: "on", after: "off" },
+    ]);
+    expect(Math.abs((taken[0]?.at ?? 0) - Date.now())).toBeLessThan(20_000);
+  });
+});

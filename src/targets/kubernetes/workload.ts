@@ -10,7 +10,7 @@ export const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
 export const REVISION = "deployment.kubernetes.io/revision";
 const POD_HASH = "pod-template-hash";
 /** As `kubectl rollout history` shows it. */
-const CHANGE_CAUSE = "kubernetes.io/change-cause";
+export const CHANGE_CAUSE = "kubernetes.io/change-cause";
 const LAST_WRITE = "vigil.dev/last-write";
 
 /** The service that a workload runs: by OpenTelemetry's annotation, else its own name. */
