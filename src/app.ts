@@ -9,6 +9,7 @@ import { Presenter } from "./chat/presenter.ts";
 import { DEFAULT_EMOJI } from "./chat/reactions.ts";
 import type { Surface } from "./chat/surface.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
+import { reportPages } from "./chat/web/report-page.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
@@ -17,13 +18,14 @@ import { type Clock, DAY, HOUR, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { runCommand } from "./flows/command.ts";
 import { takeDecision } from "./flows/decision.ts";
+import { Digest } from "./flows/digest.ts";
 import { ExhaustionWatch } from "./flows/exhaustion.ts";
 import { takeFeedback } from "./flows/feedback.ts";
 import { homeOf } from "./flows/home.ts";
 import { correctionNoted, Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
 import type { ChatHandlers } from "./flows/ports.ts";
-import { collectReport, reportText } from "./flows/report.ts";
+import { collectReport, type Kpis, reportText } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
 import { Inbound } from "./inbound.ts";
@@ -108,6 +110,7 @@ class RunningApp {
       demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
       host: config.server.host,
       now: () => Date.now(),
+      pages: reportPages((days) => this.#report(days === 0 ? 0 : Date.now() - days * DAY)),
     });
     const http = express().disable("x-powered-by");
     const clock: Clock = { now: () => this.#clock.now(), speed: 1 };
@@ -143,6 +146,7 @@ class RunningApp {
       channel: presenter,
       recordings: this.#stores.recordings,
       picture: (anomaly) => this.#watcher?.picture(anomaly) ?? Promise.resolve(null),
+      finished: (investigation) => inbound.finished(investigation),
       now: () => Date.now(),
       log: this.#log,
     });
@@ -225,6 +229,7 @@ class RunningApp {
       resolved: (incident) => inference.incidentResolved(incident),
     });
     this.#closers.push(() => inbound.close());
+    this.#weekly(presenter);
     this.ready = this.#prepare(core, watcher, investigator, inbound, targets);
     this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
   }
@@ -469,6 +474,29 @@ class RunningApp {
     if (name !== "reset" && !isScenario(name)) throw new OperatorError(`There is no scenario ${name.slice(0, 40)}.`);
     if (this.#progress) throw new OperatorError("History is still being loaded; try again in a moment.");
     await this.demo.play(name);
+  }
+
+  /** Of what began since a moment. */
+  #report(since: number): Promise<Kpis> {
+    if (!this.#core) throw new OperatorError("Vigil is starting; try again in a moment.");
+    return collectReport(this.#core.records, this.#config.worth, since);
+  }
+
+  /** The weekly digest, and the clearing away of what is older than it may be kept. */
+  #weekly(presenter: Presenter): void {
+    const { digest, escalation } = this.#config;
+    if (!digest.enabled) return;
+    const weekly = new Digest({
+      figures: (since) => this.#report(since),
+      channel: presenter,
+      memory: this.#stores.investigations,
+      schedule: digest,
+      page: escalation.pageUrl ? `${escalation.pageUrl.replace(/\/$/, "")}/report` : null,
+      now: () => Date.now(),
+      log: this.#log,
+    });
+    weekly.start();
+    this.#closers.push(async () => weekly.stop());
   }
 
   #mind(): string {

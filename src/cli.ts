@@ -80,6 +80,8 @@ program
 program
   .command("report")
   .description("what Vigil found, cost and saved")
+  .option("--days <n>", "only what began in the last days", count)
+  .option("--csv", "every figure as CSV")
   .option("--json", "machine-readable output")
   .action(async (options) => (await import("./commands/report.ts")).report(options));
 

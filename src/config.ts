@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { IANAZone } from "luxon";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 import { logsSchema, metricsSchema, tracesSchema } from "./config-sources.ts";
@@ -266,6 +267,9 @@ const schema = z.strictObject({
       afterMinutes: positive.max(1_440).default(15).describe("how long a critical alert may fire unattended"),
       mostAnHour: z.coerce.number().int().min(1).max(100).default(6),
       mention: flag.default(false).describe("call those on duty in the incident channel"),
+      whenUnsure: flag
+        .default(true)
+        .describe("call them when an investigation ends below the confidence threshold while the trouble goes on"),
       pageUrl: webAddress.optional().describe("address of this page as responders reach it, for the link in a page"),
       pagerDuty: z
         .strictObject({
@@ -296,6 +300,29 @@ const schema = z.strictObject({
         .record(z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/, "name a server with small letters, digits, - or _"), mcpServer)
         .default({})
         .describe("servers whose read-only tools Vigil may call"),
+    })
+    .prefault({}),
+  digest: z
+    .strictObject({
+      enabled: flag.default(true).describe("tell the channel once a week what the week brought"),
+      weekday: z.coerce.number().int().min(1).max(7).default(1).describe("1 is Monday"),
+      hour: z.coerce.number().int().min(0).max(23).default(9),
+      zone: z
+        .string()
+        .default("UTC")
+        .refine((zone) => IANAZone.isValidZone(zone), "must be an IANA time zone, for instance Europe/Berlin"),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      incidentDays: positive
+        .max(3_650)
+        .default(730)
+        .describe("resolved incidents with their investigations, votes, threads and pictures are deleted after this"),
+      conversationDays: positive
+        .max(3_650)
+        .default(365)
+        .describe("what was said in threads and on the page is deleted after this"),
     })
     .prefault({}),
   worth: z

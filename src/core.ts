@@ -27,6 +27,7 @@ import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts
 import { agentOptions, mcpServersOf } from "./minds.ts";
 import type { Targets } from "./outbound.ts";
 import { McpTools } from "./sources/mcp/index.ts";
+import { AlertRepository } from "./store/alerts.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
@@ -104,6 +105,7 @@ export async function openCore(
     (message) => log.warn({}, message),
   );
   const step = config.detection.stepSeconds * SECOND;
+  const alerts = new AlertRepository(stores.state);
   const learning = new Learning({
     investigations,
     feedback,
@@ -189,7 +191,7 @@ export async function openCore(
     openToolServer: () => readToolServer({ ...deps, knowledge: forEveryone }, DEFAULT_TOOL_LIMITS),
     graph,
     catalog,
-    records: { investigations, feedback, proposals: () => actions.list() },
+    records: { investigations, feedback, proposals: () => actions.list(), alerts: () => alerts.all() },
     useScanner: (current) => {
       scanner = current;
     },

@@ -4,11 +4,12 @@ import type { AnomalyScanner } from "./agent/types.ts";
 import type { Config } from "./config.ts";
 import type { Core, Stores } from "./core.ts";
 import type { Incident } from "./domain/incident.ts";
+import type { Investigation } from "./domain/investigation.ts";
 import type { OnCallSource, Pager } from "./domain/oncall.ts";
 import { type Clock, MINUTE, SECOND } from "./domain/time.ts";
 import { AlertTriage } from "./flows/alerts.ts";
 import { ChangeRecorder } from "./flows/changes.ts";
-import { Escalator } from "./flows/escalation.ts";
+import { doubtWords, Escalator } from "./flows/escalation.ts";
 import type { Investigator } from "./flows/investigate.ts";
 import type { Log } from "./flows/log.ts";
 import type { IncidentChannel } from "./flows/ports.ts";
@@ -49,6 +50,9 @@ export class Inbound {
   #services: () => Promise<readonly string[]>;
   /** Services that a repository, project, application or flag belongs to. */
   readonly servicesOf: ServicesOf;
+  /** Incidents of which the channel was told that a person is needed. */
+  readonly #doubted = new Set<string>();
+  #channel: IncidentChannel | null = null;
   #triage: AlertTriage | null = null;
   #changes: ChangeRecorder | null = null;
   #escalator: Escalator | null = null;
@@ -81,6 +85,7 @@ export class Inbound {
     this.#names.refresh();
     const now = () => Date.now();
     const log = this.#log;
+    this.#channel = channel;
     const alerts = new AlertRepository(state);
     this.#changes = new ChangeRecorder({
       sink: telemetry,
@@ -120,6 +125,7 @@ export class Inbound {
         return decided || (await feedback.of(id)).length > 0;
       },
       channel,
+      goesOn: async ({ openedAt }) => clock.now() - openedAt >= DOUBT_AFTER_STEPS * this.#config.detection.stepSeconds * SECOND,
       now,
       log,
       options: { after: escalation.afterMinutes * MINUTE, mostAnHour: escalation.mostAnHour },
@@ -129,6 +135,17 @@ export class Inbound {
   /** Where watchers hand changes; there once `open` was called. */
   get recorder(): ChangeRecorder {
     return ready(this.#changes);
+  }
+
+  /** An investigation is finished: where it found no cause, those on call may have to know. */
+  async finished(investigation: Investigation): Promise<void> {
+    const { report, incidentId } = investigation;
+    if (!this.#config.escalation.whenUnsure || report?.outcome !== "unknown" || incidentId === null) return;
+    if (this.#escalator) return this.#escalator.unsure(investigation);
+    // Nobody can be called from here: the channel is told, once an incident.
+    if (this.#doubted.has(incidentId)) return;
+    this.#doubted.add(incidentId);
+    await this.#channel?.tell(investigation.id, `**Please take over.** ${doubtWords(report)}.`);
   }
 
   /** Goes on with what a restart interrupted, and begins to watch for what nobody takes up. */
@@ -148,6 +165,9 @@ export class Inbound {
     await changes?.close();
   }
 }
+
+/** An anomaly that no alert has seen is worth a call when it lasts so long; the second look has then been taken. */
+const DOUBT_AFTER_STEPS = 5;
 
 function ready<T>(part: T | null): T {
   if (!part) throw new Error("Vigil is starting or stopping");

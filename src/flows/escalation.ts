@@ -1,4 +1,5 @@
 import type { Incident } from "../domain/incident.ts";
+import type { Investigation, InvestigationReport } from "../domain/investigation.ts";
 import type { OnCallPerson, OnCallSource, Page, Pager } from "../domain/oncall.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
@@ -43,6 +44,8 @@ export interface EscalatorDependencies {
   /** Whether somebody has acted on an investigation: approved, denied, or judged it. */
   readonly attended: (investigationId: string) => Promise<boolean>;
   readonly channel: IncidentChannel;
+  /** Whether an incident has lasted long enough to call people although no alert has seen it. */
+  readonly goesOn: (incident: Incident) => Promise<boolean>;
   /** Wall clock. */
   readonly now: () => EpochMs;
   readonly log: Log;
@@ -116,6 +119,20 @@ export class Escalator {
     const firing = (await this.#deps.alerts.firing()).filter((alert) => alert.incidentId === incidentId);
     const investigation = await this.#deps.incidents.ofIncident(incidentId);
     await this.#escalate(incident, investigation?.id ?? null, firing, by);
+  }
+
+  /**
+   * An investigation ended without a cause that it dares to name: those on call get what it ruled out and what is left. Once an incident; one
+   * that no alert has seen must have gone on for a while, since what heals by itself is not worth waking anybody.
+   */
+  async unsure(investigation: Investigation): Promise<void> {
+    const { report, incidentId, trigger } = investigation;
+    if (!incidentId || !report || report.outcome !== "unknown") return;
+    const incident = await this.#deps.incidents.incident(incidentId);
+    if (incident?.state !== "open") return;
+    const alerts = (await this.#deps.alerts.firing()).filter((alert) => alert.incidentId === incidentId);
+    if (trigger !== "alert" && alerts.length === 0 && !(await this.#deps.goesOn(incident))) return;
+    await this.#escalate(incident, investigation.id, alerts, { requester: "vigil", reason: doubtWords(report) });
   }
 
   async #escalate(
@@ -232,6 +249,26 @@ export class Escalator {
       }
     }
   }
+}
+
+const LONGEST_REASON = 600;
+
+/** Why people are called: how unsure Vigil is, what it ruled out, and what is left. */
+export function doubtWords({ confidence, hypotheses }: InvestigationReport): string {
+  const words = (keep: (one: InvestigationReport["hypotheses"][number]) => boolean) =>
+    hypotheses
+      .filter((one) => one.cause !== "unknown" && keep(one))
+      .slice(0, 3)
+      .map(({ statement }) => statement)
+      .join("; ");
+  const out = words(({ status }) => status === "refuted");
+  const left = words(({ status }) => status !== "refuted");
+  const parts = [
+    `I do not know the cause (${Math.round(confidence * 100)} % for the best guess)`,
+    out ? `ruled out: ${out}` : "",
+    left ? `still possible: ${left}` : "",
+  ];
+  return parts.filter(Boolean).join(". ").slice(0, LONGEST_REASON);
 }
 
 function duty(people: readonly OnCallPerson[], service: ServiceName | null): string {

@@ -1,22 +1,38 @@
 import type { Proposal } from "../domain/proposal.ts";
-import { type Kpis, kpis, type Worth } from "../learning/kpis.ts";
+import type { EpochMs } from "../domain/time.ts";
+import { type AlertFact, type Kpis, kpis, type Rival, type Worth } from "../learning/kpis.ts";
 import type { FeedbackStore, InvestigationStore } from "./stores.ts";
 
+export type { Kpis } from "../learning/kpis.ts";
+
 export interface ReportSources {
-  readonly investigations: InvestigationStore;
-  readonly feedback: FeedbackStore;
+  readonly investigations: Pick<InvestigationStore, "list" | "incidents">;
+  readonly feedback: Pick<FeedbackStore, "all">;
   readonly proposals: () => Promise<readonly Proposal[]>;
+  readonly alerts?: () => Promise<readonly AlertFact[]>;
 }
 
-/** Derives the KPIs from everything that is stored. */
-export async function collectReport(sources: ReportSources, worth: Worth): Promise<Kpis> {
-  const [investigations, incidents, feedback, proposals] = await Promise.all([
-    sources.investigations.list(),
+/** Derives the KPIs from everything that is stored, or from what began since a moment. */
+export async function collectReport(sources: ReportSources, worth: Worth, since: EpochMs = 0): Promise<Kpis> {
+  const [investigations, incidents, feedback, proposals, alerts = []] = await Promise.all([
+    sources.investigations.list(since > 0 ? { since } : {}),
     sources.investigations.incidents(),
     sources.feedback.all(),
     sources.proposals(),
+    sources.alerts?.(),
   ]);
-  return kpis({ investigations, incidents, feedback, proposals }, worth);
+  const ids = new Set(investigations.map(({ id }) => id));
+  const ofThem = new Set(investigations.map(({ incidentId }) => incidentId));
+  return kpis(
+    {
+      investigations,
+      incidents: since > 0 ? incidents.filter(({ id }) => ofThem.has(id)) : incidents,
+      feedback: feedback.filter(({ investigationId }) => ids.has(investigationId)),
+      proposals: proposals.filter(({ createdAt }) => createdAt >= since),
+      alerts,
+    },
+    worth,
+  );
 }
 
 const percent = (share: number | null): string => (share === null ? "–" : `${(share * 100).toFixed(0)} %`);
@@ -36,37 +52,80 @@ export function headlineFigures(figures: Kpis): { name: string; value: string }[
   ];
 }
 
-/** The KPIs for a terminal or a chat message, in Markdown. A dash means: nothing measured yet. */
-export function reportText(figures: Kpis): string {
+/** Every figure by name, in the order in which people read them; a dash means: nothing measured yet. */
+export function reportRows(figures: Kpis): { readonly name: string; readonly value: string }[] {
+  const { noticed, verdicts, votes, cost } = figures;
+  const counts = (record: Readonly<Record<string, number>>) =>
+    Object.entries(record)
+      .map(([name, count]) => `${count} ${name.replaceAll("_", " ")}`)
+      .join(", ") || "–";
   const rows: [string, string][] = [
     ["Investigations", String(figures.investigations)],
-    [
-      "Verdicts",
-      Object.entries(figures.verdicts)
-        .map(([verdict, count]) => `${count} ${verdict}`)
-        .join(", "),
-    ],
+    ["Verdicts", counts(verdicts)],
+    ["Votes", `${votes.people} by people, ${votes.inferred} inferred`],
     ["Accuracy", percent(figures.accuracy)],
     ["Completeness", percent(figures.completeness)],
+    ["Action effectiveness", percent(figures.actionEffectiveness)],
     ["False positives", percent(figures.falsePositiveShare)],
     ["Proposals accepted", percent(figures.acceptanceRate)],
-    [
-      "Actions",
-      Object.entries(figures.actions)
-        .map(([state, count]) => `${count} ${state.replaceAll("_", " ")}`)
-        .join(", ") || "–",
-    ],
-    ["Action effectiveness", percent(figures.actionEffectiveness)],
+    ["Actions", counts(figures.actions)],
     ["Incidents caused by Vigil", String(figures.incidentsCaused)],
-    ["Time to detect (median)", minutes(figures.minutesToDetect)],
+    ["Time to detect (median)", `${minutes(figures.minutesToDetect)}; first alert after ${minutes(figures.minutesToAlert)}`],
+    ["First to notice", `Vigil ${noticed.vigilFirst}, an alert ${noticed.alertFirst}, Vigil alone ${noticed.vigilOnly}`],
     ["Time to cause (median)", minutes(figures.minutesToCause)],
     ["Time to resolve (median)", minutes(figures.minutesToResolve)],
-    ["Model cost", `$${figures.cost.dollars.toFixed(2)}, ${figures.cost.inputTokens + figures.cost.outputTokens} tokens`],
-    ["Claims struck for lack of evidence", String(figures.struckClaims)],
+    ...figures.resolution.map(({ severity, incidents, minutes: time }): [string, string] => [
+      `Time to resolve, ${severity}`,
+      `${minutes(time)} (${incidents} incidents)`,
+    ]),
+    ["Model cost", `$${cost.dollars.toFixed(2)}, ${cost.inputTokens + cost.outputTokens} tokens`],
+    ["Claims struck for lack of evidence", `${figures.struckClaims} (${percent(figures.strikeRate)})`],
     ["Calibration (Brier score)", figures.brierScore === null ? "–" : figures.brierScore.toFixed(3)],
     ["Hours saved", `${figures.hoursSaved.toFixed(1)} = ${figures.hoursSavedFormula}`],
+    ["Worth", `$${figures.dollarsSaved.toFixed(0)} after model cost`],
   ];
-  const lines = rows.map(([name, value]) => `- **${name}:** ${value}`);
+  return rows.map(([name, value]) => ({ name, value }));
+}
+
+/** A figure of the article beside ours. */
+export const rivalLine = ({ what, article, ours, from }: Rival): { readonly article: string; readonly ours: string } => {
+  const write = (value: number) => (what === "incidents caused" ? String(value) : percent(value));
+  return { article: `${write(article)} ${what}`, ours: `${ours === null ? "–" : write(ours)} (${from})` };
+};
+
+/** The KPIs for a terminal or a chat message, in Markdown. A dash means: nothing measured yet. */
+export function reportText(figures: Kpis): string {
+  const lines = reportRows(figures).map(({ name, value }) => `- **${name}:** ${value}`);
   const causes = figures.topCauses.map(({ cause, count }) => `  - ${cause}: ${count}`);
-  return [...lines, ...(causes.length > 0 ? ["- **Top causes:**", ...causes] : [])].join("\n");
+  const rivals = figures.rivals.map(rivalLine).map(({ article, ours }) => `  - ${article}; here ${ours}`);
+  return [
+    ...lines,
+    ...(causes.length > 0 ? ["- **Top causes:**", ...causes] : []),
+    "- **The article's figures, and ours:**",
+    ...rivals,
+  ].join("\n");
+}
+
+/** The figures as CSV (RFC 4180): name, value. Tables of the report follow as `table.row`. */
+export function reportCsv(figures: Kpis): string {
+  const cells: [string, string | number | null][] = [];
+  const walk = (path: string, value: unknown): void => {
+    if (Array.isArray(value)) for (const [index, item] of value.entries()) walk(`${path}.${nameOf(item) ?? index + 1}`, item);
+    else if (value !== null && typeof value === "object")
+      for (const [key, item] of Object.entries(value)) walk(path ? `${path}.${key}` : key, item);
+    else cells.push([path, value as string | number | null]);
+  };
+  walk("", figures);
+  const quoted = (cell: string | number | null) => {
+    // A leading formula character would be run by spreadsheets.
+    const text = cell === null ? "" : String(cell).replace(/^(?=[=+@\t\r]|-(?!\d))/, "'");
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return `${[["figure", "value"] as [string, string], ...cells].map((row) => row.map(quoted).join(",")).join("\r\n")}\r\n`;
+}
+
+function nameOf(item: unknown): string | null {
+  const { cause, action, severity, what } = (item ?? {}) as Record<string, unknown>;
+  const name = cause ?? action ?? severity ?? what;
+  return typeof name === "string" ? name.replaceAll(/[.\s]+/g, "_") : null;
 }

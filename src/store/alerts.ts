@@ -84,6 +84,10 @@ export class AlertRepository implements AlertStore {
     return rows.map(recordFrom);
   }
 
+  async all(): Promise<AlertRecord[]> {
+    return (await this.#db.selectFrom("alerts").selectAll().orderBy("starts_at").execute()).map(recordFrom);
+  }
+
   async retain(before: EpochMs): Promise<void> {
     await this.#db
       .deleteFrom("alerts")

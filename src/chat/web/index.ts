@@ -33,6 +33,8 @@ export interface WebOptions {
   /** Address that the server listens on; requests must name it, or loopback. */
   readonly host: string;
   readonly now: () => number;
+  /** Further pages, behind the same checks of Host and Origin. */
+  readonly pages?: Router;
 }
 
 const CHANNEL = "incidents";
@@ -170,6 +172,7 @@ class WebChannel implements Surface {
       await this.#options.demo.play(String(request.params.scenario));
       response.json({ ok: true });
     });
+    if (this.#options.pages) router.use(this.#options.pages);
     router.use(express.static(join(import.meta.dirname, "page"), { index: "index.html", cacheControl: false }));
     router.use((error: Error, request: Request, response: Response, next: NextFunction) => {
       if (response.headersSent || !request.path.startsWith("/api/")) return next(error);

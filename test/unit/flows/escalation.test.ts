@@ -10,7 +10,9 @@ import { InvestigationRepository } from "../../../src/store/investigations.ts";
 import { openStateDatabase } from "../../../src/store/state.ts";
 import { PagerDutyEvents } from "../../../src/targets/pager/pagerduty.ts";
 import { SlackMention } from "../../../src/targets/pager/slack-mention.ts";
+import { report } from "../../support/domain-samples.ts";
 import { FakeSlack } from "../../support/fake-slack.ts";
+import { investigation } from "../../support/judged.ts";
 import { RecordingChannel } from "../../support/recording-channel.ts";
 import { stubPagerDuty } from "../../support/stub-pagerduty.ts";
 
@@ -39,6 +41,7 @@ async function world(options: { pagers?: readonly Pager[]; mostAnHour?: number; 
     pagers: options.pagers ?? [pagerDuty],
     attended: async (id) => attended.has(id),
     channel,
+    goesOn: async ({ openedAt }) => now - openedAt >= 5 * MINUTE,
     now: () => now,
     log: pino({ level: "silent" }),
     options: { after: 15 * MINUTE, mostAnHour: options.mostAnHour ?? 6 },
@@ -97,6 +100,47 @@ async function world(options: { pagers?: readonly Pager[]; mostAnHour?: number; 
     },
   };
 }
+
+describe("an investigation that does not know", () => {
+  it("calls those on duty once, with what was ruled out, when the trouble has gone on without any alert", async () => {
+    const { stub, escalator, incidents, wait } = await world();
+    const openedAt = Date.parse("2026-03-04T02:47:00Z");
+    await incidents.saveIncident({
+      id: "IN-9",
+      state: "open",
+      openedAt,
+      resolvedAt: null,
+      services: ["shelf"],
+      anomalies: [],
+      title: "shelf latency up",
+    });
+    const known = investigation("INV-9");
+    const [flag, deploy, pool] = known.report?.hypotheses ?? [];
+    const doubtful = {
+      ...known,
+      incidentId: "IN-9",
+      report: {
+        ...report(),
+        outcome: "unknown" as const,
+        confidence: 0.31,
+        hypotheses: [flag!, { ...deploy!, status: "refuted" as const }, pool!],
+      },
+    };
+    await escalator.unsure(doubtful);
+    expect(stub.events).toEqual([]);
+    wait(6 * MINUTE);
+    await escalator.unsure({ ...doubtful, report: report() });
+    expect(stub.events).toEqual([]);
+    await escalator.unsure(doubtful);
+    await escalator.unsure(doubtful);
+    expect(stub.events).toHaveLength(1);
+    expect(stub.events[0]).toMatchObject({
+      payload: {
+        summary: expect.stringMatching(/31 % for the best guess.*ruled out: deploy shelf.*still possible: flag new-layout/),
+      },
+    });
+  });
+});
 
 describe("escalation", () => {
   it("pages once when a critical alert stays unattended, and closes the page with the incident (PagerDuty stub)", async () => {
