@@ -18,6 +18,12 @@ function count(text: string): number {
   return value;
 }
 
+function amount(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("give a number above 0.");
+  return value;
+}
+
 program
   .command("start")
   .description("run Vigil: the channel's page, the OTLP receiver, the watcher, and the demo shop when it is on")
@@ -43,6 +49,18 @@ program
   .description("find the anomalies of a series, knowing at each point only its past")
   .option("--json", "machine-readable output")
   .action(async (file, options) => (await import("./commands/detect.ts")).detect(file, options));
+
+program
+  .command("backtest")
+  .description("replay your own history and say what would have been posted, when, and how noisy it would have been")
+  .option("--csv <files...>", "tables with a time and columns service|signal; default: where this Vigil reads its metrics")
+  .option("--days <n>", "how far back to read", count, 28)
+  .option("--learn-days <n>", "how much of it is learned from before the replay begins", count, 14)
+  .option("--budget <n>", "accepted false alarms a week; default: as configured", amount)
+  .option("--incidents <file.csv>", "known incidents (start,end,name) to reckon with")
+  .option("--picture <file>", "draw a timeline, as .svg or .png")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/backtest.ts")).backtest(options));
 
 program
   .command("search")

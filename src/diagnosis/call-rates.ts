@@ -22,7 +22,7 @@ export function callsPerRequest(normal: MetricTable | null, graph: Walkable): Ca
   const learned = new Map<string, Map<string, number>>();
   const learn = (callee: string): Map<string, number> => {
     const callers = [...graph.callers(callee)].filter((one) => rates.has(one));
-    const fitted = fit(
+    const fitted = regress(
       callers.map((one) => rates.get(one) ?? new Float64Array()),
       rates.get(callee) ?? new Float64Array(),
     );
@@ -34,7 +34,7 @@ export function callsPerRequest(normal: MetricTable | null, graph: Walkable): Ca
 }
 
 /** Coefficients, none below zero, by which the causes sum up to the effect; null with too few rows that have all of them. */
-function fit(causes: readonly Float64Array[], effect: Float64Array): number[] | null {
+function regress(causes: readonly Float64Array[], effect: Float64Array): number[] | null {
   const rows: { x: number[]; y: number }[] = [];
   const stride = Math.max(1, Math.floor(effect.length / SAMPLED));
   for (let at = 0; at < effect.length; at += stride) {

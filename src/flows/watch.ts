@@ -36,7 +36,7 @@ export interface WatcherDependencies {
   readonly latest: () => Promise<EpochMs | null>;
   readonly store: InvestigationStore;
   readonly memory: WatchMemory;
-  readonly investigator: Investigator;
+  readonly investigator: Pick<Investigator, "open" | "join" | "again">;
   readonly channel: IncidentChannel;
   /** Forecasts what runs full; shares the budget of false alarms. */
   readonly exhaustion?: Pick<ExhaustionWatch, "discover" | "look">;
