@@ -163,6 +163,19 @@ const schema = z.strictObject({
     .strictObject({
       folders: z.array(z.string().min(1)).default(["data"]),
       catalog: z.string().min(1).default("data/catalog-info.yaml"),
+      embeddings: z
+        .strictObject({
+          model: z.string().min(1).describe("for instance text-embedding-3-large"),
+          baseUrl: z
+            .url({ protocol: /^https?$/ })
+            .optional()
+            .describe("default: model.baseUrl"),
+          apiKey: z.string().min(1).optional().describe("default: model.apiKey"),
+          dimensions: z.coerce.number().int().min(16).max(8_192).optional(),
+          timeoutSeconds: positive.default(10),
+        })
+        .optional()
+        .describe("any OpenAI-compatible endpoint, to which document texts are sent; without, the model that ships with Vigil"),
     })
     .prefault({}),
   flags: flagsSchema,

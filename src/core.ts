@@ -24,6 +24,7 @@ import { historyScanner } from "./flows/scan.ts";
 import { onCallSource } from "./inbound.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
+import { embedderOf } from "./knowledge-embedder.ts";
 import { agentOptions, mcpServersOf } from "./minds.ts";
 import type { Targets } from "./outbound.ts";
 import { McpTools } from "./sources/mcp/index.ts";
@@ -116,6 +117,8 @@ export async function openCore(
     log,
   });
   const knowledge = await openKnowledge({
+    embedder: embedderOf(config),
+    indexFile: join(stores.folder, "passages.hnsw"),
     store: new KnowledgeRepository(stores.state),
     boost: (id, services) => learning.boost(id, services),
   });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config.ts";
 import { openKnowledge } from "../knowledge/index.ts";
+import { embedderOf } from "../knowledge-embedder.ts";
 import { openDatabase } from "../store/database.ts";
 import { KnowledgeRepository, type KnowledgeTables, knowledgeMigrations } from "../store/knowledge.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
@@ -21,8 +22,9 @@ export async function search(text: string | null, options: SearchOptions): Promi
   if (!queries && !text?.trim())
     throw new OperatorError('Give a text to look for, for instance "database slow after a rollout", or --queries FILE.json.');
 
-  const db = await openDatabase<KnowledgeTables>(join(resolve(loadConfig().dataDir), "search.db"), knowledgeMigrations, "normal");
-  const knowledge = await openKnowledge({ store: new KnowledgeRepository(db) });
+  const config = loadConfig();
+  const db = await openDatabase<KnowledgeTables>(join(resolve(config.dataDir), "search.db"), knowledgeMigrations, "normal");
+  const knowledge = await openKnowledge({ store: new KnowledgeRepository(db), embedder: embedderOf(config) });
   try {
     const { problems } = await knowledge.ingestFolder(folder, { collection: folder });
     for (const problem of problems) process.stderr.write(`vigil: ${problem}\n`);

@@ -52,6 +52,8 @@ const FORMAT = "2";
 /** The collection of documents that are no files. */
 const OWN = "vigil";
 const BATCH = 16;
+/** Unsaved passages that are worth writing the graph for, beside one in 500: what a crash loses of it is built again from the database. */
+const FEWEST_TO_SAVE = 64;
 const NEAREST_PASSAGES = 100;
 const MOST_SERVICE_BONUS = 0.1;
 const MOST_BOOST = 0.3;
@@ -178,6 +180,7 @@ export class Knowledge implements KnowledgeBase {
   async close(): Promise<void> {
     await this.#embedder.close();
     await this.#embedding.catch(() => undefined);
+    await this.#saveGraph();
   }
 
   async #put(key: string, collection: string, hash: string, parse: () => KnowledgeDocument): Promise<boolean> {
@@ -245,10 +248,15 @@ export class Knowledge implements KnowledgeBase {
         await this.#vectors.add(made);
         onProgress?.(Math.min(texts.length, from + BATCH), texts.length);
       }
-      if (this.#indexFile) await this.#vectors.save(this.#indexFile);
+      if (this.#vectors.unsaved >= Math.max(FEWEST_TO_SAVE, this.#vectors.size / 500)) await this.#saveGraph();
     };
     this.#embedding = this.#embedding.catch(() => undefined).then(run);
     return this.#embedding;
+  }
+
+  /** A graph that cannot be kept is built again at the next start. */
+  async #saveGraph(): Promise<void> {
+    if (this.#indexFile) await this.#vectors.save(this.#indexFile).catch(() => undefined);
   }
 
   /** Brings the graph in line with the documents as far as vectors are stored. */

@@ -1,17 +1,17 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DEFAULT_BREADTH, VectorIndex } from "../../src/knowledge/vectors.ts";
+import { VectorIndex } from "../../src/knowledge/vectors.ts";
 
 /**
  * The graph of vectors at a size that no team's documents reach soon: recall against exact search, time to ask, time to load.
  * Vectors are random with 48 effective dimensions of 512, which is about what sentence vectors have; with themes they lie in clusters as
  * documents do, without (0, the default) they spread evenly, which is harder for a graph than any real text.
- * The graph is built once and asked with several breadths (candidates kept while asking); the one that Vigil uses is marked.
+ * The graph is built once and asked with several breadths (candidates kept while asking); Vigil chooses one by trial when it saves.
  * Usage: vectors.ts [points] [themes]
  */
 const POINTS = Number(process.argv[2] ?? 100_000);
-const BREADTHS = [200, 400, 800, 1_600];
+const BREADTHS = [null, 200, 400, 800, 1_600];
 const DIMENSIONS = 512;
 const FACTORS = 48;
 const THEMES = Number(process.argv[3] ?? 0);
@@ -84,7 +84,7 @@ try {
       found += near.filter(({ hash }) => exact[query]?.has(hash)).length;
     });
     times.sort((a, b) => a - b);
-    rows[`breadth ${breadth}${breadth === DEFAULT_BREADTH ? " (Vigil)" : ""}`] = {
+    rows[breadth === null ? `Vigil (chose ${loaded.breadth})` : `breadth ${breadth}`] = {
       "recall@10": (found / (QUERIES * 10)).toFixed(4),
       "p50, ms": times[QUERIES >> 1]?.toFixed(2),
       "p95, ms": times[Math.floor(QUERIES * 0.95)]?.toFixed(2),
@@ -92,7 +92,7 @@ try {
     };
   }
   console.log(
-    `${POINTS} points, ${THEMES || "no"} themes: built in ${build.toFixed(0)} s, saved in ${save.toFixed(1)} s, ${(statSync(file).size / 1e6).toFixed(0)} MB`,
+    `${POINTS} points, ${THEMES || "no"} themes: built in ${build.toFixed(0)} s, saved in ${save.toFixed(1)} s, ${(readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0) / 1e6).toFixed(0)} MB`,
   );
   console.table(rows);
 } finally {

@@ -1,7 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { loadConfig } from "../../../src/config.ts";
 import { LocalEmbedder, OpenAiEmbedder } from "../../../src/knowledge/index.ts";
+import { embedderOf } from "../../../src/knowledge-embedder.ts";
 
 const cosine = (a: Float32Array, b: Float32Array) =>
   a.reduce((sum, one, at) => sum + one * (b[at] as number), 0) / Math.hypot(...a) / Math.hypot(...b);
@@ -83,6 +85,18 @@ describe("an OpenAI-compatible endpoint", () => {
       body: { model: "small", input: ["a", "bbb"] },
     });
     expect(new OpenAiEmbedder({ model: "small", apiKey: "k", baseUrl, dimensions: 8 }).model).toBe("small@8");
+  });
+
+  it("is what the configuration names, at the model's endpoint unless it has one of its own; else the model that ships", async () => {
+    const { seen, baseUrl } = await serve(({ input }) => ({
+      status: 200,
+      body: { object: "list", data: input.map((_, index) => ({ object: "embedding", index, embedding: [1] })) },
+    }));
+    const knowledge = { folders: [], catalog: "none", embeddings: { model: "large", timeoutSeconds: 5 } };
+    const model = { ...loadConfig({}, "/nowhere").model, baseUrl, apiKey: "key-of-the-model" };
+    await embedderOf({ knowledge, model }).embed(["a"]);
+    expect(seen[0]).toMatchObject({ authorization: "Bearer key-of-the-model", body: { model: "large" } });
+    expect(embedderOf({ knowledge: { folders: [], catalog: "none" }, model }).model).toBe("energetic-ai-en-0.2");
   });
 
   it("fails soon when the endpoint does", async () => {

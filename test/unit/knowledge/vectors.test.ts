@@ -1,11 +1,17 @@
-import { appendFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VectorIndex } from "../../../src/knowledge/vectors.ts";
 
 const point = (angle: number) => Float32Array.from([Math.cos(angle), Math.sin(angle), 0]);
 const points = Array.from({ length: 2_000 }, (_, index) => ({ hash: `p${index}`, vector: point((index / 2_000) * Math.PI) }));
+
+/** The graph's files that a manifest may name. */
+const graphOf = (file: string): string[] =>
+  readdirSync(dirname(file))
+    .filter((name) => name.startsWith(`${basename(file)}.`) && !name.endsWith(".json"))
+    .map((name) => join(dirname(file), name));
 
 describe("the index of vectors", () => {
   let folder = "";
@@ -52,7 +58,8 @@ describe("the index of vectors", () => {
     await index.add(points);
     index.remove("p3");
     await index.save(file);
-    expect(statSync(file).mode & 0o077).toBe(0);
+    expect(graphOf(file)).toHaveLength(1);
+    for (const name of [...graphOf(file), `${file}.json`]) expect(statSync(name).mode & 0o077).toBe(0);
 
     const again = new VectorIndex("m");
     expect(await again.load(file)).toBe(true);
@@ -66,7 +73,7 @@ describe("the index of vectors", () => {
     await index.add(points);
     await index.save(file);
     expect(await new VectorIndex("other").load(file)).toBe(false);
-    appendFileSync(file, "x");
+    for (const name of graphOf(file)) appendFileSync(name, "x");
     const damaged = new VectorIndex("m");
     expect(await damaged.load(file)).toBe(false);
     expect(damaged.size).toBe(0);
@@ -74,5 +81,32 @@ describe("the index of vectors", () => {
     expect(await new VectorIndex("m").load(file)).toBe(false);
     expect(await new VectorIndex("m").load(join(folder, "none"))).toBe(false);
     expect(existsSync(join(folder, "none"))).toBe(false);
+  });
+
+  it("chooses how thoroughly to ask by trial, keeps that with the graph, and leaves one graph behind", async () => {
+    const file = join(folder, "chosen.hnsw");
+    const index = new VectorIndex("m");
+    const before = index.breadth;
+    await index.add(points);
+    await index.save(file);
+    expect(index.breadth).toBeLessThan(before);
+    index.remove("p1");
+    expect(index.unsaved).toBe(1);
+    await index.save(file);
+    expect(graphOf(file)).toHaveLength(1);
+    const again = new VectorIndex("m");
+    await again.load(file);
+    expect([again.breadth, again.unsaved, again.size]).toEqual([index.breadth, 0, 1_999]);
+  });
+
+  it("reads the former graph when a crash came before the manifest was replaced", async () => {
+    const file = join(folder, "torn.hnsw");
+    const index = new VectorIndex("m");
+    await index.add(points.slice(0, 100));
+    await index.save(file);
+    writeFileSync(`${file}.${"0".repeat(12)}`, "half a gra");
+    const again = new VectorIndex("m");
+    expect(await again.load(file)).toBe(true);
+    expect(again.size).toBe(100);
   });
 });
