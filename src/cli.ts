@@ -130,6 +130,15 @@ program
   .action(async (options) => (await import("./commands/doctor.ts")).doctor(options));
 
 program
+  .command("teams-package")
+  .description("write the app package for Microsoft Teams: manifest and icons")
+  .option("--out <file.zip>", "where to write it", "vigil-teams.zip")
+  .option("--organisation <name>", "who runs this Vigil", "Vigil")
+  .option("--website <url>", "an https page about it, for people who meet the app in Teams", "https://example.com/")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/teams-package.ts")).teamsPackage(options));
+
+program
   .command("demo")
   .argument("<scenario>", "flag, bad-deploy, cascade, rollback-no-help, quiet or reset")
   .description("play a scenario in the demo shop of the Vigil that runs here")

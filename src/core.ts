@@ -1,9 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+
+import { restartService } from "./actions/catalogue/restart-service.ts";
+
 import { rollBackDeploy } from "./actions/catalogue/roll-back-deploy.ts";
+
+import { scaleService } from "./actions/catalogue/scale-service.ts";
 import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
+import { turnOffFeatureFlag } from "./actions/catalogue/turn-off-feature-flag.ts";
 import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
 import { createSreAgent, DEFAULT_TOOL_LIMITS } from "./agent/index.ts";
 import type { Observer } from "./agent/observe.ts";
@@ -30,6 +38,7 @@ import type { Targets } from "./outbound.ts";
 import { McpTools } from "./sources/mcp/index.ts";
 import { AlertRepository } from "./store/alerts.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
+import { ExperimentRepository } from "./store/experiments.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
 import { KnowledgeRepository } from "./store/knowledge.ts";
@@ -37,6 +46,7 @@ import { LearningRepository } from "./store/learning.ts";
 import { ProposalRepository } from "./store/proposals.ts";
 import { RecordingRepository } from "./store/recordings.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
+import { SwitchRepository } from "./store/switches.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 
@@ -127,19 +137,31 @@ export async function openCore(
   const catalog = () => entries;
   const graph = graphReader(telemetry, catalog, clock);
 
-  const { flags, deploys } = targets;
+  const { flags, deploys, workloads } = targets;
   const policy = config.actions.policyFile ? loadPolicy(resolve(config.actions.policyFile)) : DEFAULT_POLICY;
   const approvers = await approversOf(config);
   const stopFile = join(stores.folder, "STOP");
   const actions = new Actions(
     {
       store: new ProposalRepository(stores.state, () => Date.now()),
-      catalogue: [...(flags ? [toggleFeatureFlag(flags)] : []), ...(deploys ? [rollBackDeploy(deploys)] : [])],
+      switches: new SwitchRepository(stores.state),
+      experiments: new ExperimentRepository(stores.state, () => Date.now()),
+      // A state file belongs to one process, which the folder's lock sees to; replicas on one PostgreSQL are told apart.
+      holder: config.state.url ? `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}` : "local",
+      catalogue: [
+        ...(flags ? [toggleFeatureFlag(flags), turnOffFeatureFlag(flags)] : []),
+        ...(deploys ? [rollBackDeploy(deploys)] : []),
+        ...(workloads ? [restartService(workloads), scaleService(workloads)] : []),
+      ],
       flags,
       metrics: telemetry.metrics,
       policy,
       graph,
       catalog,
+      severityOf: async (id) => {
+        const incident = id === null ? null : ((await investigations.get(id))?.incidentId ?? null);
+        return incident === null ? null : new AlertRepository(stores.state).worst(incident);
+      },
       isApprover: (actor, proposal) => approvers.mayApprove(actor, proposal),
       stoppedOutside: () => {
         if (process.env.VIGIL_STOP) return "VIGIL_STOP is set in the environment";
@@ -151,6 +173,8 @@ export async function openCore(
       step,
       approvalTtl: config.actions.approvalSeconds * SECOND,
       verificationWindow: config.actions.verificationMinutes * MINUTE,
+      // A roll-out is waited for by its adapter; the time-out is for one that does not come back.
+      writeTimeout: (config.deploys.readySeconds + 20) * SECOND,
       causalWindow: config.actions.causalTestMinutes * MINUTE,
       record: (action, services) => learning.record(action, services),
       log,

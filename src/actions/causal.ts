@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { CausalTestResult } from "../domain/investigation.ts";
 import type { MetricPoint, RedSignal, ServiceName } from "../domain/telemetry.ts";
-import { type ActionContext, stopReason } from "./context.ts";
-import type { Cohort, WriteContext } from "./ports.ts";
+import { HOUR } from "../domain/time.ts";
+import { type ActionContext, stopReason, wordsOf } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Cohort, FlagProvider, WriteContext } from "./ports.ts";
+import { frozen } from "./ruling.ts";
 import type { Experiment } from "./store.ts";
 
 /** The statistics of a cohort comparison, handed in: `test` was switched off, `control` was not. */
@@ -31,6 +34,10 @@ const BEFORE_STEPS = 20;
 const BEFORE_REACH = 3 * BEFORE_STEPS;
 /** Requests a second below which a cohort's mean tells nothing. */
 const SMALLEST_RATE = 0.1;
+/** Wall clock by which a test may be late before somebody else puts the flag back. */
+const OVERDUE = 60_000;
+/** A pin whose answer was lost can no longer arrive after so many time-outs. */
+const PIN_WITHIN_TIMEOUTS = 3;
 
 /**
  * Switches a flag off for test traffic only, for a fixed time, compares that cohort with the rest, and puts the flag back, whatever
@@ -41,17 +48,21 @@ export async function runCausalTest(
   statistics: CausalStatistics,
   request: CausalRequest,
   signal: AbortSignal,
+  running: Set<string>,
 ): Promise<CausalOutcome> {
-  const { flags, store, clock, step } = context;
+  const { store, experiments, clock, step } = context;
+  if (!context.flags)
+    return { ok: false, refusal: "No flag provider is configured, so nothing can be switched off for test traffic." };
+  const flags = bounded(context, context.flags);
   const stopped = await stopReason(context);
   if (stopped) return { ok: false, refusal: `No test may run now: ${stopped}.` };
-  if (!flags) return { ok: false, refusal: "No flag provider is configured, so nothing can be switched off for test traffic." };
   const flag = await flags.get(request.flag);
   if (!flag) return { ok: false, refusal: `There is no flag ${request.flag.slice(0, 80)}.` };
+  const forbidden = await policyRefusal(context, flag.key, flag.services);
+  if (forbidden) return { ok: false, refusal: forbidden };
   if (!flag.enabled || flag.percent === 0)
     return { ok: false, refusal: `${flag.key} is off already; there is nothing to switch off.` };
   if (flag.pinnedOff.length > 0) return { ok: false, refusal: `${flag.key} is in another test.` };
-  if ((await store.openExperiments()).length > 0) return { ok: false, refusal: "Another causal test is running; one at a time." };
   const rate = await cohortPoints(context, request.service, "rate", "test", clock.now() - 10 * step, clock.now());
   const traffic = rate.length === 0 ? 0 : rate.reduce((sum, { value }) => sum + value, 0) / rate.length;
   if (traffic < SMALLEST_RATE) {
@@ -66,6 +77,9 @@ export async function runCausalTest(
     flag: flag.key,
     snapshot: await flags.snapshot(flag.key),
     state: "pinning",
+    holder: context.holder,
+    pinnedBy: context.now() + PIN_WITHIN_TIMEOUTS * context.targetTimeout,
+    restoreBy: context.now() + (SETTLE_STEPS + 3) * (step / clock.speed) + length(context) / clock.speed + OVERDUE,
     startedAt: clock.now(),
     endedAt: null,
   };
@@ -75,25 +89,34 @@ export async function runCausalTest(
     subject: `flag:${flag.key}`,
     data: { investigation: request.investigationId, ...data },
   });
-  await store.saveExperiment(experiment, entry("causal_test_started"));
+  const inTheWay = await experiments.begin(experiment, entry("causal_test_started"));
+  if (inTheWay) return { ok: false, refusal: `No test may run now: ${inTheWay}.` };
+  running.add(experiment.id);
+  await context.checkpoint("experiment-begun");
   let begun = 0;
   let ended = 0;
   let restored = false;
+  let stoppedMeanwhile = false;
   try {
     await flags.pinCohort(flag.key, "test", true, write(experiment.id, "pin", flag.fingerprint));
-    await store.saveExperiment({ ...experiment, state: "running" }, entry("causal_test_running"));
+    await context.checkpoint("pinned");
+    await experiments.save({ ...experiment, state: "running" }, entry("causal_test_running"));
     begun = Math.ceil(clock.now() / step) * step + SETTLE_STEPS * step;
-    ended = begun + Math.max(step * 3, context.causalWindow);
-    await until(context, ended + step, signal);
+    ended = begun + length(context);
+    stoppedMeanwhile = await until(context, ended + step, signal);
+  } catch (error) {
+    await restoreExperiment(context, experiment);
+    return { ok: false, refusal: `The test was given up and the flag is put back: ${wordsOf(error)}` };
   } finally {
-    restored = await restoreExperiment(context, experiment);
+    running.delete(experiment.id);
   }
-  if (signal.aborted) return { ok: false, refusal: "The test was stopped; the flag is as it was." };
+  restored = await restoreExperiment(context, { ...experiment, state: "running" });
+  if (signal.aborted || stoppedMeanwhile) return { ok: false, refusal: "The test was stopped; the flag is as it was." };
 
   const before = begun - (SETTLE_STEPS + 1) * step;
   const reach = before - BEFORE_REACH * step;
   // While an earlier test ran, the cohorts were not treated alike: such steps tell nothing of how they differ anyway.
-  const earlier = (await store.experimentsOf(flag.key, reach)).filter(({ id }) => id !== experiment.id);
+  const earlier = (await experiments.of(flag.key, reach)).filter(({ id }) => id !== experiment.id);
   const alike = ({ at }: MetricPoint) =>
     earlier.every((one) => at + step <= one.startedAt || at >= (one.endedAt ?? Number.POSITIVE_INFINITY) + SETTLE_STEPS * step);
   const values = (points: readonly MetricPoint[]) => points.map(({ value }) => value);
@@ -128,23 +151,31 @@ export async function runCausalTest(
   return { ok: true, result };
 }
 
-/** Puts a flag back as it was before its test; true when it reads back so. A flag that people changed meanwhile only loses the pin. */
+/**
+ * Puts a flag back as it was before its test; true when it reads back so and the test is closed. A flag that people changed meanwhile only
+ * loses the pin. While a pin may still be on its way, the test stays open, and the flag is looked at again.
+ */
 export async function restoreExperiment(context: ActionContext, experiment: Experiment): Promise<boolean> {
-  const { flags, store, log } = context;
-  if (!flags) return false;
+  const { experiments, log } = context;
+  if (!context.flags) return false;
+  const flags = bounded(context, context.flags);
   try {
     const now = await flags.get(experiment.flag);
+    await context.checkpoint("unpinning");
     if (now?.pinnedOff.includes("test"))
-      await flags.pinCohort(experiment.flag, "test", false, write(experiment.id, "unpin", null));
+      // Each try has a key of its own: after a pin that came late, the same key would change nothing.
+      await flags.pinCohort(experiment.flag, "test", false, write(experiment.id, `unpin.${context.now()}`, null));
+    await context.checkpoint("unpinned");
     const after = await flags.get(experiment.flag);
     const clean = after === null || !after.pinnedOff.includes("test");
-    if (clean) {
-      await store.saveExperiment(
+    const closable = clean && (experiment.state === "running" || context.now() >= experiment.pinnedBy);
+    if (closable) {
+      await experiments.save(
         { ...experiment, state: "restored", endedAt: context.clock.now() },
         { actor: "vigil", kind: "causal_test_restored", subject: `flag:${experiment.flag}`, data: {} },
       );
     }
-    return clean;
+    return closable;
   } catch (error) {
     log.error({ err: error, flag: experiment.flag }, "a causal test could not be undone; it is tried again");
     return false;
@@ -172,10 +203,40 @@ async function cohortPoints(
   return points;
 }
 
-/** Waits until a telemetry time, or until aborted. */
-async function until(context: ActionContext, at: number, signal: AbortSignal): Promise<void> {
+/** How long the cohorts are compared. */
+const length = ({ step, causalWindow }: ActionContext): number => Math.max(step * 3, causalWindow);
+
+/** Why policy does not want this flag tested now, or null. */
+async function policyRefusal(context: ActionContext, flag: string, services: readonly ServiceName[]): Promise<string | null> {
+  const { policy, flags, experiments, clock } = context;
+  if (!policy.causalTests.allowed) return "Policy forbids causal tests (causalTests.allowed).";
+  if (policy.neverTouch.includes(`flag:${flag}`)) return `Policy forbids to touch flag:${flag} (neverTouch).`;
+  const freeze = frozen(policy, { environment: flags?.environment ?? "", services }, context.now());
+  if (freeze) return `No test may run now: ${freeze}.`;
+  const lately = await experiments.of(flag, clock.now() - HOUR);
+  const { perFlagPerHour } = policy.causalTests;
+  if (lately.length >= perFlagPerHour)
+    return `${flag} was tested ${lately.length} times within an hour, the limit is ${perFlagPerHour} (causalTests.perFlagPerHour).`;
+  return null;
+}
+
+/** The three calls that a test needs, each with a time-out. */
+function bounded(context: ActionContext, flags: FlagProvider): Pick<FlagProvider, "get" | "snapshot" | "pinCohort"> {
+  const { targetTimeout } = context;
+  return {
+    get: (key) => withDeadline(flags.get(key), targetTimeout, `Reading flag ${key}`, "read"),
+    snapshot: (key) => withDeadline(flags.snapshot(key), targetTimeout, `Reading flag ${key}`, "read"),
+    pinCohort: (key, cohort, pinned, to) =>
+      withDeadline(flags.pinCohort(key, cohort, pinned, to), targetTimeout, `Changing flag ${key}`, "write"),
+  };
+}
+
+/** Waits until a telemetry time, or until aborted or stopped; true when people stopped everything. */
+async function until(context: ActionContext, at: number, signal: AbortSignal): Promise<boolean> {
   while (!signal.aborted && context.clock.now() < at) {
+    if (await stopReason(context)) return true;
     const left = (at - context.clock.now()) / context.clock.speed;
     await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(20, left), 500)));
   }
+  return false;
 }

@@ -1,6 +1,9 @@
 import type { Proposal } from "../domain/proposal.ts";
-import { type ActionContext, stopReason } from "./context.ts";
+import { type ActionContext, mayApprove, stopWords } from "./context.ts";
 import { nonceOf, sameSecret } from "./digest.ts";
+import { Journal } from "./journal.ts";
+import { personOf } from "./policy.ts";
+import type { Decision, Judged, Stop, StoredProposal } from "./store.ts";
 
 export interface DecisionRequest {
   readonly proposalId: string;
@@ -22,92 +25,102 @@ export interface DecisionOutcome {
   readonly proposal: Proposal | null;
 }
 
-/** Whether a wish of the requester's own is decided by the requester: matters from T2 on. */
-function ownWish(context: ActionContext, proposal: Proposal, actor: string): boolean {
-  const { tier } = proposal.risk;
-  if (tier === "T0" || tier === "T4") return false;
-  return proposal.requester === actor && !context.policy.tiers[tier].requesterMayApprove;
+/** Judges one click: who may at all is asked first, everything else is judged in the transaction that records it. Every refusal is audited and says why. */
+export async function decide(context: ActionContext, request: DecisionRequest): Promise<DecisionOutcome> {
+  try {
+    return await judged(context, request);
+  } catch (error) {
+    // A decision that cannot be recorded has not been made.
+    context.log.error({ err: error, proposal: request.proposalId }, "a decision could not be recorded");
+    return {
+      accepted: false,
+      text: "I cannot write my records just now, so nothing was decided and nothing runs. Look at my disk and log, then try again.",
+      proposal: null,
+    };
+  }
 }
 
-/** Judges one click. Authorisation first, then the compare-and-set; every refusal is audited and says why. */
-export async function decide(context: ActionContext, request: DecisionRequest): Promise<DecisionOutcome> {
-  const { store, policy } = context;
+async function judged(context: ActionContext, request: DecisionRequest): Promise<DecisionOutcome> {
+  const { store } = context;
   const stored = await store.get(request.proposalId);
   if (!stored) return { accepted: false, text: `There is no proposal ${request.proposalId.slice(0, 40)}.`, proposal: null };
-  const { proposal } = stored;
+  const { id } = stored.proposal;
   const refuse = async (text: string): Promise<DecisionOutcome> => {
-    await store.audit({
-      actor: request.actor,
-      kind: "refused",
-      subject: proposal.id,
-      data: { verdict: request.verdict, via: request.via, text },
-    });
-    return { accepted: false, text, proposal };
+    const data = { verdict: request.verdict, via: request.via, text };
+    await store.audit({ actor: request.actor, kind: "refused", subject: id, data });
+    return { accepted: false, text, proposal: stored.proposal };
   };
 
-  if (!sameSecret(request.nonce, nonceOf(context.key, proposal.id, request.rev)))
+  if (!sameSecret(request.nonce, nonceOf(context.key, id, request.rev)))
     return refuse("This button is not one of mine; nothing was done.");
-  if (request.rev !== proposal.rev) return refuse(`This card is superseded; revision ${proposal.rev} is the live one.`);
-  const at = context.now();
-  if (proposal.state === "expired" || (proposal.state === "pending" && (at >= proposal.expiresAt || at < proposal.createdAt))) {
-    await expire(context, proposal);
-    return refuse(
-      `It expired at ${new Date(proposal.expiresAt).toISOString().slice(11, 19)} UTC; ask me again and I propose it anew.`,
-    );
+  if (expired(stored.proposal, context.now())) {
+    await new Journal(context).move(stored.proposal, ["pending"], "expired", "nobody decided in time");
+    return refuse(expiryWords(stored.proposal));
   }
-  if (proposal.state !== "pending") return refuse(`Too late: ${proposal.id} is ${proposal.state.replaceAll("_", " ")}.`);
-  const allowed = await context.isApprover(request.actor, proposal).catch((error) => {
+  const allowed = await mayApprove(context, request.actor, stored.proposal).catch((error) => {
     context.log.warn({ err: error, actor: request.actor }, "approver check failed");
     return null;
   });
   if (allowed === null) return refuse("I cannot check whether you may approve, so the answer is no. Try again in a moment.");
   if (!allowed) return refuse("You are not among the approvers; nothing was done.");
+
+  const decided = await store.decide(
+    id,
+    (facts) => judge(context, request, facts),
+    ({ verdict, reason, via }) => ({
+      actor: request.actor,
+      kind: verdict === "approve" ? "approved" : "denied",
+      subject: id,
+      data: { digest: stored.proposal.digest, rev: request.rev, via, reason },
+    }),
+  );
+  if (!decided) return refuse(`There is no proposal ${id} any more.`);
+  if (!decided.ok) return refuse(decided.refusal);
+  const proposal = decided.value;
+  await context.checkpoint("decided");
+  context.changed(proposal);
+  if (request.verdict === "deny") return { accepted: true, text: `Denied ${proposal.id}.`, proposal };
+  const lacking = proposal.neededApprovals - proposal.approvals.length;
+  const text =
+    lacking > 0 ? `Noted, ${lacking} more approval${lacking > 1 ? "s" : ""} needed.` : `Approved ${proposal.id}; running it now.`;
+  return { accepted: true, text, proposal };
+}
+
+/** Runs inside the transaction of the decision: the deadline is judged by the clock at the commit, not by when the click arrived. */
+function judge(
+  context: ActionContext,
+  request: DecisionRequest,
+  { stored: { proposal }, stopped }: { readonly stored: StoredProposal; readonly stopped: Stop | null },
+): Judged<Decision, string> {
+  const { policy } = context;
+  const refuse = (refusal: string): Judged<Decision, string> => ({ ok: false, refusal });
+  const at = context.now();
+  if (request.rev !== proposal.rev) return refuse(`This card is superseded; revision ${proposal.rev} is the live one.`);
+  if (proposal.state === "expired" || expired(proposal, at)) return refuse(expiryWords(proposal));
+  if (proposal.state !== "pending") return refuse(`Too late: ${proposal.id} is ${proposal.state.replaceAll("_", " ")}.`);
+  const person = personOf(policy, request.actor);
+  if (proposal.approvals.some(({ user }) => personOf(policy, user) === person) && request.verdict === "approve")
+    return refuse("You have approved this one already; it needs somebody else too.");
   if (request.verdict === "approve") {
     const { tier } = proposal.risk;
-    if (ownWish(context, proposal, request.actor)) return refuse(`You asked for it, so someone else must approve it (${tier}).`);
-    if (request.via === "emoji" && (tier === "T0" || tier === "T4" || !policy.tiers[tier].emoji)) {
+    if (tier === "T0" || tier === "T4") return refuse(`${tier} is not approved in chat.`);
+    const rules = policy.tiers[tier];
+    if (!rules.requesterMayApprove && personOf(policy, proposal.requester) === person)
+      return refuse(`You asked for it, so someone else must approve it (${tier}).`);
+    if (request.via === "emoji" && !rules.emoji)
       return refuse(`${tier} needs the button with its confirmation; an emoji does not count here.`);
-    }
-    const stopped = await stopReason(context);
-    if (stopped) return refuse(`Nothing may run now: ${stopped}.`);
+    if (rules.reason && !request.reason?.trim())
+      return refuse(`${tier} needs a reason with each approval (tiers.${tier}.reason).`);
+    const stop = stopWords(context.stoppedOutside(), stopped);
+    if (stop) return refuse(`Nothing may run now: ${stop}.`);
   }
-
-  // The deadline is judged by the clock at the commit, not by when the click arrived.
-  const committed = context.now();
-  const decided = await store.decide(
-    proposal.id,
-    request.rev,
-    {
-      user: request.actor,
-      verdict: request.verdict,
-      reason: request.reason?.slice(0, 500) ?? null,
-      via: request.via,
-      at: committed,
-    },
-    {
-      actor: request.actor,
-      kind: request.verdict === "approve" ? "approved" : "denied",
-      subject: proposal.id,
-      data: { digest: proposal.digest, via: request.via, reason: request.reason },
-    },
-  );
-  if (!decided) return refuse("Somebody was faster, or you have decided this one already; nothing was done.");
-  context.changed(decided);
-  if (request.verdict === "deny") return { accepted: true, text: `Denied ${decided.id}.`, proposal: decided };
-  const lacking = decided.neededApprovals - decided.approvals.length;
-  const text =
-    lacking > 0 ? `Noted, ${lacking} more approval${lacking > 1 ? "s" : ""} needed.` : `Approved ${decided.id}; running it now.`;
-  return { accepted: true, text, proposal: decided };
+  const { actor: user, verdict, via } = request;
+  return { ok: true, value: { user, verdict, reason: request.reason?.slice(0, 500) ?? null, via, at } };
 }
 
-/** Ends a pending proposal whose time is over. */
-export async function expire(context: ActionContext, proposal: Proposal): Promise<void> {
-  const moved = await context.store.move(proposal.id, ["pending"], "expired", "nobody decided in time", {
-    actor: "vigil",
-    kind: "expired",
-    subject: proposal.id,
-    data: {},
-  });
-  const stored = moved ? await context.store.get(proposal.id) : null;
-  if (stored) context.changed(stored.proposal);
-}
+/** Also when it is older than its own beginning: a clock set back must not bring old proposals to life. */
+export const expired = ({ state, expiresAt, createdAt }: Proposal, at: number): boolean =>
+  state === "pending" && (at >= expiresAt || at < createdAt);
+
+const expiryWords = ({ expiresAt }: Proposal): string =>
+  `It expired at ${new Date(expiresAt).toISOString().slice(11, 19)} UTC; ask me again and I propose it anew.`;

@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { Proposal } from "../domain/proposal.ts";
 
 /** JSON with sorted keys at every depth, so that equal values are equal bytes (RFC 8785 in spirit, for plain JSON values). */
 export function canonicalJson(value: unknown): string {
@@ -12,20 +13,39 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value) ?? "null";
 }
 
-/** What an approval binds: every byte that decides what will run. */
-export interface Bound {
-  readonly action: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly target: string;
-  readonly environment: string;
-  readonly preState: string;
-  readonly snapshot: string;
-  readonly tier: string;
-  readonly criterion: unknown;
-  readonly expiresAt: number;
-}
+/** Grows when an action of the catalogue comes to mean something else; approvals from before then no longer hold. */
+const CATALOGUE = 2;
 
-export const digestOf = (bound: Bound): string => createHash("sha256").update(canonicalJson(bound)).digest("hex");
+export type Undigested = Omit<Proposal, "digest" | "state" | "approvals" | "outcome">;
+
+/** What an approval binds: every byte that decides what will run, and every one that people read before they decide. */
+export function digestOf(proposal: Undigested, secrets: { readonly preState: string; readonly snapshot: string }): string {
+  const { id, rev, action, args, stages, target, environment, services, risk, criterion, createdAt, expiresAt } = proposal;
+  const { currentState, wantedState, undo, neededApprovals, requester } = proposal;
+  const bound = {
+    catalogue: CATALOGUE,
+    id,
+    rev,
+    action,
+    args,
+    stages,
+    target,
+    environment,
+    services,
+    tier: risk.tier,
+    criterion,
+    currentState,
+    wantedState,
+    undo,
+    neededApprovals,
+    requester,
+    createdAt,
+    expiresAt,
+    preState: secrets.preState,
+    snapshot: secrets.snapshot,
+  };
+  return createHash("sha256").update(canonicalJson(bound)).digest("hex");
+}
 
 /** The button's secret: it can be made again after a restart, and nobody without the key can make one. */
 export const nonceOf = (key: Buffer, proposalId: string, rev: number): string =>

@@ -1,31 +1,46 @@
 import type { z } from "zod";
 import type { Proposal, ProposalState } from "../domain/proposal.ts";
-import { MINUTE } from "../domain/time.ts";
+import { MINUTE, SECOND } from "../domain/time.ts";
 import { type CausalOutcome, type CausalRequest, type CausalStatistics, restoreExperiment, runCausalTest } from "./causal.ts";
-import { type ActionContext, stopReason } from "./context.ts";
+import { type ActionContext, mayApprove, stopReason } from "./context.ts";
 import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts";
 import { nonceOf } from "./digest.ts";
 import { Executor } from "./execute.ts";
 import { type Filing, type FilingRequest, fileProposal } from "./file.ts";
+import { personOf } from "./policy.ts";
 import type { AuditEntry } from "./store.ts";
 
 export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
-export { DEFAULT_POLICY, loadPolicy, type Policy } from "./policy.ts";
+export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy } from "./policy.ts";
 
-export type ActionsOptions = Omit<ActionContext, "changed">;
+type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "writeTimeout" | "checkpoint";
+
+/** What must be handed in; the rest has a default that fits one process and an unknown incident. */
+export type ActionsOptions = Omit<ActionContext, "changed" | Defaulted> & Partial<Pick<ActionContext, Defaulted>>;
+
+/** Wall clock for which a process that fell silent keeps others from looking after what is in flight. */
+const LEASE = 20 * SECOND;
 
 /** The gated executor: files proposals, judges clicks, runs, verifies, undoes, and keeps the trail. The only holder of write access. */
 export class Actions {
   readonly #context: ActionContext;
   readonly #executor: Executor;
   readonly #statistics: CausalStatistics;
+  /** Causal tests that this process is in the middle of. */
+  readonly #testing = new Set<string>();
   readonly #listeners = new Set<(proposal: Proposal) => void>();
   #timer: NodeJS.Timeout | null = null;
   #working: Promise<void> = Promise.resolve();
 
   constructor(options: ActionsOptions, statistics: CausalStatistics) {
     this.#context = {
+      holder: "local",
+      severityOf: async () => null,
+      page: async (proposal, why) => options.log.error({ proposal: proposal.id }, `people must look: ${why}`),
+      targetTimeout: 20 * SECOND,
+      writeTimeout: options.targetTimeout ?? 20 * SECOND,
+      checkpoint: async () => {},
       ...options,
       changed: (proposal) => {
         for (const listener of this.#listeners) listener(proposal);
@@ -53,7 +68,7 @@ export class Actions {
   }
 
   runCausalTest(request: CausalRequest, signal: AbortSignal): Promise<CausalOutcome> {
-    return runCausalTest(this.#context, this.#statistics, request, signal);
+    return runCausalTest(this.#context, this.#statistics, request, signal, this.#testing);
   }
 
   /** Flags that a causal test could switch off now. */
@@ -81,23 +96,32 @@ export class Actions {
     return stopReason(this.#context);
   }
 
-  /** Only approvers may stop or resume; returns what to tell them. */
+  /** Everybody may stop: it is the safe direction. Returns what to tell them. */
   async stop(actor: string, reason: string): Promise<string> {
-    const cancelled = await this.#context.store.stop(actor, reason.slice(0, 500), this.#context.now());
+    const cancelled = await this.#context.switches.stop(actor, reason.slice(0, 500), this.#context.now());
     for (const id of cancelled) {
       const stored = await this.#context.store.get(id);
       if (stored) this.#context.changed(stored.proposal);
     }
     const what = cancelled.length > 0 ? ` Cancelled: ${cancelled.join(", ")}.` : "";
-    return `Stopped. No action runs until people resume.${what} What is being verified goes on to its end.`;
+    const flight = this.#context.policy.onStop === "rollBack" ? "is undone" : "goes on to its end, without further steps";
+    return `Stopped. No action runs until people resume.${what} What is being verified ${flight}.`;
   }
 
+  /** Only approvers may lift a stop; returns what to tell them. */
   async resume(actor: string): Promise<string> {
-    const allowed = await this.#context.isApprover(actor, null).catch(() => false);
+    const allowed = await mayApprove(this.#context, actor, null).catch(() => false);
     if (!allowed) return "Only approvers may lift the stop.";
-    if (!(await this.#context.store.stopped())) return "Nothing is stopped.";
-    const lacking = await this.#context.store.resume(actor, this.#context.policy.resumeNeeds, this.#context.now());
-    return lacking === 0 ? "Going on." : `Noted; ${lacking} more approver${lacking > 1 ? "s" : ""} must say so too.`;
+    const outside = this.#context.stoppedOutside();
+    if (!(await this.#context.switches.stopped()))
+      return outside ? `That stop is not mine to lift: ${outside}.` : "Nothing is stopped.";
+    const { policy, switches, now } = this.#context;
+    const lacking = await switches.resume(personOf(policy, actor), policy.resumeNeeds, now());
+    return lacking === 0
+      ? outside
+        ? `Lifted here, but still stopped: ${outside}.`
+        : "Going on."
+      : `Noted; ${lacking} more approver${lacking > 1 ? "s" : ""} must say so too.`;
   }
 
   /** Records what was refused before it became a decision: a stranger's click, a forged request. */
@@ -113,11 +137,17 @@ export class Actions {
 
   /** Whether this person could approve this now, as far as policy and time can tell. */
   async mayDecide(proposal: Proposal, actor: string): Promise<boolean> {
+    const { policy } = this.#context;
     const { tier } = proposal.risk;
+    const person = personOf(policy, actor);
     const own =
-      proposal.requester === actor && tier !== "T0" && tier !== "T4" && !this.#context.policy.tiers[tier].requesterMayApprove;
-    if (own || proposal.state !== "pending" || proposal.approvals.some(({ user }) => user === actor)) return false;
-    return this.#context.isApprover(actor, proposal).catch(() => false);
+      personOf(policy, proposal.requester) === person &&
+      tier !== "T0" &&
+      tier !== "T4" &&
+      !policy.tiers[tier].requesterMayApprove;
+    const before = proposal.approvals.some(({ user }) => personOf(policy, user) === person);
+    if (own || before || proposal.state !== "pending") return false;
+    return mayApprove(this.#context, actor, proposal).catch(() => false);
   }
 
   onChange(listener: (proposal: Proposal) => void): void {
@@ -126,11 +156,10 @@ export class Actions {
 
   /** Finishes what a crash interrupted, then keeps looking at what is in flight. */
   async start(): Promise<void> {
-    for (const experiment of await this.#context.store.openExperiments()) await restoreExperiment(this.#context, experiment);
-    await this.#executor.recover();
+    await this.#lookAfter();
     const pause = Math.min(5_000, Math.max(200, this.#context.step / this.#context.clock.speed / 2));
     const loop = () => {
-      this.#background(() => this.#executor.advance());
+      this.#background(() => this.#lookAfter());
       void this.#working.then(() => {
         if (this.#timer) this.#timer = setTimeout(loop, pause);
       });
@@ -140,7 +169,7 @@ export class Actions {
 
   /** Takes everything in flight as far as it goes now, and waits for it. */
   async settle(): Promise<void> {
-    this.#background(() => this.#executor.advance());
+    this.#background(() => this.#lookAfter());
     await this.#working;
   }
 
@@ -149,6 +178,17 @@ export class Actions {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     await this.#working;
+  }
+
+  /** One process at a time looks after what is in flight; were two to do it, the store would still let each step happen once. */
+  async #lookAfter(): Promise<void> {
+    const { switches, holder, now, experiments } = this.#context;
+    if (!(await switches.lease("executor", holder, now(), LEASE))) return;
+    for (const experiment of await experiments.open()) {
+      const forsaken = experiment.holder === holder ? !this.#testing.has(experiment.id) : now() >= experiment.restoreBy;
+      if (forsaken) await restoreExperiment(this.#context, experiment);
+    }
+    await this.#executor.advance();
   }
 
   #background(work: () => Promise<void>): void {

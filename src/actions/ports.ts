@@ -43,6 +43,8 @@ export interface DeployState {
   readonly previousVersion: string | null;
   /** What put this version there, for instance a commit hash. */
   readonly reference: string;
+  /** True while a change is accepted but not live yet: a pull request waits, or a sync or roll-out is under way. */
+  readonly settling?: boolean;
   readonly fingerprint: string;
 }
 

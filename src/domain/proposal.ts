@@ -17,6 +17,13 @@ export interface Risk {
   readonly lines: readonly RiskLine[];
 }
 
+/** One of several steps in which an action runs; the last is the whole. */
+export interface ProposalStage {
+  readonly args: Readonly<Record<string, unknown>>;
+  /** The state it leaves the target in, in words. */
+  readonly state: string;
+}
+
 /** What must be seen for the action to count as a success. Fixed when the proposal is filed, before any click. */
 export interface VerificationCriterion {
   readonly service: ServiceName;
@@ -58,6 +65,12 @@ export interface Proposal {
   /** What is acted upon, `flag:new-cache-key` or `service:checkout`: one execution in flight for each. */
   readonly target: string;
   readonly environment: string;
+  /** Services whose behaviour it changes, as far as is known. */
+  readonly services?: readonly ServiceName[];
+  /** Absent: it runs at once. Otherwise each is watched before the next begins. */
+  readonly stages?: readonly ProposalStage[];
+  /** Of the hypothesis behind it, 0 to 1; null when nobody said. */
+  readonly confidence?: number | null;
   readonly risk: Risk;
   /** One line from the bytes that will run: current state → wanted state. */
   readonly summary: string;

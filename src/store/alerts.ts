@@ -1,4 +1,5 @@
 import type { Kysely, Migration, Transaction } from "kysely";
+import type { AlertSeverity } from "../domain/oncall.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { AlertRecord, AlertStore, IncomingAlert } from "../flows/alerts.ts";
 
@@ -88,14 +89,20 @@ export class AlertRepository implements AlertStore {
     return (await this.#db.selectFrom("alerts").selectAll().orderBy("starts_at").execute()).map(recordFrom);
   }
 
-  async retain(before: EpochMs): Promise<void> {
+  /** The worst severity among an incident's alerts, or null when it has none. */
+  async worst(incidentId: string): Promise<AlertSeverity | null> {
+    const rows = await this.#db.selectFrom("alerts").selectAll().where("incident_id", "=", incidentId).execute();
+    const severities = rows.map((row) => recordFrom(row).severity);
+    return (["critical", "warning", "info"] as const).find((one) => severities.includes(one)) ?? null;
+  }
+
+  async retain(before: EpochMs): Promise<void> 
     await this.#db
       .deleteFrom("alerts")
       .where("state", "=", "resolved")
       .where("pending", "=", 0)
       .where("ends_at", "<", before)
       .execute();
-  }
 
   /** True when the alert says something that was not known. */
   async #receive(db: Transaction<AlertsTables>, alert: IncomingAlert, at: EpochMs): Promise<boolean> {

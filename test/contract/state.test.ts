@@ -1,15 +1,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Execution } from "../../src/actions/store.ts";
 import type { IncomingAlert } from "../../src/flows/alerts.ts";
 import { AlertRepository } from "../../src/store/alerts.ts";
 import { verifyAudit } from "../../src/store/audit.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
 import { DeliveryRepository } from "../../src/store/deliveries.ts";
 import { EscalationRepository } from "../../src/store/escalations.ts";
+import { ExperimentRepository } from "../../src/store/experiments.ts";
 import { FeedbackRepository } from "../../src/store/feedback.ts";
 import { InvestigationRepository } from "../../src/store/investigations.ts";
 import { KnowledgeRepository } from "../../src/store/knowledge.ts";
 import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
+import { SwitchRepository } from "../../src/store/switches.ts";
 import { investigation, proposal } from "../support/chat-samples.ts";
 import { type Places, postgresDatabases, sqliteFiles } from "../support/state-places.ts";
 
@@ -37,32 +40,122 @@ function stateContract(places: Places): void {
       preState: "25",
       snapshot: "25",
     });
-    const yes = (user: string) => ({ user, verdict: "approve" as const, reason: null, via: "button", at: T + 1 });
+    const file = (db: StateDatabase, changed = {}) =>
+      proposals(db).file(
+        T,
+        () => ({ ok: true, value: stored(changed) }),
+        () => note,
+      );
+    /** Approves while it is pending and this person has not yet. */
+    const approve = async (db: StateDatabase, user: string) => {
+      const decided = await proposals(db).decide(
+        "PRO-1",
+        ({ stored: { proposal: now } }) =>
+          now.state === "pending" && !now.approvals.some((one) => one.user === user)
+            ? { ok: true, value: { user, verdict: "approve", reason: null, via: "button", at: T + 1 } }
+            : { ok: false, refusal: "no" },
+        () => note,
+      );
+      return decided?.ok ? decided.value : null;
+    };
+    const execution: Execution = {
+      proposalId: "PRO-1",
+      idempotencyKey: "k",
+      holder: "a",
+      sentBy: T,
+      settledBy: T,
+      stage: 0,
+      expected: "25",
+      standing: null,
+      trouble: null,
+      undoing: false,
+      actedAt: null,
+      baseline: [],
+      verifier: null,
+      nextSample: null,
+    };
 
     it("keeps a proposal as it was, with times as numbers", async () => {
       expect(await proposals(first).nextProposalId()).toBe("PRO-1");
       expect(await proposals(second).nextProposalId()).toBe("PRO-2");
-      await proposals(first).insert(stored(), note);
+      await file(first);
       expect(await proposals(second).get("PRO-1")).toEqual(stored());
       expect((await proposals(second).list({ states: ["pending"] })).map(({ id }) => id)).toEqual(["PRO-1"]);
     });
 
     it("of forty decisions at once over two connections, one wins", async () => {
-      await proposals(first).insert(stored(), note);
+      await file(first);
       const decided = await Promise.all(
-        Array.from({ length: 40 }, (_, index) =>
-          proposals(index % 2 === 0 ? first : second).decide("PRO-1", 1, yes(`web:u${index}`), note),
-        ),
+        Array.from({ length: 40 }, (_, index) => approve(index % 2 === 0 ? first : second, `web:u${index}`)),
       );
       expect(decided.filter((one) => one !== null)).toHaveLength(1);
       expect((await proposals(first).get("PRO-1"))?.proposal).toMatchObject({ state: "approved", approvals: [{ at: T + 1 }] });
     });
 
     it("counts a person once, and approves when enough distinct people said yes", async () => {
-      await proposals(first).insert(stored({ neededApprovals: 2 }), note);
-      expect((await proposals(first).decide("PRO-1", 1, yes("web:a"), note))?.state).toBe("pending");
-      expect(await proposals(second).decide("PRO-1", 1, yes("web:a"), note)).toBeNull();
-      expect((await proposals(second).decide("PRO-1", 1, yes("web:b"), note))?.state).toBe("approved");
+      await file(first, { neededApprovals: 2 });
+      expect((await approve(first, "web:a"))?.state).toBe("pending");
+      expect(await approve(second, "web:a")).toBeNull();
+      expect((await approve(second, "web:b"))?.state).toBe("approved");
+    });
+
+    it("of twenty claims at once over two connections, one wins, and the target is locked until the end", async () => {
+      await file(first);
+      await approve(first, "web:a");
+      const claims = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          proposals(index % 2 === 0 ? first : second).claim(
+            "PRO-1",
+            "approved",
+            T,
+            ({ heldBy }) =>
+              heldBy
+                ? { ok: false, refusal: { to: "stale", why: heldBy } }
+                : { ok: true, value: { ...execution, holder: `${index}` } },
+            T,
+            () => note,
+          ),
+        ),
+      );
+      expect(claims.filter((one) => one?.ok)).toHaveLength(1);
+      const experiment = {
+        id: "X",
+        flag: stored().proposal.target.slice("flag:".length),
+        snapshot: "25",
+        state: "pinning" as const,
+        holder: "a",
+        pinnedBy: T + 5,
+        restoreBy: T + 9,
+        startedAt: T,
+        endedAt: null,
+      };
+      expect(await new ExperimentRepository(second, () => T).begin(experiment, note)).toContain("PRO-1 is in flight");
+      expect(await proposals(second).saveExecution({ ...execution, standing: "0" }, "verifying")).toBe(false);
+      expect(await proposals(second).move("PRO-1", ["executing"], "verified", "well", note)).toBe(true);
+      expect(await proposals(first).move("PRO-1", ["executing"], "unknown", "late", note)).toBe(false);
+      expect(await proposals(first).ranSince(T)).toMatchObject([{ at: T, state: "verified" }]);
+      const experiments = new ExperimentRepository(first, () => T);
+      expect(await experiments.begin(experiment, note)).toBeNull();
+      expect(await new ExperimentRepository(second, () => T).open()).toEqual([experiment]);
+      await experiments.save({ ...experiment, state: "restored", endedAt: T + 3 }, note);
+      expect(await experiments.of(experiment.flag, T)).toMatchObject([{ state: "restored", endedAt: T + 3 }]);
+    });
+
+    it("stops everything for every process, resumes by distinct voices, and gives a lease to one holder at a time", async () => {
+      await file(first);
+      const [mine, theirs] = [new SwitchRepository(first), new SwitchRepository(second)];
+      expect(await mine.stop("web:a", "drill", T)).toEqual(["PRO-1"]);
+      expect(await theirs.stopped()).toEqual({ by: "web:a", reason: "drill" });
+      expect(await theirs.resume("web:a", 2, T)).toBe(1);
+      expect(await mine.resume("web:a", 2, T)).toBe(1);
+      expect(await mine.resume("web:b", 2, T)).toBe(0);
+      expect(await theirs.stopped()).toBeNull();
+      expect(await mine.lease("executor", "a", T, 100)).toBe(true);
+      expect(await theirs.lease("executor", "b", T + 99, 100)).toBe(false);
+      expect(await mine.lease("executor", "a", T + 50, 100)).toBe(true);
+      expect(await theirs.lease("executor", "b", T + 151, 100)).toBe(true);
+      // A clock set back must not keep a lease alive for ever.
+      expect(await mine.lease("executor", "a", T - 1_000, 100)).toBe(true);
     });
 
     it("keeps the audit chain whole under two writers at once", async () => {
@@ -119,7 +212,7 @@ function stateContract(places: Places): void {
       };
       await repository.put(feedback);
       await repository.put({ ...feedback, verdict: "correct", at: T + 1 });
-      expect(await new FeedbackRepository(second).of("INV-1")).toEqual([{ ...feedback, verdict: "correct", at: T + 1 }]);
+      expect(await new FeedbackRepository(second).of("INV-1")).toMatchObject([{ ...feedback, verdict: "correct", at: T + 1 }]);
       await repository.retract("INV-1", "web:maya", T + 2);
       expect(await repository.all()).toEqual([]);
     });

@@ -23,7 +23,7 @@ afterEach(async () => {
 const texts = (post: SlackPost) => JSON.stringify(post.blocks);
 const twoApprovals: Policy = {
   ...DEFAULT_POLICY,
-  tiers: { ...DEFAULT_POLICY.tiers, T2: { approvals: 2, requesterMayApprove: false, emoji: true } },
+  tiers: { ...DEFAULT_POLICY.tiers, T2: { approvals: 2, requesterMayApprove: false, emoji: true, reason: false } },
 };
 const count = (kind: string, rows: Awaited<ReturnType<SlackDesk["audit"]>>) => rows.filter((row) => row.kind === kind).length;
 
@@ -328,7 +328,7 @@ describe("after the approval", () => {
   it("a decision by emoji is audited as one, and a tier that policy keeps from emoji needs the button", async () => {
     const noEmoji: Policy = {
       ...DEFAULT_POLICY,
-      tiers: { ...DEFAULT_POLICY.tiers, T2: { approvals: 1, requesterMayApprove: false, emoji: false } },
+      tiers: { ...DEFAULT_POLICY.tiers, T2: { approvals: 1, requesterMayApprove: false, emoji: false, reason: false } },
     };
     const strict = await opened({ context: { policy: noEmoji } });
     const first = await strict.proposed();

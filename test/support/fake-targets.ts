@@ -3,28 +3,29 @@ import { StateMovedError, TargetError } from "../../src/actions/ports.ts";
 import type { MetricSource, RedQuery, Series } from "../../src/domain/telemetry.ts";
 import { gaussian, seededRandom } from "./synthetic-metrics.ts";
 
+/** What becomes of the next write: it fails before or after it took effect, is lost after it, comes late, or is never answered. */
+export type NextWrite = "refuse" | "lose-request" | "lose-response" | "hang" | null;
+
 /** One flag in memory that keeps the provider's contract: fingerprints, idempotency, snapshots. `writes` counts what really changed something. */
 export class FakeFlags implements FlagProvider {
   readonly environment = "production";
   readonly writes: string[] = [];
+  /** Every write that was asked for, with what it depended on. */
+  readonly asked: WriteContext[] = [];
   percent = 25;
+  enabled = true;
   pinned = false;
-  /** Set to make the next write fail. */
-  failure: Error | null = null;
+  services = ["shelf"];
+  next: NextWrite = null;
+  unreadable = false;
   readonly #done = new Set<string>();
 
   async list(): Promise<readonly FlagState[]> {
-    const fingerprint = `${this.percent}/${this.pinned}`;
+    if (this.unreadable) throw new TargetError("the provider is down", { outcomeUnknown: false });
+    const fingerprint = `${this.percent}/${this.enabled}/${this.pinned}`;
+    const { percent, enabled, services } = this;
     return [
-      {
-        key: "new-layout",
-        description: "",
-        enabled: true,
-        percent: this.percent,
-        pinnedOff: this.pinned ? ["test"] : [],
-        services: ["shelf"],
-        fingerprint,
-      },
+      { key: "new-layout", description: "", enabled, percent, pinnedOff: this.pinned ? ["test"] : [], services, fingerprint },
     ];
   }
 
@@ -38,8 +39,10 @@ export class FakeFlags implements FlagProvider {
     });
   }
 
-  setEnabled(): Promise<FlagState> {
-    return Promise.reject(new TargetError("not in this test", { outcomeUnknown: false }));
+  setEnabled(key: string, enabled: boolean, write: WriteContext): Promise<FlagState> {
+    return this.#write(key, write, () => {
+      this.enabled = enabled;
+    });
   }
 
   pinCohort(key: string, _cohort: "test" | "live", pinned: boolean, write: WriteContext): Promise<FlagState> {
@@ -49,17 +52,21 @@ export class FakeFlags implements FlagProvider {
   }
 
   async snapshot(): Promise<string> {
-    return String(this.percent);
+    if (this.unreadable) throw new TargetError("the provider is down", { outcomeUnknown: false });
+    return JSON.stringify({ percent: this.percent, enabled: this.enabled });
   }
 
   restore(key: string, snapshot: string, write: WriteContext): Promise<FlagState> {
-    return this.#write(key, write, () => {
-      this.percent = Number(snapshot);
-    });
+    return this.#write(key, write, () => Object.assign(this, JSON.parse(snapshot)));
   }
 
   async #write(key: string, write: WriteContext, change: () => void): Promise<FlagState> {
-    if (this.failure) throw this.failure;
+    this.asked.push(write);
+    const { next } = this;
+    this.next = null;
+    if (next === "refuse") throw new TargetError("the provider refused", { outcomeUnknown: false });
+    if (next === "lose-request") throw new TargetError("connection reset", { outcomeUnknown: true });
+    if (next === "hang") return new Promise(() => {});
     const [flag] = await this.list();
     if (!flag || flag.key !== key) throw new TargetError(`no flag ${key}`, { outcomeUnknown: false });
     if (!this.#done.has(write.idempotencyKey)) {
@@ -68,6 +75,7 @@ export class FakeFlags implements FlagProvider {
       change();
       this.writes.push(write.idempotencyKey);
     }
+    if (next === "lose-response") throw new TargetError("the answer was lost", { outcomeUnknown: true });
     return (await this.list())[0] as FlagState;
   }
 }

@@ -15,8 +15,10 @@ import type { ChatHandlers, IncomingQuestion, Reply } from "../../src/flows/port
 import { verdictOf } from "../../src/flows/verdict.ts";
 import type { AuditTable } from "../../src/store/audit.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
+import { ExperimentRepository } from "../../src/store/experiments.ts";
 import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase } from "../../src/store/state.ts";
+import { SwitchRepository } from "../../src/store/switches.ts";
 import { answer, finished, home } from "./chat-samples.ts";
 import { silentLog, until } from "./fake-handlers.ts";
 import { FakeSlack, type SlackPost } from "./fake-slack.ts";
@@ -55,6 +57,8 @@ export async function slackDesk(
   const actions = new Actions(
     {
       store: new ProposalRepository(db, () => clocks.wall),
+      switches: new SwitchRepository(db),
+      experiments: new ExperimentRepository(db, () => clocks.wall),
       catalogue: [toggleFeatureFlag(flags)],
       flags,
       metrics: steppedMetrics((at) => (loweredAt !== null && at >= loweredAt ? 0.1 : 0.115)),

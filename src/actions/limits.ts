@@ -1,0 +1,55 @@
+import type { ProposalState } from "../domain/proposal.ts";
+import type { ServiceName } from "../domain/telemetry.ts";
+import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
+import type { Policy } from "./policy.ts";
+
+/** One execution, whatever became of it. Times are telemetry time. */
+export interface Run {
+  readonly target: string;
+  readonly services: readonly ServiceName[];
+  readonly at: EpochMs;
+  readonly state: ProposalState;
+}
+
+/** Time that is counted for the limits. */
+export const COUNTED: Milliseconds = 24 * HOUR;
+
+const BAD_ENDS: ReadonlySet<ProposalState> = new Set(["rolled_back", "rollback_failed", "unknown"]);
+
+/** The rule that forbids a further run on this target now, or null. Pure: the runs of the last day are handed in, oldest first. */
+export function limitReached(
+  { limits }: Policy,
+  runs: readonly Run[],
+  subject: { readonly target: string; readonly services: readonly ServiceName[] },
+  now: EpochMs,
+  verificationWindow: Milliseconds,
+): string | null {
+  const { target, services } = subject;
+  const today = runs.filter(({ at }) => at >= now - COUNTED);
+  if (today.length >= limits.perDay)
+    return `${today.length} actions ran within a day, the limit is ${limits.perDay} (limits.perDay).`;
+  const lately = today.filter(({ at }) => at >= now - HOUR);
+  const here = lately.filter((run) => run.target === target);
+  if (here.length >= limits.perTargetPerHour) {
+    return `${here.length} actions ran on ${target} within an hour, the limit is ${limits.perTargetPerHour} (limits.perTargetPerHour).`;
+  }
+  for (const service of services) {
+    const touching = lately.filter((run) => run.services.includes(service));
+    if (touching.length >= limits.perServicePerHour) {
+      return `${touching.length} actions touched ${service} within an hour, the limit is ${limits.perServicePerHour} (limits.perServicePerHour).`;
+    }
+  }
+  const bad = here.findLast(({ state }) => BAD_ENDS.has(state));
+  // A run ends at the latest when its verification window is over; the rest counts from there.
+  const cooled = bad && bad.at + verificationWindow + limits.cooldownMinutesAfterRollback * MINUTE;
+  if (cooled && now < cooled) {
+    const what = bad.state === "unknown" ? "ended without a verdict" : "was rolled back";
+    return `The last action on ${target} ${what}; it rests until ${new Date(cooled).toISOString().slice(11, 16)} UTC (limits.cooldownMinutesAfterRollback).`;
+  }
+  const failures = [...today].reverse().findIndex(({ state }) => state === "verified");
+  const inARow = today.slice(failures === -1 ? 0 : today.length - failures).filter(({ state }) => BAD_ENDS.has(state));
+  if (inARow.length >= limits.failedVerificationsUntilReadOnly) {
+    return `${inARow.length} actions in a row ended badly; nothing more runs until people have looked (limits.failedVerificationsUntilReadOnly).`;
+  }
+  return null;
+}

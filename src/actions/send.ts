@@ -1,0 +1,157 @@
+import type { Proposal, ProposalState } from "../domain/proposal.ts";
+import type { Action, Standing } from "./catalogue/action.ts";
+import { type ActionContext, wordsOf } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Journal } from "./journal.ts";
+import { StateMovedError, TargetError, type WriteContext } from "./ports.ts";
+import type { Execution, StoredProposal } from "./store.ts";
+import { SMALLEST_BASELINE, startVerification } from "./verification-statistics.ts";
+
+/** Steps after the action that only partly show it. */
+const SETTLE_STEPS = 2;
+/** Samples beyond them that a window must have. */
+const FEWEST_SAMPLES = 3;
+
+/** What a stage sets out to do: the arguments of the step, or of the whole when there is only one. */
+export function stageOf(
+  proposal: Proposal,
+  stage: number,
+): { readonly args: Proposal["args"]; readonly state: string; readonly last: boolean } {
+  const { stages, args, wantedState } = proposal;
+  const step = stages?.[stage];
+  return step ? { ...step, last: stage === (stages?.length ?? 1) - 1 } : { args, state: wantedState, last: true };
+}
+
+export function writeContext(proposal: Proposal, idempotencyKey: string, expected: string | null): WriteContext {
+  const by = proposal.approvals.map(({ user }) => user).join(", ");
+  return { actor: `vigil (approved by ${by})`, reason: `${proposal.id}: ${proposal.reason}`, idempotencyKey, expected };
+}
+
+/** Looks at the target as the current stage left it. */
+export function inspect(
+  context: ActionContext,
+  action: Action,
+  { proposal, snapshot }: StoredProposal,
+  stage: number,
+): Promise<Standing> {
+  const args = action.schema.parse(stageOf(proposal, stage).args);
+  return withDeadline(action.inspect(args, snapshot), context.targetTimeout, `Reading ${proposal.target}`, "read");
+}
+
+/** Sends what was claimed, once, and decides by the target itself what came of it. */
+export async function send(
+  context: ActionContext,
+  journal: Journal,
+  stored: StoredProposal,
+  action: Action,
+  execution: Execution,
+): Promise<void> {
+  const { proposal } = stored;
+  const { args } = stageOf(proposal, execution.stage);
+  let trouble: string | null = null;
+  try {
+    const write = writeContext(proposal, execution.idempotencyKey, execution.expected);
+    await withDeadline(
+      action.execute(action.schema.parse(args), write),
+      context.writeTimeout,
+      `Changing ${proposal.target}`,
+      "write",
+    );
+  } catch (error) {
+    trouble = wordsOf(error);
+    const moved = error instanceof StateMovedError;
+    const clean = moved || (error instanceof TargetError && !error.outcomeUnknown);
+    if (clean && execution.stage === 0) {
+      await journal.move(proposal, ["executing"], moved ? "stale" : "failed", trouble);
+      return;
+    }
+    if (clean) {
+      const so = `step ${execution.stage + 1} was refused (${trouble}); it stands at ${stageOf(proposal, execution.stage - 1).state}`;
+      await journal.move(proposal, ["executing"], "unknown", `${so}: please decide how it goes on`);
+      return;
+    }
+  }
+  await context.checkpoint("sent");
+  await readBack(context, journal, stored, action, { ...execution, trouble });
+}
+
+/** Judges an execution whose write was sent, or may have been. Nothing is sent here; called again until it is clear. */
+export async function readBack(
+  context: ActionContext,
+  journal: Journal,
+  stored: StoredProposal,
+  action: Action,
+  execution: Execution,
+): Promise<void> {
+  const { proposal } = stored;
+  const end = (to: ProposalState, why: string) => journal.move(proposal, ["executing"], to, why, execution);
+  const waiting = context.now() < execution.sentBy;
+  let standing: Standing;
+  try {
+    standing = await inspect(context, action, stored, execution.stage);
+  } catch (error) {
+    if (waiting) return remember(context, execution);
+    await end("unknown", `the target cannot be read back (${wordsOf(error)}): look at it before anything else`);
+    return;
+  }
+  await context.checkpoint("read-back");
+  if (standing.at === "wanted") return watch(context, journal, stored, { ...execution, standing: standing.fingerprint });
+  const cause = execution.trouble ? ` (${execution.trouble})` : "";
+  if (standing.at === "settling") {
+    if (context.now() < execution.settledBy) return remember(context, execution);
+    const why = "it was accepted, but did not come up in time";
+    if (!action.rollBack) await end("unknown", `${why}, and there is nothing to undo: please look`);
+    else
+      await journal.move(proposal, ["executing"], "rolling_back", why, {
+        ...execution,
+        standing: standing.fingerprint,
+        undoing: true,
+      });
+    return;
+  }
+  // An answer that was lost, or a send that a crash cut off, may still take effect: only after a while it is said not to have.
+  if (waiting) return remember(context, execution);
+  if (standing.fingerprint === execution.expected) {
+    await end("unknown", `it was sent, or about to be, and nothing changed${cause}: look at the target before anything else`);
+    return;
+  }
+  await end("unknown", `the target is neither as it was nor as wanted${cause}: look at it before anything else`);
+}
+
+async function remember({ store }: ActionContext, execution: Execution): Promise<void> {
+  await store.saveExecution(execution, "executing");
+}
+
+/** The change is there: fixes the baseline and begins to watch. */
+async function watch(
+  context: ActionContext,
+  journal: Journal,
+  { proposal }: StoredProposal,
+  execution: Execution,
+): Promise<void> {
+  const { step, policy } = context;
+  const { criterion } = proposal;
+  const actedAt = context.clock.now();
+  const usable = criterion && execution.baseline.length >= SMALLEST_BASELINE && execution.baseline.some((value) => value > 0);
+  if (!usable) {
+    const why = criterion ? "the signal had too little data before the action to judge by" : "no criterion was given";
+    const after = { ...execution, actedAt };
+    await journal.move(
+      proposal,
+      ["executing"],
+      "unknown",
+      `changed as approved, but not verified: ${why}; please look yourself`,
+      after,
+    );
+    return;
+  }
+  const { last } = stageOf(proposal, execution.stage);
+  const window = Math.round((criterion.window * (last ? 1 : policy.canary.windowShare)) / step);
+  const verifier = startVerification(execution.baseline, criterion, Math.max(SETTLE_STEPS + FEWEST_SAMPLES, window), {
+    settle: SETTLE_STEPS,
+  });
+  const watching = { ...execution, actedAt, verifier: verifier.toJSON(), nextSample: Math.floor(actedAt / step) * step };
+  const what = last ? "changed, and read back" : `step ${execution.stage + 1} is done, and read back`;
+  await journal.move(proposal, ["executing"], "verifying", `${what}; watching whether it helps`, watching);
+  await context.checkpoint("verifying");
+}
