@@ -130,6 +130,10 @@ export class Inbound {
       log,
       options: { after: escalation.afterMinutes * MINUTE, mostAnHour: escalation.mostAnHour },
     });
+    core.actions.onPage(async ({ id, investigationId }, why) => {
+      const incident = investigationId === null ? null : (await investigations.get(investigationId))?.incidentId;
+      if (incident) await this.#escalator?.escalate(incident, { requester: "vigil", reason: `${id}: ${why}` });
+    });
   }
 
   /** Where watchers hand changes; there once `open` was called. */

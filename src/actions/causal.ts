@@ -236,7 +236,7 @@ async function until(context: ActionContext, at: number, signal: AbortSignal): P
   while (!signal.aborted && context.clock.now() < at) {
     if (await stopReason(context)) return true;
     const left = (at - context.clock.now()) / context.clock.speed;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(20, left), 500)));
+    await context.pause(Math.min(Math.max(20, left), 500));
   }
   return false;
 }

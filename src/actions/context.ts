@@ -68,6 +68,8 @@ export interface ActionContext {
   readonly changed: (proposal: Proposal) => void;
   /** What earlier runs of an action on services taught; null or absent when nothing. */
   readonly record?: (action: string, services: readonly ServiceName[]) => PastRuns | null;
+  /** Waits for so long (wall clock). */
+  readonly pause: (time: Milliseconds) => Promise<void>;
   /** Called between the steps of everything that must survive a crash. */
   readonly checkpoint: (point: Checkpoint) => Promise<void>;
   readonly log: ActionLog;

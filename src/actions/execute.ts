@@ -40,6 +40,7 @@ export class Executor {
 
   /** Looks at everything in flight once: expiries, what a crash or an error cut off, samples to judge, rollbacks to finish. */
   async advance(): Promise<void> {
+    await this.#journal.tellPeople();
     for (const proposal of await this.#context.store.list({ states: IN_FLIGHT })) {
       await this.#alone(proposal.id, (stored, action) => this.#step(stored, action)).catch((error) =>
         this.#stuck(proposal, error),

@@ -14,7 +14,7 @@ export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
 export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy } from "./policy.ts";
 
-type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "writeTimeout" | "checkpoint";
+type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "writeTimeout" | "pause" | "checkpoint";
 
 /** What must be handed in; the rest has a default that fits one process and an unknown incident. */
 export type ActionsOptions = Omit<ActionContext, "changed" | Defaulted> & Partial<Pick<ActionContext, Defaulted>>;
@@ -29,6 +29,7 @@ export class Actions {
   readonly #statistics: CausalStatistics;
   /** Causal tests that this process is in the middle of. */
   readonly #testing = new Set<string>();
+  readonly #pagers = new Set<(proposal: Proposal, why: string) => Promise<void>>();
   readonly #listeners = new Set<(proposal: Proposal) => void>();
   #timer: NodeJS.Timeout | null = null;
   #working: Promise<void> = Promise.resolve();
@@ -37,9 +38,13 @@ export class Actions {
     this.#context = {
       holder: "local",
       severityOf: async () => null,
-      page: async (proposal, why) => options.log.error({ proposal: proposal.id }, `people must look: ${why}`),
+      page: async (proposal, why) => {
+        options.log.error({ proposal: proposal.id }, `people must look: ${why}`);
+        for (const pager of this.#pagers) await pager(proposal, why);
+      },
       targetTimeout: 20 * SECOND,
       writeTimeout: options.targetTimeout ?? 20 * SECOND,
+      pause: (time) => new Promise((resolve) => setTimeout(resolve, time)),
       checkpoint: async () => {},
       ...options,
       changed: (proposal) => {
@@ -152,6 +157,11 @@ export class Actions {
 
   onChange(listener: (proposal: Proposal) => void): void {
     this.#listeners.add(listener);
+  }
+
+  /** Adds somebody who calls people. A pager that fails is tried again later, and so are those before it. */
+  onPage(pager: (proposal: Proposal, why: string) => Promise<void>): void {
+    this.#pagers.add(pager);
   }
 
   /** Finishes what a crash interrupted, then keeps looking at what is in flight. */

@@ -1,11 +1,8 @@
-import type { Proposal, ProposalState } from "../domain/proposal.ts";
+import { NEEDS_PEOPLE, type Proposal, type ProposalState } from "../domain/proposal.ts";
 import { type ActionContext, wordsOf } from "./context.ts";
 import type { AuditEntry, Execution } from "./store.ts";
 
-/** States that people must hear of, because Vigil leaves something changed or unclear and does nothing more about it. */
-const CALLS_PEOPLE: ReadonlySet<ProposalState> = new Set(["unknown", "rollback_failed"]);
-
-/** Every change of a proposal's state goes through here: compared and set, audited, told, and where need be paged. */
+/** Every change of a proposal's state goes through here: compared and set, audited, shown, and where need be paged. */
 export class Journal {
   readonly #context: ActionContext;
 
@@ -26,8 +23,8 @@ export class Journal {
     if (!moved) return false;
     log.info({ proposal: proposal.id, state: to }, outcome);
     await checkpoint("ended");
-    const now = await this.announce(proposal.id);
-    if (CALLS_PEOPLE.has(to)) await this.#page(now ?? proposal, outcome);
+    await this.announce(proposal.id);
+    if (NEEDS_PEOPLE.has(to)) await this.tellPeople();
     return true;
   }
 
@@ -41,12 +38,19 @@ export class Journal {
     return { actor: "vigil", kind, subject: proposal.id, data: { digest: proposal.digest, outcome, ...more } };
   }
 
-  /** When an undo failed, nothing else may run until people have looked. */
-  async #page(proposal: Proposal, why: string): Promise<void> {
-    const { switches, now, page, log } = this.#context;
-    if (proposal.state === "rollback_failed") await switches.stop("vigil", `the undo of ${proposal.id} failed`, now());
-    await page(proposal, why).catch((error) =>
-      log.error({ err: error, proposal: proposal.id }, `nobody was paged: ${wordsOf(error)}`),
-    );
+  /** Pages for whatever ended so that people must hear of it. A crash in between makes it twice rather than never. */
+  async tellPeople(): Promise<void> {
+    const { store, switches, now, page, log } = this.#context;
+    for (const proposal of await store.untold()) {
+      // When an undo failed, nothing else may run until people have looked.
+      if (proposal.state === "rollback_failed") await switches.stop("vigil", `the undo of ${proposal.id} failed`, now());
+      try {
+        await page(proposal, proposal.outcome ?? proposal.state);
+      } catch (error) {
+        log.error({ err: error, proposal: proposal.id }, `nobody was paged (${wordsOf(error)}); it is tried again`);
+        continue;
+      }
+      await store.told(proposal.id);
+    }
   }
 }

@@ -129,7 +129,7 @@ export interface ProposalStore {
   ): Promise<Judged<Execution, ClaimRefusal> | null>;
   /**
    * Compare-and-set of the state, with the execution's record when one is given; false when the state had moved. Final states release the
-   * target's lock.
+   * target's lock; those that people must hear of make it `untold`.
    */
   move(
     id: string,
@@ -139,6 +139,9 @@ export interface ProposalStore {
     audit: AuditEntry,
     execution?: Execution,
   ): Promise<boolean>;
+  /** Ended in a way that people must hear of, and nobody was told yet. */
+  untold(): Promise<readonly Proposal[]>;
+  told(id: string): Promise<void>;
   execution(id: string): Promise<Execution | null>;
   /** Saves progress within a state; false when the state had moved. */
   saveExecution(execution: Execution, state: ProposalState): Promise<boolean>;

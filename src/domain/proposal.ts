@@ -93,6 +93,9 @@ export interface Proposal {
   readonly outcome: string | null;
 }
 
+/** States that people must hear of: something stands changed or unclear, and nothing more is done about it. */
+export const NEEDS_PEOPLE: ReadonlySet<ProposalState> = new Set(["unknown", "rollback_failed"]);
+
 /** States from which nothing more happens by itself. */
 export const FINAL_STATES: ReadonlySet<ProposalState> = new Set([
   "verified",

@@ -17,6 +17,8 @@ interface ProposalTable {
   body: string;
   pre_state: string;
   snapshot: string;
+  /** 0 while people must still be told how it ended. */
+  told: number;
 }
 
 interface DecisionTable {
@@ -103,6 +105,11 @@ export const proposalsMigrations: Readonly<Record<string, Migration>> = {
       await sql`CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until BIGINT NOT NULL)`.execute(db);
       await sql`CREATE INDEX executions_by_time ON executions (claimed_at)`.execute(db);
       await sql`CREATE INDEX proposals_by_time ON proposals (created_at)`.execute(db);
+    },
+  },
+  "111-told": {
+    async up(db: Kysely<unknown>) {
+      await sql`ALTER TABLE proposals ADD COLUMN told INTEGER NOT NULL DEFAULT 1`.execute(db);
     },
   },
 };

@@ -12,7 +12,7 @@ import type {
   Stop,
   StoredProposal,
 } from "../actions/store.ts";
-import { FINAL_STATES, type Proposal, type ProposalState } from "../domain/proposal.ts";
+import { FINAL_STATES, NEEDS_PEOPLE, type Proposal, type ProposalState } from "../domain/proposal.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { appendAudit } from "./audit.ts";
 import type { ProposalsTables } from "./proposals-tables.ts";
@@ -74,6 +74,7 @@ export class ProposalRepository implements ProposalStore {
           body: JSON.stringify(proposal),
           pre_state: preState,
           snapshot,
+          told: 1,
         })
         .execute();
       await appendAudit(work, audit(judged.value), this.#now());
@@ -162,7 +163,7 @@ export class ProposalRepository implements ProposalStore {
     return this.#transaction(async (work) => {
       const moved = await work
         .updateTable("proposals")
-        .set({ state: to, ...(outcome === null ? {} : { outcome }) })
+        .set({ state: to, ...(outcome === null ? {} : { outcome }), ...(NEEDS_PEOPLE.has(to) ? { told: 0 } : {}) })
         .where("id", "=", id)
         .where("state", "in", [...from])
         .executeTakeFirst();
@@ -172,6 +173,14 @@ export class ProposalRepository implements ProposalStore {
       await appendAudit(work, audit, this.#now());
       return true;
     });
+  }
+
+  untold(): Promise<readonly Proposal[]> {
+    return this.#list(this.#db, { untold: true });
+  }
+
+  async told(id: string): Promise<void> {
+    await this.#db.updateTable("proposals").set({ told: 1 }).where("id", "=", id).execute();
   }
 
   execution(id: string): Promise<Execution | null> {
@@ -229,10 +238,14 @@ export class ProposalRepository implements ProposalStore {
     }));
   }
 
-  async #list(db: Reader, filter: { states?: readonly ProposalState[]; investigationId?: string }): Promise<readonly Proposal[]> {
+  async #list(
+    db: Reader,
+    filter: { states?: readonly ProposalState[]; investigationId?: string; untold?: true },
+  ): Promise<readonly Proposal[]> {
     let query = db.selectFrom("proposals").selectAll().orderBy("created_at").orderBy("id");
     if (filter.states) query = query.where("state", "in", [...filter.states]);
     if (filter.investigationId) query = query.where("investigation_id", "=", filter.investigationId);
+    if (filter.untold) query = query.where("told", "=", 0);
     const rows = await query.execute();
     const approvals = await this.#approvals(
       db,
