@@ -96,13 +96,14 @@ export class AlertRepository implements AlertStore {
     return (["critical", "warning", "info"] as const).find((one) => severities.includes(one)) ?? null;
   }
 
-  async retain(before: EpochMs): Promise<void> 
+  async retain(before: EpochMs): Promise<void> {
     await this.#db
       .deleteFrom("alerts")
       .where("state", "=", "resolved")
       .where("pending", "=", 0)
       .where("ends_at", "<", before)
       .execute();
+  }
 
   /** True when the alert says something that was not known. */
   async #receive(db: Transaction<AlertsTables>, alert: IncomingAlert, at: EpochMs): Promise<boolean> {
