@@ -14,7 +14,7 @@ import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
 import { type DemoHandle, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
-import { type Clock, DAY, HOUR, SECOND, wallClock } from "./domain/time.ts";
+import { type Clock, DAY, HOUR, MINUTE, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { runCommand } from "./flows/command.ts";
 import { takeDecision } from "./flows/decision.ts";
@@ -29,6 +29,8 @@ import { collectReport, type Kpis, reportText } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
 import { Inbound } from "./inbound.ts";
+import type { DocumentSource } from "./knowledge/index.ts";
+import { knowledgeSources } from "./knowledge-sources.ts";
 import { mcpRouter } from "./mcp/http.ts";
 import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts";
 import { openTracing } from "./observe/tracing.ts";
@@ -142,7 +144,11 @@ class RunningApp {
     const investigator = new Investigator({
       store: investigations,
       feedback: this.#stores.feedback,
-      agent: core.agent,
+      agent: {
+        // What it says is read by everyone in the incident channel, and may cite only what they all may know.
+        investigate: (request, events, signal) => core.audience.run(null, () => core.agent.investigate(request, events, signal)),
+        answer: (request, events, signal) => core.agent.answer(request, events, signal),
+      },
       channel: presenter,
       recordings: this.#stores.recordings,
       picture: (anomaly) => this.#watcher?.picture(anomaly) ?? Promise.resolve(null),
@@ -282,7 +288,9 @@ class RunningApp {
     this.#closers.push(async () => clearInterval(noticing));
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
     this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
-    await this.#ingest(core);
+    const sources = knowledgeSources(this.#config, servicesOf);
+    await this.#ingest(core, sources);
+    this.#refreshKnowledge(core, sources);
     recorder.embedFromNowOn();
     await core.knowledge.catchUp();
     await core.learning.publishTo(core.knowledge);
@@ -294,15 +302,37 @@ class RunningApp {
     }
   }
 
-  async #ingest(core: Core): Promise<void> {
-    for (const folder of this.#config.knowledge.folders) {
-      await core.knowledge.ingestFolder(resolve(folder), {
-        collection: folder,
-        onProgress: (done, total) => {
-          this.#progress = { what: "reading past incidents and runbooks", done, total };
-        },
-      });
+  /** Reads every configured source; one that cannot be read keeps what is known of it, and is read at the next time. */
+  async #ingest(core: Core, sources: readonly DocumentSource[]): Promise<void> {
+    for (const source of sources) {
+      const onProgress = (done: number, total: number) => {
+        if (this.#progress) this.#progress = { what: "reading past incidents and runbooks", done, total };
+      };
+      try {
+        const { problems } = await core.knowledge.ingest(source, { onProgress });
+        for (const problem of problems.slice(0, 20)) this.#log.warn({ source: source.collection }, problem);
+      } catch (error) {
+        this.#log.error(
+          { err: error, source: source.collection },
+          "a source of knowledge could not be read; what is known of it stays",
+        );
+      }
     }
+  }
+
+  /** Reads the sources again from time to time, never twice at once. */
+  #refreshKnowledge(core: Core, sources: readonly DocumentSource[]): void {
+    let running: Promise<void> | null = null;
+    const timer = setInterval(() => {
+      running ??= this.#ingest(core, sources).finally(() => {
+        running = null;
+      });
+    }, this.#config.knowledge.refreshMinutes * MINUTE);
+    timer.unref();
+    this.#closers.push(async () => {
+      clearInterval(timer);
+      await running;
+    });
   }
 
   /** Starts the demo when it is on. */

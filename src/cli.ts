@@ -74,10 +74,10 @@ program
 
 program
   .command("ingest")
-  .argument("<dir>", "folder of incidents, runbooks and notes in Markdown")
-  .description("add a folder to what Vigil knows; only what changed is embedded again")
+  .argument("[dir]", "folder of incidents, runbooks and notes in Markdown; everything that is configured when left out")
+  .description("add to what Vigil knows; only what changed is embedded again")
   .option("--json", "machine-readable output")
-  .action(async (folder, options) => (await import("./commands/ingest.ts")).ingest(folder, options));
+  .action(async (folder, options) => (await import("./commands/ingest.ts")).ingest(folder ?? null, options));
 
 program
   .command("eval")

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { IANAZone } from "luxon";
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import { knowledgeSourcesSchema } from "./config-knowledge.ts";
 import { logsSchema, metricsSchema, tracesSchema } from "./config-sources.ts";
 import { changesSchema, deploysSchema, flagsSchema, kubernetesSchema } from "./config-targets.ts";
 
@@ -176,6 +177,8 @@ const schema = z.strictObject({
         })
         .optional()
         .describe("any OpenAI-compatible endpoint, to which document texts are sent; without, the model that ships with Vigil"),
+      sources: knowledgeSourcesSchema,
+      refreshMinutes: positive.max(10_080).default(60).describe("between looks at folders and sources"),
     })
     .prefault({}),
   flags: flagsSchema,
@@ -427,9 +430,10 @@ export function loadConfig(env: Readonly<NodeJS.ProcessEnv> = process.env, folde
     throw new ConfigError(`VIGIL_CONFIG names ${file}, which does not exist. Create it or unset VIGIL_CONFIG.`);
 
   const raw: Record<string, unknown> = present ? readYaml(file) : { demo: { enabled: true } };
+  resolveSecrets(raw, env, folder);
   for (const [variable, path] of Object.entries(environment)) {
-    const value = env[variable];
-    if (value !== undefined && value !== "") assign(raw, path, value);
+    const value = env[variable] || fromFile(`${variable}_FILE`, env, folder);
+    if (value) assign(raw, path, value);
   }
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
@@ -443,6 +447,41 @@ export function loadConfig(env: Readonly<NodeJS.ProcessEnv> = process.env, folde
   throw new ConfigError(
     `The configuration ${present ? `in ${file} ` : ""}cannot be used; correct these keys:\n${lines.join("\n")}`,
   );
+}
+
+/** What the file named by an environment variable holds, without the line break at its end: how orchestrators hand out secrets. */
+function fromFile(variable: string, env: Readonly<NodeJS.ProcessEnv>, folder: string): string | null {
+  const named = env[variable];
+  return named ? readSecret(resolve(folder, named), variable) : null;
+}
+
+function readSecret(file: string, key: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8").replace(/\r?\n$/, "");
+  } catch (error) {
+    throw new ConfigError(
+      `${key} names ${file}, which cannot be read: ${(error as Error).message}. Correct the path or its rights.`,
+    );
+  }
+  if (text === "") throw new ConfigError(`${key} names ${file}, which is empty. Write the secret into it.`);
+  return text;
+}
+
+/** Secrets in the file may be kept out of it: `token: { env: NAME }` or `token: { file: /run/secrets/name }`. */
+function resolveSecrets(at: unknown, env: Readonly<NodeJS.ProcessEnv>, folder: string, path = ""): void {
+  if (typeof at !== "object" || at === null) return;
+  const holder = at as Record<string, unknown>;
+  for (const [key, value] of Object.entries(holder)) {
+    const full = path ? `${path}.${key}` : key;
+    const [[kind, name] = []] = typeof value === "object" && value !== null ? Object.entries(value) : [];
+    const refers = secret.test(full) && typeof name === "string" && Object.keys(value as object).length === 1;
+    if (refers && kind === "file") holder[key] = readSecret(resolve(folder, name), full);
+    else if (refers && kind === "env") {
+      if (!env[name]) throw new ConfigError(`${full} takes its value from ${name}, which is not set in the environment. Set it.`);
+      holder[key] = env[name];
+    } else resolveSecrets(value, env, folder, full);
+  }
 }
 
 function readYaml(file: string): Record<string, unknown> {

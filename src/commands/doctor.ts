@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
+import { knowledgeSources, probeOf } from "../knowledge-sources.ts";
 import { openTargets } from "../outbound.ts";
 import { openBackends } from "../telemetry.ts";
 import { type OutputOptions, print } from "./output.ts";
@@ -135,18 +136,20 @@ async function port(config: Config): Promise<Finding[]> {
 }
 
 async function knowledge(config: Config): Promise<Finding[]> {
-  const missing = [...config.knowledge.folders, config.knowledge.catalog].filter((path) => !existsSync(resolve(path)));
-  if (missing.length === 0) return [ok("knowledge", `${config.knowledge.folders.join(", ")} and ${config.knowledge.catalog}`)];
-  return [
-    fault("knowledge", `missing: ${missing.join(", ")}`, "Correct knowledge.folders and knowledge.catalog, or create them."),
-  ];
+  const { catalog } = config.knowledge;
+  if (existsSync(resolve(catalog))) return [ok("catalog", catalog)];
+  return [fault("catalog", `missing: ${catalog}`, "Correct knowledge.catalog, or create it.")];
 }
 
 /** Everything configured brings its own check; they are tried at the same time. */
 async function systems(config: Config): Promise<Finding[]> {
   const { flags, deploys, workloads } = openTargets(config, wallClock, null);
   const backends = Object.values(openBackends(config, Date.now, () => {})).filter((one) => one !== null);
-  const probes: Probe[] = [...backends, ...[flags, deploys, workloads].filter((one) => one !== null)];
+  const probes: Probe[] = [
+    ...backends,
+    ...[flags, deploys, workloads].filter((one) => one !== null),
+    ...knowledgeSources(config, () => []).map(probeOf),
+  ];
   return Promise.all(
     probes.map(async (probe): Promise<Finding> => {
       try {

@@ -8,7 +8,7 @@ const SPARE = 3;
 
 /**
  * Keeps what was said in a private channel in that channel. Whatever is asked while `run` works sees only documents for everyone and those of
- * its own audience. Outside of `run` (the operator's commands, investigations, which are shown in the incident channel) everything is seen.
+ * its own audience. Outside of `run` (the operator's commands) everything is seen.
  * The audience travels with the asynchronous work, so that no tool has to hand it on or could forget to.
  */
 export class AudienceScope {

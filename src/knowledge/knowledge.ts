@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import type { DocumentKind, KnowledgeBase, SearchHit, SearchQuery } from "../domain/knowledge.ts";
+import { AUDIENCE_KEY } from "./audience.ts";
 import { type Chunk, chunksOf, DocumentError, embeddedText, type KnowledgeDocument, parseMarkdown } from "./document.ts";
 import { type Embedder, LocalEmbedder } from "./embedder.ts";
 import { isBinary, textFiles } from "./folder.ts";
 import { fuse, WordIndex } from "./rank.ts";
+import type { DocumentSource } from "./source.ts";
 import type { KnowledgeStore } from "./store.ts";
 import { VectorIndex } from "./vectors.ts";
 
@@ -29,6 +31,10 @@ export interface Ingestion {
   readonly changed: number;
   readonly removed: number;
   readonly problems: readonly string[];
+}
+
+export interface IngestOptions {
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 export interface NewDocument {
@@ -102,33 +108,45 @@ export class Knowledge implements KnowledgeBase {
    *
    * @throws when the folder cannot be read, or the embedding fails (the documents are kept and found by words)
    */
-  async ingestFolder(
-    folder: string,
-    options: { readonly collection: string; readonly onProgress?: (done: number, total: number) => void },
-  ): Promise<Ingestion> {
+  async ingestFolder(folder: string, options: { readonly collection: string } & IngestOptions): Promise<Ingestion> {
+    const { collection } = options;
+    const documents = async (onProblem: (problem: string) => void) =>
+      (await textFiles(folder, onProblem)).map((file) => ({ ...file, version: null, metadata: {} }));
+    return this.ingest({ collection, audience: null, documents }, options);
+  }
+
+  /** As `ingestFolder`, from any place where documents are kept. What has its version unchanged is not even read. */
+  async ingest(source: DocumentSource, { onProgress }: IngestOptions = {}): Promise<Ingestion> {
+    const { collection } = source;
     const problems: string[] = [];
     const seen = new Set<string>();
     let changed = 0;
     let documents = 0;
-    for (const { file, read } of await textFiles(folder, (problem) => problems.push(problem))) {
-      const key = `${options.collection}/${file}`;
+    for (const { file, version, metadata, read } of await source.documents((problem) => problems.push(problem))) {
+      const key = `${collection}/${file}`;
       seen.add(key);
-      const raw = await read();
-      if (isBinary(raw)) {
-        problems.push(`${file}: is not text; left out.`);
-        continue;
-      }
+      const more = { ...metadata, ...(source.audience === null ? {} : { [AUDIENCE_KEY]: source.audience }) };
+      const beside = Object.keys(more).length > 0 ? JSON.stringify(more) : "";
       try {
-        if (await this.#put(key, options.collection, sha(`${FORMAT}\n${raw}`), () => parseMarkdown(file, raw))) changed++;
+        const known = version === null ? null : sha(`${FORMAT}\n${beside}\n${version}`);
+        if (known === null || this.#entries.get(key)?.hash !== known) {
+          const raw = await read();
+          if (isBinary(raw)) {
+            problems.push(`${file}: is not text; left out.`);
+            continue;
+          }
+          if (await this.#put(key, collection, known ?? sha(`${FORMAT}\n${raw}${beside}`), () => described(file, raw, more)))
+            changed++;
+        }
         documents++;
       } catch (error) {
         if (!(error instanceof DocumentError)) throw error;
         problems.push(error.message);
       }
     }
-    const gone = [...this.#entries].filter(([key, entry]) => entry.collection === options.collection && !seen.has(key));
+    const gone = [...this.#entries].filter(([key, entry]) => entry.collection === collection && !seen.has(key));
     for (const [key] of gone) await this.#drop(key);
-    await this.#embedMissing(options.onProgress);
+    await this.#embedMissing(onProgress);
     return { documents, changed, removed: gone.length, problems };
   }
 
@@ -341,6 +359,13 @@ export class Knowledge implements KnowledgeBase {
       why: why.join(", "),
     };
   }
+}
+
+/** A file with what its source says about it; what its own front matter says goes before, except for who may read it. */
+function described(file: string, raw: string, metadata: Readonly<Record<string, string>>): KnowledgeDocument {
+  const document = parseMarkdown(file, raw);
+  const audience = metadata[AUDIENCE_KEY];
+  return { ...document, metadata: { ...metadata, ...document.metadata, ...(audience ? { [AUDIENCE_KEY]: audience } : {}) } };
 }
 
 /** Opens what is known; nothing is embedded before `ingestFolder` or `add`. */

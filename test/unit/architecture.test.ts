@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   agent: ["detection", "diagnosis", "knowledge", "actions", "learning"],
   flows: ["agent", "detection", "diagnosis", "knowledge", "actions", "learning"],
   chat: ["flows", "agent", "actions"],
-  sources: ["flows", "targets", "agent"],
+  sources: ["flows", "targets", "agent", "knowledge"],
   observe: ["agent"],
   mcp: ["observe"],
   targets: ["actions"],

@@ -1,0 +1,55 @@
+import { z } from "zod";
+
+const filled = z.string().min(1);
+
+/** What every source of documents has. */
+const source = {
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,60}$/, "must be letters, digits, dots and dashes")
+    .describe("unique; renaming it reads everything anew"),
+  audience: z
+    .string()
+    .regex(/^[a-z]+:.+$/, "must be surface:channel, for instance slack:C0123456789")
+    .optional()
+    .describe("the only channel in which its documents may be cited"),
+};
+
+/** Places where a team keeps incidents, runbooks and notes. */
+export const knowledgeSourcesSchema = z
+  .array(
+    z.discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("folder"), path: filled, ...source }),
+      z.strictObject({
+        kind: z.literal("git"),
+        url: filled.describe("https, ssh or file address of a repository"),
+        branch: filled.default("main"),
+        under: z.string().default("").describe("folder in the repository; all of it when empty"),
+        username: filled.default("x-access-token"),
+        token: filled.optional(),
+        ...source,
+      }),
+      z.strictObject({
+        kind: z.enum(["confluence", "notion", "pagerduty", "incident-io"]),
+        path: filled.describe("an export: a zip, or the folder that it was unpacked to"),
+        ...source,
+      }),
+      z.strictObject({
+        kind: z.literal("github-issues"),
+        repository: z.string().regex(/^[\w.-]+\/[\w.-]+$/, "must be owner/name"),
+        label: filled.default("incident"),
+        token: filled.optional(),
+        apiUrl: z.url({ protocol: /^https?$/ }).default("https://api.github.com"),
+        ...source,
+      }),
+    ]),
+  )
+  .max(50)
+  .superRefine((sources, context) => {
+    sources.forEach(({ name }, index) => {
+      if (sources.findIndex((other) => other.name === name) !== index) {
+        context.addIssue({ code: "custom", path: [index, "name"], message: `${name} is taken by another source` });
+      }
+    });
+  })
+  .default([]);
