@@ -92,11 +92,12 @@ describe("an OpenAI-compatible endpoint", () => {
       status: 200,
       body: { object: "list", data: input.map((_, index) => ({ object: "embedding", index, embedding: [1] })) },
     }));
-    const knowledge = { folders: [], catalog: "none", embeddings: { model: "large", timeoutSeconds: 5 } };
-    const model = { ...loadConfig({}, "/nowhere").model, baseUrl, apiKey: "key-of-the-model" };
+    const defaults = loadConfig({}, "/nowhere");
+    const knowledge = { ...defaults.knowledge, embeddings: { model: "large", timeoutSeconds: 5 } };
+    const model = { ...defaults.model, baseUrl, apiKey: "key-of-the-model" };
     await embedderOf({ knowledge, model }).embed(["a"]);
     expect(seen[0]).toMatchObject({ authorization: "Bearer key-of-the-model", body: { model: "large" } });
-    expect(embedderOf({ knowledge: { folders: [], catalog: "none" }, model }).model).toBe("energetic-ai-en-0.2");
+    expect(embedderOf({ knowledge: defaults.knowledge, model }).model).toBe("energetic-ai-en-0.2");
   });
 
   it("fails soon when the endpoint does", async () => {
