@@ -103,6 +103,25 @@ program
   .option("--json", "machine-readable output")
   .action(async (options) => (await import("./commands/report.ts")).report(options));
 
+program
+  .command("postmortem")
+  .argument("[id]", "an investigation (INV-7) or an incident (IN-3)")
+  .description("draft a post-mortem in Markdown; edited, it is handed in with --publish and found as a past incident")
+  .option("--out <file>", "where the draft goes; default PM-<id>.md")
+  .option("--publish <file>", "hand in an edited one")
+  .option("--json", "machine-readable output")
+  .action(async (id, options) => (await import("./commands/postmortem.ts")).postmortem(id ?? null, options));
+
+program
+  .command("export")
+  .description("hand data out for use elsewhere")
+  .command("finetune")
+  .description("write confirmed investigations as a chat fine-tuning file with tools, without secrets and names")
+  .option("--out <dir>", "folder for train.jsonl, validation.jsonl and summary.json", "finetune")
+  .option("--force", "overwrite files of an earlier export")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/export.ts")).exportTraining(options));
+
 const learn = program.command("learn").description("what feedback has changed: list it, take it back, lift that again");
 learn
   .command("list")

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config.ts";
-import { type Core, closeStores, openCore, openStores } from "../core.ts";
+import { type Core, closeStores, openCore, openStores, type Stores } from "../core.ts";
 import { DEMO_ENVIRONMENT, readDemo } from "../demo/index.ts";
 import { wallClock } from "../domain/time.ts";
 import { openTargets } from "../outbound.ts";
@@ -8,7 +8,7 @@ import { openTargets } from "../outbound.ts";
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Opens what is stored here for one command, beside a running Vigil or without one. */
-export async function withCore<T>(config: Config, work: (core: Core) => Promise<T>): Promise<T> {
+export async function withCore<T>(config: Config, work: (core: Core, stores: Stores) => Promise<T>): Promise<T> {
   const stores = await openStores(config);
   const demo = config.demo.enabled ? readDemo(join(stores.folder, "demo")) : null;
   const latest = await stores.telemetry.latest();
@@ -17,7 +17,7 @@ export async function withCore<T>(config: Config, work: (core: Core) => Promise<
   const targets = openTargets(config, clock, demo && { ...demo, environment: DEMO_ENVIRONMENT });
   const core = await openCore(config, stores, clock, targets, silent);
   try {
-    return await work(core);
+    return await work(core, stores);
   } finally {
     await core.close();
     await closeStores(stores);

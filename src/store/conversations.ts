@@ -83,6 +83,11 @@ export class ConversationRepository implements ChatStore {
     return row ?? null;
   }
 
+  /** The messages that show a subject, on every surface. */
+  refsOf(subject: string): Promise<{ surface: string; channel: string; message: string }[]> {
+    return this.#db.selectFrom("message_refs").select(["surface", "channel", "message"]).where("subject", "=", subject).execute();
+  }
+
   async saveRef(subject: string, surface: string, ref: MessageRef): Promise<void> {
     await this.#db
       .insertInto("message_refs")
