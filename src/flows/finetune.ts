@@ -27,12 +27,26 @@ export interface FinetuneExport {
   };
 }
 
+/** Counts tokens; tools and prompts stand in every example and are counted once. */
+export function tokenCounter(): (text: string) => number {
+  const encoding = getEncoding("o200k_base");
+  const known = new Map<string, number>();
+  return (text) => {
+    const count = known.get(text) ?? encoding.encode(text, "all").length;
+    known.set(text, count);
+    return count;
+  };
+}
+
 /**
  * Turns investigations that people confirmed into a chat fine-tuning file. Every line has passed the written check of the format; what was left
  * out is told with its reason. An example falls to training or validation by its id, so that a later export splits alike.
  */
-export function exportFinetune(judgements: readonly Judgement[], writer: TrainingWriter): FinetuneExport {
-  const encoding = getEncoding("o200k_base");
+export function exportFinetune(
+  judgements: readonly Judgement[],
+  writer: TrainingWriter,
+  tokensIn = tokenCounter(),
+): FinetuneExport {
   const lines: { readonly id: string; readonly text: string; readonly tokens: number }[] = [];
   const leftOut: { id: string; reason: string }[] = [];
   const toolCalls: Record<string, number> = {};
@@ -53,7 +67,10 @@ export function exportFinetune(judgements: readonly Judgement[], writer: Trainin
     }
     const text = JSON.stringify(made.line);
     const [problem] = checkTrainingLine(text);
-    const tokens = encoding.encode(text, "all").length;
+    const tokens = [JSON.stringify(made.line.tools), ...made.line.messages.map((one) => JSON.stringify(one))].reduce(
+      (sum, part) => sum + tokensIn(part),
+      0,
+    );
     if (problem) leave(`the format's check refused it: ${problem}`);
     else if (tokens > LONGEST_EXAMPLE) leave(`it has ${tokens} tokens, at most ${LONGEST_EXAMPLE} are taken`);
     else {

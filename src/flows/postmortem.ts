@@ -32,7 +32,10 @@ export async function collectPostmortem(sources: PostmortemSources, id: string):
   const [incident, proposals, votes, turns] = await Promise.all([
     investigation.incidentId ? sources.investigations.incident(investigation.incidentId) : null,
     sources.proposals(investigation.id),
-    sources.feedback.of(investigation.id),
+    sources.feedback
+      .of(investigation.id)
+      // A post-mortem is for everyone: what was said in a private place stays there.
+      .then((all) => all.map((vote) => (vote.audience ? { ...vote, realCause: null, missed: null } : vote))),
     sources.turns(investigation.id),
   ]);
   return { investigation, incident, proposals, votes, turns };

@@ -70,6 +70,8 @@ interface Watched {
   open: Anomaly | null;
   /** A spike that has not yet lasted long enough to be told. */
   unconfirmed: boolean;
+  /** When an anomaly ended that was kept back for lack of evidence. */
+  keptBackAt?: EpochMs;
   /** Wall time since when others are ahead of this series; null while it keeps up. */
   behindSince: EpochMs | null;
 }
@@ -356,12 +358,16 @@ export class Watcher implements AnomalyScanner {
         watched.open = { ...watched.open, ...observation.ongoing };
       } else if (watched.open && observation.state !== "alarm") {
         // What came and went before anybody was told is no news.
-        if (!watched.unconfirmed) raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
+        if (watched.unconfirmed) watched.keptBackAt = at;
+        else raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
         watched.open = null;
       }
       const { open } = watched;
       if (!open || !watched.unconfirmed) continue;
-      if (!isTelling(open, at, options.step, this.#deps.strictness?.(service, signal) ?? 1)) continue;
+      // What was kept back and comes again soon is no blip.
+      const again = watched.keptBackAt !== undefined && open.detectedAt - watched.keptBackAt < HOUR;
+      const wanted = again ? 1 : (this.#deps.strictness?.(service, signal) ?? 1);
+      if (!isTelling(open, at, options.step, wanted)) continue;
       const patience = open.kind === "spike" ? CONFIRM_SPIKE_STEPS * options.step : 0;
       // While catching up, only what still goes on at the end is told.
       if (at - open.detectedAt >= patience && at + CATCHING_UP_STEPS * options.step >= until) {

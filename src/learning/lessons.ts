@@ -84,7 +84,8 @@ export function lesson({ investigation, report, verdict }: Judgement, votes: rea
     investigation.anomalies.map(({ service, signal, direction }) => `${service} ${signal} ${direction}`).join(", ") ||
     cleanUntrusted(investigation.question ?? report.headline, 160).text;
   const lead = report.hypotheses[0]?.statement ?? report.headline;
-  const [real] = typed(votes, ({ realCause }) => realCause, trust);
+  // A lesson goes into prompts of any investigation: what was said in a private place stays out of it.
+  const [real] = typed(votes, ({ realCause, audience }) => (audience ? null : realCause), trust);
   if (verdict === "correct") return `Confirmed (${investigation.id}): ${symptom} → ${lead}`;
   if (verdict === "noise") return `Was noise (${investigation.id}): ${symptom}`;
   return `${verdict === "partly" ? "Only partly right" : "Wrong"} (${investigation.id}): ${symptom} → blamed "${lead}"${real ? `, really "${real}"` : ""}`;

@@ -169,10 +169,18 @@ export class Arm {
     await this.#knowledge.close();
   }
 
-  /** When the watcher would tell: the first step at which an open anomaly brings what its series is asked for. */
+  /** When the watcher would tell: the first step at which an open anomaly brings what its series is asked for, or comes again soon. */
   #tellingTime({ anomalies }: Episode): EpochMs | null {
     const times = anomalies.flatMap((anomaly) => {
-      const wanted = this.learning.strictness(anomaly.service, anomaly.signal);
+      const again = anomalies.some(
+        ({ service, signal, endedAt }) =>
+          service === anomaly.service &&
+          signal === anomaly.signal &&
+          endedAt !== null &&
+          endedAt <= anomaly.detectedAt &&
+          anomaly.detectedAt - endedAt < HOUR,
+      );
+      const wanted = again ? 1 : this.learning.strictness(anomaly.service, anomaly.signal);
       for (let at = anomaly.detectedAt; at < (anomaly.endedAt ?? anomaly.detectedAt + STEP); at += STEP)
         if (isTelling(anomaly, at, STEP, wanted)) return at;
       return [];

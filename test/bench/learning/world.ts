@@ -270,13 +270,16 @@ export function planYear(random: Chance, start: EpochMs, days: number): Year {
     const from = Math.max(at, (incidents.at(-1)?.to ?? 0) + 3 * HOUR);
     incidents.push(incidentOf(random, incidents.length, Math.round(from / MINUTE) * MINUTE, family, name, occurrence));
   }
-  const twitchy = [NAME.inventory, NAME.cart, NAME.payments];
+  // What twitches moves about: each place for eight weeks, three at a time.
+  const places = [NAME.inventory, NAME.cart, NAME.payments, NAME.catalog, NAME.checkout, NAME.database];
   const blips: Happening[] = [];
-  for (let at = start + between(random, 0, 1) * DAY; at < start + (days - 1) * DAY; at += between(random, 0.3, 1.5) * DAY) {
+  for (let at = start + between(random, 0, 1) * DAY; at < start + (days - 1) * DAY; at += between(random, 0.4, 1.6) * DAY) {
     const from = Math.round(at / MINUTE) * MINUTE;
-    const to = from + between(random, 12, 35) * MINUTE;
+    const to = from + between(random, 12, 32) * MINUTE;
     if (incidents.some((one) => from < one.to + 3 * HOUR && to > one.from - 3 * HOUR)) continue;
-    blips.push({ from, to, effects: [{ service: pick(random, twitchy), latency: between(random, 2, 4) }] });
+    const season = Math.floor((at - start) / (56 * DAY));
+    const service = places[(season + Math.floor(random.uniform() * 3)) % places.length] as ServiceName;
+    blips.push({ from, to, effects: [{ service, latency: between(random, 2.5, 6) }] });
   }
   return { incidents, blips };
 }
