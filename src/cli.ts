@@ -84,11 +84,20 @@ program
   .argument("<dir>", "folder of scenarios, one scenario, or a suite of recorded cases with answers.json")
   .description("run scenarios with known answers through the agent and print how it did")
   .option("--mind <names...>", "offline, or models at the configured endpoint; each runs every scenario", ["offline"])
-  .option("--prompts <dir>", "another folder of prompts, to compare versions")
+  .option("--prompts <dirs...>", "folders of prompts, to compare versions; each runs every scenario")
   .option("--only <text>", "only scenarios with this in their name")
   .option("--transcripts <dir>", "where the transcripts go; default: the state folder")
   .option("--json", "machine-readable output")
   .action(async (folder, options) => (await import("./commands/eval.ts")).evaluate(folder, options));
+
+program
+  .command("replay")
+  .argument("<id>", "a stored investigation, INV-7")
+  .description("go over an investigation again with another model or other prompts, from what was recorded")
+  .option("--mind <name>", "offline, or a model at the configured endpoint; default: the configured one")
+  .option("--prompts <dir>", "another folder of prompts")
+  .option("--json", "machine-readable output")
+  .action(async (id, options) => (await import("./commands/replay.ts")).replay(id, options));
 
 program
   .command("mcp")

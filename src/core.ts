@@ -13,7 +13,7 @@ import { scaleService } from "./actions/catalogue/scale-service.ts";
 import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
 import { turnOffFeatureFlag } from "./actions/catalogue/turn-off-feature-flag.ts";
 import { Actions, DEFAULT_POLICY, loadPolicy } from "./actions/index.ts";
-import { createSreAgent, DEFAULT_TOOL_LIMITS } from "./agent/index.ts";
+import { type AgentOptions, createSreAgent, DEFAULT_TOOL_LIMITS } from "./agent/index.ts";
 import type { Observer } from "./agent/observe.ts";
 import { readToolServer } from "./agent/serve-tools.ts";
 import type { AgentDependencies, AnomalyScanner, ReplayingAgent } from "./agent/types.ts";
@@ -89,6 +89,9 @@ export interface Core {
   readonly agent: ReplayingAgent;
   /** Metrics, logs and traces from wherever the team keeps them. */
   readonly telemetry: Telemetry;
+  /** The same world with another mind, other prompts or other budgets. */
+  readonly agentWith: (options: AgentOptions) => ReplayingAgent;
+  readonly recordings: RecordingRepository;
   /** The read tools by the Model Context Protocol, for one client. */
   readonly openToolServer: () => McpServer;
   readonly graph: () => Promise<ServiceGraph>;
@@ -215,6 +218,8 @@ export async function openCore(
     actions,
     agent,
     telemetry,
+    agentWith: (options) => createSreAgent(deps, options),
+    recordings: stores.recordings,
     openToolServer: () => readToolServer({ ...deps, knowledge: forEveryone }, DEFAULT_TOOL_LIMITS),
     graph,
     catalog,

@@ -45,6 +45,14 @@ export function agentOptions(config: Config): AgentOptions & { readonly models: 
   };
 }
 
+/** The same with one mind only: `offline`, or a model by its name at the configured endpoint. Null when a model is named and no endpoint configured. */
+export function withMind(mind: string, config: Config): AgentOptions | null {
+  const { models, ...agent } = agentOptions(config);
+  if (mind === "offline") return agent;
+  const [first] = models;
+  return first ? { ...agent, models: [models.find(({ name }) => name === mind) ?? { ...first, name: mind }] } : null;
+}
+
 /** The servers whose tools may be called. */
 export function mcpServersOf({ mcp }: Config): readonly McpServerOptions[] {
   return Object.entries(mcp.servers).map(([name, { url, headers, command = "", args, env, allow, timeoutSeconds }]) => ({

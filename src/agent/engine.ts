@@ -3,7 +3,7 @@ import type { StructuredToolInterface } from "@langchain/core/tools";
 import { createAgent } from "langchain";
 import type { Mind } from "../domain/investigation.ts";
 import type { EpochMs } from "../domain/time.ts";
-import { ModelChain, textOf } from "./model/chain.ts";
+import { ModelChain } from "./model/chain.ts";
 import { loopGuard } from "./model/guard.ts";
 import { Spending } from "./model/spending.ts";
 import { type Observer, unobserved } from "./observe.ts";
@@ -14,7 +14,8 @@ import {
   DEFAULT_DAILY,
   DEFAULT_PRICES,
   DEFAULT_TOOL_LIMITS,
-  type MessageView,
+  textOf,
+  viewOf,
 } from "./options.ts";
 import { Prompts } from "./prompts.ts";
 import type { Session } from "./session.ts";
@@ -54,6 +55,7 @@ export function createEngine(deps: AgentDependencies, options: AgentOptions): En
     retries: options.retries ?? 2,
     wall,
     random: options.random ?? Math.random,
+    onContext: options.onContext,
   });
   return {
     deps,
@@ -68,7 +70,7 @@ export function createEngine(deps: AgentDependencies, options: AgentOptions): En
     wall,
     async thinkOffline({ session, policy, tools, systemPrompt, task }) {
       const watched: Policy = (turn) => {
-        options.onContext?.({ systemPrompt, tools, messages: turn.messages.map(view) });
+        options.onContext?.({ systemPrompt, tools, messages: turn.messages.map(viewOf) });
         return policy(turn);
       };
       const agent = createAgent({
@@ -85,8 +87,4 @@ export function createEngine(deps: AgentDependencies, options: AgentOptions): En
       return model === null ? { kind: "offline", name: OFFLINE, fallbackReason } : { kind: "model", name: model, fallbackReason };
     },
   };
-}
-
-function view(message: { readonly content: unknown; readonly tool_calls?: unknown }): MessageView {
-  return { text: textOf(message.content), calls: message.tool_calls ? JSON.stringify(message.tool_calls) : "" };
 }

@@ -7,6 +7,7 @@ export {
   DEFAULT_PRICES,
   DEFAULT_TOOL_LIMITS,
   type ModelOptions,
+  type Price,
   type PriceTable,
 } from "./options.ts";
 export type { Recording } from "./recording.ts";

@@ -43,7 +43,7 @@ export interface AgentOptions {
   readonly random?: () => number;
   /** Traces and counts; nothing is counted without. */
   readonly observer?: Observer;
-  /** Sees what a model would be sent each time the offline reasoner is asked: for measuring how much that is. */
+  /** Sees what a model is sent, or would be sent where the offline reasoner is asked: for measuring how much that is. */
   readonly onContext?: (context: ContextView) => void;
 }
 
@@ -51,6 +51,16 @@ export interface MessageView {
   readonly text: string;
   /** Tool calls as JSON, or empty. */
   readonly calls: string;
+}
+
+export function viewOf(message: { readonly content: unknown; readonly tool_calls?: unknown }): MessageView {
+  return { text: textOf(message.content), calls: message.tool_calls ? JSON.stringify(message.tool_calls) : "" };
+}
+
+/** The text of a message's content, whole or in parts. */
+export function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  return Array.isArray(content) ? content.map((one) => (one as { text?: string }).text ?? "").join("") : "";
 }
 
 export interface ContextView {

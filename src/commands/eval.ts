@@ -1,10 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { AgentOptions } from "../agent/index.ts";
+import { Tiktoken } from "js-tiktoken/lite";
+import o200kBase from "js-tiktoken/ranks/o200k_base";
+import { type AgentOptions, DEFAULT_PRICES, type Price } from "../agent/index.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { SECOND } from "../domain/time.ts";
 import {
+  comparison,
   type EvalPlaces,
   type EvalRun,
   fromRecording,
@@ -20,7 +23,7 @@ import {
   transcript,
 } from "../flows/eval/index.ts";
 import { type Embedder, LocalEmbedder, openKnowledge } from "../knowledge/index.ts";
-import { agentOptions } from "../minds.ts";
+import { agentOptions, withMind } from "../minds.ts";
 import { KnowledgeRepository } from "../store/knowledge.ts";
 import { openStateDatabase } from "../store/state.ts";
 import { openTelemetryStore } from "../store/telemetry/index.ts";
@@ -30,8 +33,8 @@ import { OperatorError, type OutputOptions, print } from "./output.ts";
 export interface EvalOptions extends OutputOptions {
   /** `offline`, or names of models at the configured endpoint; each runs every scenario. */
   readonly mind?: readonly string[];
-  /** Another folder of prompts, to compare versions. */
-  readonly prompts?: string;
+  /** Folders of prompts to compare; each runs every scenario with every mind. */
+  readonly prompts?: readonly string[];
   /** Only scenarios whose name holds this. */
   readonly only?: string;
   /** Where transcripts go. */
@@ -53,18 +56,18 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<vo
   );
   const results: { readonly runs: readonly EvalRun[]; readonly summary: ReturnType<typeof summarise> }[] = [];
   try {
-    for (const mind of options.mind?.length ? options.mind : ["offline"]) {
+    for (const { label, agent } of contestants(config, options)) {
       const runs: EvalRun[] = [];
+      const place = join(transcripts, label.replaceAll(/[^\w.-]+/g, "_"));
+      await mkdir(place, { recursive: true, mode: 0o700 });
       for (const one of scenarios) {
         const { scenario, recorded } = await one.load();
-        const run = await runScenario(scenario, recorded, places, optionsFor(mind, config, options));
+        const run = await runScenario(scenario, recorded, places, agent);
         runs.push(run);
-        const place = join(transcripts, mind.replaceAll(/[^\w.-]/g, "_"));
-        await mkdir(place, { recursive: true, mode: 0o700 });
         await writeFile(join(place, `${scenario.id}.md`), transcript(run), { mode: 0o600 });
         await writeFile(join(place, `${scenario.id}.json`), JSON.stringify(run.report, null, 1), { mode: 0o600 });
       }
-      results.push({ runs, summary: summarise(mind === "offline" ? "offline reasoner" : mind, runs) });
+      results.push({ runs, summary: summarise(label, runs, midSizePrice(config)) });
     }
   } finally {
     await embedder.close();
@@ -77,10 +80,15 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<vo
       outcome: report.outcome,
       headline: report.headline,
       cost: report.cost,
+      context: runs.find((run) => run.scenario.id === scenario.id)?.context,
     })),
   }));
   print(options, { transcripts, minds: shown }, () =>
-    [...results.map(({ runs, summary }) => table(runs, summary)), `Transcripts: ${transcripts}`].join("\n\n"),
+    [
+      ...results.map(({ runs, summary }) => table(runs, summary)),
+      ...(results.length > 1 ? [comparison(results)] : []),
+      `Transcripts: ${transcripts}`,
+    ].join("\n\n"),
   );
 }
 
@@ -88,6 +96,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<vo
 function inMemory(shared: Embedder): EvalPlaces {
   const embedder: Embedder = { model: shared.model, embed: (texts) => shared.embed(texts), close: async () => {} };
   return {
+    countTokens: tokenizer(),
     openStore: () => openTelemetryStore(":memory:"),
     async openKnowledge(documents) {
       const state = await openStateDatabase(":memory:");
@@ -105,16 +114,37 @@ function inMemory(shared: Embedder): EvalPlaces {
   };
 }
 
-function optionsFor(mind: string, config: Config, options: EvalOptions): AgentOptions {
-  const prompts = resolve(options.prompts ?? join(import.meta.dirname, "../../prompts"));
-  if (mind === "offline") return { prompts };
-  const { models } = agentOptions(config);
-  const [first] = models;
-  if (!first)
-    throw new OperatorError(
-      `The mind ${mind} needs a model endpoint: set OPENAI_API_KEY or OPENAI_BASE_URL, or use --mind offline.`,
-    );
-  return { ...agentOptions(config), prompts, models: [models.find(({ name }) => name === mind) ?? { ...first, name: mind }] };
+/** Every mind with every folder of prompts. */
+function contestants(config: Config, options: EvalOptions): { readonly label: string; readonly agent: AgentOptions }[] {
+  const minds = options.mind?.length ? options.mind : ["offline"];
+  const folders = options.prompts?.length ? options.prompts.map((folder) => resolve(folder)) : [agentOptions(config).prompts];
+  return minds.flatMap((mind) =>
+    folders.map((prompts) => ({
+      label: `${mind === "offline" ? "offline reasoner" : mind}${folders.length > 1 ? ` with ${basename(prompts)}` : ""}`,
+      agent: { ...optionsOf(mind, config), prompts },
+    })),
+  );
+}
+
+function optionsOf(mind: string, config: Config): AgentOptions {
+  const options = withMind(mind, config);
+  if (options) return options;
+  throw new OperatorError(
+    `The mind ${mind} needs a model endpoint: set OPENAI_API_KEY or OPENAI_BASE_URL, or use --mind offline.`,
+  );
+}
+
+/** The tokenizer of the current models of OpenAI, from its package: nothing is downloaded. */
+function tokenizer(): (text: string) => number {
+  const encoding = new Tiktoken(o200kBase);
+  return (text) => encoding.encode(text, "all").length;
+}
+
+const MID_SIZE = "gpt-5-mini";
+
+function midSizePrice(config: Config): Price {
+  const { prices = DEFAULT_PRICES } = agentOptions(config);
+  return prices.models[MID_SIZE] ?? prices.fallback;
 }
 
 interface Found {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Recording } from "../agent/recording.ts";
 import type { SreAgent } from "../agent/types.ts";
 import type { Investigation, InvestigationReport } from "../domain/investigation.ts";
@@ -46,6 +47,8 @@ export class Answerer {
     const isNew = await conversation.addTurn(question.at, { id: question.messageId, at: now(), from: "engineer", text });
     if (!isNew) return;
     const abort = new AbortController();
+    // Every tool call listens for the stop.
+    setMaxListeners(100, abort.signal);
     this.#running.set(abort, question.at);
     try {
       const investigation = await this.#deps.investigationAt(question.at);

@@ -4,7 +4,7 @@ import type { StructuredToolInterface } from "@langchain/core/tools";
 import { createAgent } from "langchain";
 import type { EpochMs } from "../../domain/time.ts";
 import { fence } from "../../domain/untrusted.ts";
-import type { ModelOptions } from "../options.ts";
+import { type ModelOptions, textOf } from "../options.ts";
 import type { Session } from "../session.ts";
 import { openChatModel } from "./chat-model.ts";
 import { BudgetError, explainFailure, MindError, rootOf } from "./failure.ts";
@@ -123,10 +123,4 @@ function evidenceSoFar(session: Session): string {
   if (session.evidence.length === 0) return "No evidence has been gathered yet.";
   const list = session.evidence.map(({ id, title, summary }) => `[${id}] ${title}\n${fence("evidence", summary)}`);
   return `The evidence so far:\n${list.join("\n")}`;
-}
-
-/** The text of a message's content, whole or in parts. */
-export function textOf(content: unknown): string {
-  if (typeof content === "string") return content;
-  return Array.isArray(content) ? content.map((one) => (one as { text?: string }).text ?? "").join("") : "";
 }

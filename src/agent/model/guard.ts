@@ -1,9 +1,10 @@
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import type { StructuredToolInterface } from "@langchain/core/tools";
 import { createMiddleware } from "langchain";
 import type { EpochMs } from "../../domain/time.ts";
 import { redact } from "../../domain/untrusted.ts";
 import { errorType, SpanKind, spanned } from "../observe.ts";
-import { type Budget, cost, type ModelOptions, type PriceTable } from "../options.ts";
+import { type Budget, type ContextView, cost, type ModelOptions, type PriceTable, viewOf } from "../options.ts";
 import type { Session } from "../session.ts";
 import { rejectReport, SUBMIT_REPORT } from "../tools/submit-report.ts";
 import { rejectRivals, UPDATE_HYPOTHESES } from "../tools/update-hypotheses.ts";
@@ -56,6 +57,8 @@ export interface ModelLimits {
   readonly wall: () => EpochMs;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Sees what a model is sent. */
+  readonly onContext?: ((context: ContextView) => void) | undefined;
 }
 
 /** Budgets, accounting, redaction of everything that leaves for the model, retries with jitter, and the state that code keeps for it. */
@@ -74,6 +77,7 @@ export function modelGuard(session: Session, model: ModelOptions, limits: ModelL
           tools: steering?.finish ? request.tools.filter((one) => "name" in one && one.name === SUBMIT_REPORT) : request.tools,
         };
         session.modelCalls++;
+        if (attempt === 0) limits.onContext?.(contextOf(asked));
         try {
           return await observed(session, model, limits, async () => handler(asked));
         } catch (error) {
@@ -85,6 +89,15 @@ export function modelGuard(session: Session, model: ModelOptions, limits: ModelL
       }
     },
   });
+}
+
+function contextOf(asked: {
+  readonly systemPrompt: string;
+  readonly tools: readonly object[];
+  readonly messages: readonly BaseMessage[];
+}): ContextView {
+  const tools = asked.tools.filter((one): one is StructuredToolInterface => "schema" in one);
+  return { systemPrompt: asked.systemPrompt, tools, messages: asked.messages.map(viewOf) };
 }
 
 /** One call of the model, traced, counted and paid for. */

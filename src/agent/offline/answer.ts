@@ -1,5 +1,4 @@
 import type { ServiceName } from "../../domain/telemetry.ts";
-import { findingsOf } from "../findings.ts";
 import type { Session } from "../session.ts";
 import type { QuestionRequest } from "../types.ts";
 import type { Policy } from "./chat-model.ts";
@@ -14,16 +13,6 @@ export function answerPolicy(question: Question, request: QuestionRequest, sessi
     }
     const said = fromReport(question, request);
     if (said !== null && turn.findings.length === 0) return { text: said };
-    if (question.intent === "owner") {
-      const found = findingsOf(turn.findings, "dependencies")[0];
-      const entry = found?.details.entry;
-      if (found && entry) {
-        return {
-          text: `${entry.owner} owns ${entry.name}${entry.tier ? ` (tier ${entry.tier})` : ""} [${found.evidence.id}]. The catalogue does not say who is on call; ask ${entry.owner}.`,
-        };
-      }
-      return { text: `The catalogue does not say who owns ${question.service ?? "it"}.` };
-    }
     if (turn.findings.length === 0) {
       const [failure] = turn.failures;
       return { text: failure ? failure.text.replace(/^Error: /, "") : help(session) };
@@ -46,6 +35,7 @@ function callsFor(question: Question, request: QuestionRequest) {
     case "seen_before":
       return [{ name: "search_past_incidents", args: { symptom: symptom(question, request) } }];
     case "owner":
+      return [{ name: "who_is_on_call", args: service ? { service } : {} }];
     case "blast_radius":
       return service ? [{ name: "service_dependencies", args: { service } }] : [];
     case "metric":

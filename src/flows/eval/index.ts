@@ -3,5 +3,5 @@ export { generate, type Recorded } from "./generate.ts";
 export { fromRecording, signalOf } from "./recording.ts";
 export { type EvalPlaces, type EvalRun, type EvalStore, runScenario } from "./run.ts";
 export { parseScenario, type Scenario, ScenarioError } from "./scenario.ts";
-export { type EvalSummary, summarise, table } from "./table.ts";
+export { comparison, type EvalSummary, summarise, table } from "./table.ts";
 export { transcript } from "./transcript.ts";

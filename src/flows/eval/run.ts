@@ -6,6 +6,7 @@ import type { KnowledgeBase } from "../../domain/knowledge.ts";
 import type { ChangeEvent, ChangeSource, LogSource, MetricSource, TraceSource } from "../../domain/telemetry.ts";
 import type { TelemetrySink } from "../../domain/telemetry-sink.ts";
 import { HOUR } from "../../domain/time.ts";
+import { ContextMeter, type ContextSize } from "./context.ts";
 import { type RecordedDesk, recordedDesk, recordedTester } from "./desk.ts";
 import type { Recorded } from "./generate.ts";
 import type { Scenario } from "./scenario.ts";
@@ -20,6 +21,8 @@ export interface EvalStore extends MetricSource, LogSource, TraceSource, ChangeS
 
 export interface EvalPlaces {
   readonly openStore: () => Promise<EvalStore>;
+  /** Tokens of a text. */
+  readonly countTokens: (text: string) => number;
   /** Knowledge that holds the scenario's documents. */
   readonly openKnowledge: (documents: Scenario["documents"]) => Promise<KnowledgeBase & { close(): Promise<void> }>;
 }
@@ -33,6 +36,7 @@ export interface EvalRun {
   readonly report: InvestigationReport;
   readonly steps: readonly InvestigationStep[];
   readonly filed: RecordedDesk["filed"];
+  readonly context: ContextSize;
 }
 
 /**
@@ -46,6 +50,7 @@ export async function runScenario(
   places: EvalPlaces,
   options: AgentOptions,
 ): Promise<EvalRun> {
+  const meter = new ContextMeter(places.countTokens);
   const store = await places.openStore();
   const knowledge = await places.openKnowledge(scenario.documents);
   try {
@@ -69,7 +74,7 @@ export async function runScenario(
       learned: { calibrate: (raw) => raw, exemplars: async () => [] },
     };
     const steps = new Map<string, InvestigationStep>();
-    const report = await createSreAgent(deps, options).investigate(
+    const report = await createSreAgent(deps, { ...options, onContext: (context) => meter.add(context) }).investigate(
       {
         investigationId: `EVAL-${scenario.id}`,
         anomalies: handedIn(scenario, anomalies, recorded.now),
@@ -86,6 +91,7 @@ export async function runScenario(
       report,
       steps: [...steps.values()],
       filed: desk.filed,
+      context: meter.size,
     };
   } finally {
     await knowledge.close();

@@ -25,6 +25,7 @@ const PROMPTS = `${import.meta.dirname}/../../../prompts`;
 const read = (id: string): Scenario => parseScenario(id, id, readFileSync(join(FOLDER, id, "scenario.yaml"), "utf8"));
 
 const places: EvalPlaces = {
+  countTokens: (text) => Math.ceil(text.length / 4),
   openStore: () => openTelemetryStore(":memory:"),
   async openKnowledge(documents) {
     const state = await openStateDatabase(":memory:");
@@ -61,7 +62,7 @@ describe("the offline reasoner on the scenarios of this project", () => {
   });
 
   it("names the right cause in nine of ten, and proposes nothing that is forbidden", () => {
-    const summary = summarise("offline reasoner", runs);
+    const summary = summarise("offline reasoner", runs, { input: 0.25, output: 2 });
     expect(summary.accuracy, table(runs, summary)).toBeGreaterThanOrEqual(0.9);
     expect(summary.forbiddenActions).toBe(0);
     expect(summary.falseAlarms).toBe(0);
