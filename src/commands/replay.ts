@@ -22,16 +22,16 @@ export async function replay(id: string, options: ReplayOptions): Promise<void> 
     );
   const prompts = resolve(options.prompts ?? join(import.meta.dirname, "../../prompts"));
   const { was, is } = await withCore(config, async (core) => {
-    const recording = await core.recordings.recording(id);
+    const [recording, all] = await Promise.all([core.recordings.recording(id), core.records.investigations.list()]);
+    const stored = all.find((one) => one.id === id);
     if (!recording) {
-      const known = (await core.records.investigations.list()).map((one) => one.id);
+      const known = all.map((one) => one.id);
       throw new OperatorError(
-        known.includes(id)
+        stored
           ? `${id} was investigated before recordings were kept; only its report is stored.`
           : `There is no investigation ${id}. ${known.length > 0 ? `The latest are ${known.slice(-5).join(", ")}.` : "None is stored here."}`,
       );
     }
-    const stored = await core.records.investigations.get(id);
     const report = await core
       .agentWith({ ...configured, prompts })
       .replay(recording, { onStep: () => {} }, new AbortController().signal);
