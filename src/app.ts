@@ -36,7 +36,6 @@ import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts"
 import { openTracing } from "./observe/tracing.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
-import { appendAudit } from "./store/audit.ts";
 import { ConversationRepository } from "./store/conversations.ts";
 import { TeamsConversationRepository } from "./store/teams.ts";
 
@@ -480,7 +479,6 @@ class RunningApp {
     if (!channel)
       throw new OperatorError("Teams needs teams.channel (TEAMS_CHANNEL), the id of the channel or chat for proactive posts.");
     const { teamsSurface } = await import("./chat/teams/index.ts");
-    const { state } = this.#stores;
     return [
       teamsSurface({
         ...teams,
@@ -491,8 +489,7 @@ class RunningApp {
           return proposal ? (this.#core?.actions.mayDecide(proposal, `teams:${id}`) ?? false) : false;
         },
         store,
-        conversations: new TeamsConversationRepository(state),
-        audit: (refusal) => state.transaction().execute((work) => appendAudit(work, refusal, Date.now())),
+        conversations: new TeamsConversationRepository(this.#stores.state),
         environment: process.env.NODE_ENV,
         log: this.#log,
       }),

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Presenter } from "../../src/chat/presenter.ts";
 import { type TeamsOptions, type TeamsSurface, teamsSurface } from "../../src/chat/teams/index.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
@@ -27,7 +27,6 @@ let store: ConversationRepository;
 let handlers: FakeHandlers;
 let surface: TeamsSurface;
 let presenter: Presenter;
-let audited: { kind: string; data: Readonly<Record<string, unknown>> }[];
 let approvers: Set<string>;
 
 async function connect(changed: Partial<TeamsOptions> = {}): Promise<void> {
@@ -43,7 +42,6 @@ async function connect(changed: Partial<TeamsOptions> = {}): Promise<void> {
     mayApprove: async (id) => approvers.has(id),
     store,
     conversations: new TeamsConversationRepository(db),
-    audit: async (refusal) => void audited.push(refusal),
     environment: "production",
     openIdMetadataUrl: teams.openIdMetadataUrl,
     tokenForTests: async () => "token-of-the-bot",
@@ -66,7 +64,6 @@ beforeEach(async () => {
   db = await openStateDatabase(":memory:");
   store = new ConversationRepository(db);
   handlers = new FakeHandlers();
-  audited = [];
   approvers = new Set([ANA.aadObjectId, GUS.aadObjectId, OLA.aadObjectId]);
   await connect();
 });
@@ -85,6 +82,9 @@ const settled = () => new Promise((done) => setTimeout(done, 80));
 const toast = (body: Record<string, unknown>) => (body.task ? (body.task as { value: unknown }).value : body.value);
 
 describe("the door of Teams", () => {
+  // The SDK tells the console about every bad token.
+  beforeAll(() => void vi.spyOn(console, "error").mockImplementation(() => {}));
+
   const message = (changed: Record<string, unknown> = {}) => teams.activity(ANA, { text: "why?", ...changed });
   const bearer = async (options: Parameters<FakeTeams["token"]>[0]) => `Bearer ${await teams.token(options)}`;
   const none = () => {
@@ -108,13 +108,13 @@ describe("the door of Teams", () => {
     expect(status).toBe(401);
     await settled();
     expect(handlers.questions).toEqual([]);
-    expect(audited).toMatchObject([{ kind: "auth_reject" }]);
+    expect(handlers.refusals).toMatchObject([{ kind: "auth_reject" }]);
   });
 
   it("9: lets Teams' own token in", async () => {
     expect((await teams.deliver(message())).status).toBe(200);
     await until("the question", () => handlers.questions[0]);
-    expect(audited).toEqual([]);
+    expect(handlers.refusals).toEqual([]);
   });
 
   it("9: refuses to start without an app id, but for tests on loopback", () => {
@@ -142,7 +142,7 @@ describe("the door of Teams", () => {
     expect((await teams.deliver(message(changed))).status).toBe(403);
     await settled();
     expect(handlers.questions).toEqual([]);
-    expect(audited).toMatchObject([{ kind: "refused", actor: `teams:${ANA.aadObjectId}` }]);
+    expect(handlers.refusals).toMatchObject([{ actor: `teams:${ANA.aadObjectId}` }]);
     expect(await new TeamsConversationRepository(db).find(CHANNEL)).toBeNull();
   });
 
@@ -159,7 +159,7 @@ describe("the door of Teams", () => {
       expect(status).toBe(403);
       await settled();
       expect(handlers.questions).toEqual([]);
-      expect(audited).toHaveLength(1);
+      expect(handlers.refusals).toHaveLength(1);
       expect(await new TeamsConversationRepository(db).find(CHANNEL)).toBeNull();
     },
   );
@@ -174,7 +174,7 @@ describe("the door of Teams", () => {
 
   it("lets no stranger fill the audit", async () => {
     for (let index = 0; index < 80; index++) await teams.deliver(message(), null);
-    expect(audited).toHaveLength(60);
+    expect(handlers.refusals).toHaveLength(60);
   });
 
   it("keeps the serviceUrl of each conversation current", async () => {
@@ -200,7 +200,6 @@ const optionsOf = (): TeamsOptions => ({
   mayApprove: async () => false,
   store,
   conversations: new TeamsConversationRepository(db),
-  audit: async () => {},
   environment: "production",
   tokenForTests: async () => "token-of-the-bot",
   log: silentLog,
@@ -246,6 +245,14 @@ describe("questions in Teams", () => {
       user: { surface: "teams", id: ANA.aadObjectId, name: "Ana" },
       at: { surface: "teams", channel: asked.conversation, thread: asked.id },
     });
+  });
+
+  it("43: says where a question was asked, so that what is said in a private place stays there", async () => {
+    await teams.say(ANA, "why?");
+    await teams.say(ANA, "why?", "personal");
+    await teams.say(ANA, "why?", "19:other@thread.tacv2;messageid=1");
+    await until("the questions", () => handlers.questions.length === 3);
+    expect(handlers.questions.map(({ audience }) => audience)).toEqual([null, "teams:a:1-ana", "teams:19:other@thread.tacv2"]);
   });
 
   it("streams in a one-to-one chat and nowhere else", async () => {
@@ -626,6 +633,7 @@ describe("proposals in Teams", () => {
     const yes = actionsOf(await teams.seenBy(ANA, card)).find(({ title }) => title === "Yes, approve");
     expect(toast(await teams.pressAction(who, card, yes ?? {}))).toContain(refusal);
     expect(handlers.decisions).toEqual([]);
+    expect(handlers.refusals).toMatchObject([{ kind: "refused", actor: `teams:${who.aadObjectId}`, subject: "PRO-1" }]);
   });
 
   it("14, 15: nobody decides while Teams cannot say who they are", async () => {

@@ -1,3 +1,4 @@
+import type { Refusal } from "../../flows/ports.ts";
 import { baseOf, type IncomingActivity } from "./activity.ts";
 
 export interface GateRules {
@@ -16,13 +17,15 @@ export const SERVICE_HOSTS: readonly string[] = [
 ];
 
 /** Why an activity is not heard although its token is good, or null. */
-export function refusalOf(activity: IncomingActivity, rules: GateRules): string | null {
-  if (activity.channelId !== "msteams") return `channel ${activity.channelId} is not Teams`;
+export function refusalOf(activity: IncomingActivity, rules: GateRules): Pick<Refusal, "kind" | "reason"> | null {
+  const refused = (reason: string) => ({ kind: "refused" as const, reason });
+  if (activity.channelId !== "msteams") return refused(`channel ${activity.channelId} is not Teams`);
   const named = [activity.conversation.tenantId, activity.channelData?.tenant?.id].filter((tenant) => typeof tenant === "string");
-  if (named.length === 0) return "no tenant is named";
+  if (named.length === 0) return refused("no tenant is named");
   const foreign = named.find((tenant) => !rules.tenants.has(tenant));
-  if (foreign !== undefined) return `tenant ${foreign} is not allowed`;
-  if (!serviceAllowed(activity.serviceUrl ?? "", rules.serviceHosts)) return `serviceUrl ${activity.serviceUrl} is not allowed`;
+  if (foreign !== undefined) return { kind: "foreign_workspace", reason: `tenant ${foreign} is not allowed` };
+  if (!serviceAllowed(activity.serviceUrl ?? "", rules.serviceHosts))
+    return refused(`serviceUrl ${activity.serviceUrl} is not allowed`);
   return null;
 }
 
@@ -42,13 +45,6 @@ export function serviceAllowed(serviceUrl: string, hosts: readonly string[]): bo
 
 export const isLoopback = (host: string): boolean => ["127.0.0.1", "localhost", "::1", "[::1]"].includes(host);
 
-export interface Refusal {
-  readonly kind: "auth_reject" | "refused";
-  readonly actor: string;
-  readonly subject: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
 const WINDOW = 3_600_000;
 const MOST_AUDITED = 60;
 
@@ -64,7 +60,7 @@ export class Refusals {
     this.#now = now;
   }
 
-  async record(kind: Refusal["kind"], reason: string, activity: IncomingActivity | null): Promise<void> {
+  async record({ kind, reason }: Pick<Refusal, "kind" | "reason">, activity: IncomingActivity | null): Promise<void> {
     const at = this.#now();
     if (at - this.#since > WINDOW) {
       this.#since = at;
@@ -72,11 +68,12 @@ export class Refusals {
     }
     this.#count += 1;
     if (this.#count > MOST_AUDITED) return;
+    const last = this.#count === MOST_AUDITED ? "; further ones of this hour are only counted" : "";
     await this.#audit({
       kind,
       actor: `teams:${(activity?.from?.aadObjectId ?? activity?.from?.id ?? "unknown").slice(0, 100)}`,
-      subject: activity ? baseOf(activity.conversation.id).slice(0, 200) : "teams",
-      data: { reason: reason.slice(0, 500), ...(this.#count === MOST_AUDITED ? { further: "only counted in this hour" } : {}) },
+      subject: activity ? baseOf(activity.conversation.id).slice(0, 200) : "request",
+      reason: `${reason.slice(0, 500)}${last}`,
     });
   }
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Verdict } from "../../domain/feedback.ts";
 import type { Log } from "../../flows/log.ts";
-import type { ChatHandlers } from "../../flows/ports.ts";
+import type { ChatHandlers, Refusal } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
 import type { Surface } from "../surface.ts";
@@ -11,7 +11,7 @@ import { baseOf, type IncomingActivity, type InvokeAnswer, readActivity, threadO
 import { type BotFramework, type BotFrameworkOptions, botFramework } from "./botbuilder.ts";
 import { type Connector, httpConnector, type Place } from "./connector.ts";
 import { type ConversationBook, conversationOf } from "./conversations.ts";
-import { isLoopback, type Refusal, Refusals, refusalOf, SERVICE_HOSTS, serviceAllowed } from "./gate.ts";
+import { isLoopback, Refusals, refusalOf, SERVICE_HOSTS, serviceAllowed } from "./gate.ts";
 import { LIMITS } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
 import { cardMessage } from "./messages.ts";
@@ -41,7 +41,6 @@ export interface TeamsOptions {
   readonly reactions?: Readonly<Record<string, Verdict>> | undefined;
   readonly store: ChatStore;
   readonly conversations: ConversationBook;
-  readonly audit: (refusal: Refusal) => Promise<void>;
   /** `NODE_ENV`. */
   readonly environment: string | undefined;
   readonly openIdMetadataUrl?: string | undefined;
@@ -87,12 +86,12 @@ class Teams implements TeamsSurface {
   readonly #connector: Connector;
   readonly #pace: Pace;
   readonly #people: People;
-  readonly #refusals: Refusals;
   readonly #tenants: ReadonlySet<string>;
   readonly #serviceHosts: readonly string[];
   readonly #now: () => number;
   readonly #background = new Set<Promise<void>>();
   #listeners: Listeners | null = null;
+  #refusals: Refusals | null = null;
   #server: Server | null = null;
 
   constructor(options: TeamsOptions) {
@@ -122,7 +121,6 @@ class Teams implements TeamsSurface {
     this.#connector = options.connector ?? httpConnector({ token: () => this.#framework.token() });
     this.#pace = new Pace({ now: this.#now, ...options.pace });
     this.#people = new People(this.#connector, this.#tenants, this.#now);
-    this.#refusals = new Refusals(options.audit, this.#now);
   }
 
   get url(): string {
@@ -131,14 +129,17 @@ class Teams implements TeamsSurface {
   }
 
   async start(handlers: ChatHandlers): Promise<void> {
-    const { store, mayApprove, reactions = DEFAULT_REACTIONS, host, port, log } = this.#options;
+    const { store, channel, mayApprove, reactions = DEFAULT_REACTIONS, host, port, log } = this.#options;
     const [connector, pace] = [this.#connector, this.#pace];
+    this.#refusals = new Refusals((refusal) => handlers.refused(refusal), this.#now);
     this.#listeners = new Listeners({
       connector,
       pace,
       store,
       handlers,
       people: this.#people,
+      // Everybody may know what is said where Vigil speaks first; every other place is its own.
+      audienceOf: (conversation) => (baseOf(conversation) === channel ? null : `teams:${baseOf(conversation)}`),
       mayApprove,
       reactions,
       replyTo: (place, onStopped) => new TeamsReply({ connector, pace, place, log, onStopped }),
@@ -224,10 +225,12 @@ class Teams implements TeamsSurface {
       this.#options.log.error({ reason: verdict.reason }, "Teams' signing keys cannot be fetched; activities are put off");
       return void response.status(503).set("retry-after", "5").end();
     }
-    if (verdict.kind === "bad") return this.#refuse(response, 401, "auth_reject", verdict.reason, null);
+    if (verdict.kind === "bad") {
+      return this.#refuse(response, 401, { kind: "auth_reject", reason: verdict.reason }, null);
+    }
     if (!activity) return void response.status(400).end();
     const refusal = refusalOf(activity, { tenants: this.#tenants, serviceHosts: this.#serviceHosts });
-    if (refusal) return this.#refuse(response, 403, "refused", refusal, activity);
+    if (refusal) return this.#refuse(response, 403, refusal, activity);
     const answer = await this.#framework.run(verdict.authenticated, body, (one) => this.receive(one));
     response.status(answer?.status ?? 200);
     if (answer?.body) response.json(answer.body);
@@ -237,12 +240,14 @@ class Teams implements TeamsSurface {
   async #refuse(
     response: Response,
     status: 401 | 403,
-    kind: Refusal["kind"],
-    reason: string,
+    refusal: Pick<Refusal, "kind" | "reason">,
     activity: IncomingActivity | null,
   ): Promise<void> {
-    this.#options.log.warn({ reason: reason.slice(0, 300) }, "an activity that does not come from our Teams was refused");
-    await this.#refusals.record(kind, reason, activity);
+    const { log } = this.#options;
+    log.warn({ reason: refusal.reason.slice(0, 300) }, "an activity that does not come from our Teams was refused");
+    await this.#refusals
+      ?.record(refusal, activity)
+      .catch((error) => log.error({ err: error }, "a refused activity could not be written to the audit trail"));
     response.status(status).end();
   }
 

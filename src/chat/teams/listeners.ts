@@ -1,6 +1,6 @@
 import type { Verdict } from "../../domain/feedback.ts";
 import type { Log } from "../../flows/log.ts";
-import type { ChatHandlers, DecisionReply } from "../../flows/ports.ts";
+import type { Audience, ChatHandlers, DecisionReply } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
 import { baseOf, type IncomingActivity, type InvokeAnswer, type JsonObject, kindOf, spokenText, threadOf } from "./activity.ts";
@@ -18,6 +18,8 @@ export interface ListenerContext {
   readonly store: ChatStore;
   readonly handlers: ChatHandlers;
   readonly people: People;
+  /** Who may know what is said in a conversation. */
+  readonly audienceOf: (conversation: string) => Audience;
   /** Whether a person is shown the buttons; whether they may decide is asked again when they do. */
   readonly mayApprove: (aadObjectId: string, proposalId: string) => Promise<boolean>;
   readonly reactions: Readonly<Record<string, Verdict>>;
@@ -30,6 +32,8 @@ export interface ListenerContext {
 const MOST_QUESTIONS = 12;
 /** Teams waits some ten seconds for the answer to an invoke. */
 const ANSWER_WITHIN = 7_000;
+
+const NOT_MINE = "This button or form is not one of mine; nothing was done.";
 
 const isVerdict = (text: unknown): text is Verdict =>
   typeof text === "string" && ["correct", "partly", "incorrect", "noise"].includes(text);
@@ -95,7 +99,7 @@ export class Listeners {
     try {
       const command = commandIn(text);
       if (command === null) {
-        await handlers.ask({ messageId, at, user, text }, reply);
+        await handlers.ask({ messageId, at, user, text, audience: this.#context.audienceOf(place.conversation) }, reply);
         if (!reply.said) await reply.sorry("I was interrupted while answering. Please ask again.");
       } else {
         if (/^stop$/i.test(command)) await handlers.cancel(at);
@@ -130,7 +134,13 @@ export class Listeners {
     }
     if (standing === null) return;
     const newest = standing.at(-1);
-    await handlers.feedback({ investigationId, user, verdict: newest ? (reactions[newest] ?? null) : null, via: "reaction" });
+    await handlers.feedback({
+      investigationId,
+      user,
+      verdict: newest ? (reactions[newest] ?? null) : null,
+      via: "reaction",
+      audience: this.#context.audienceOf(ref.channel),
+    });
   }
 
   /** Added to a one-to-one chat: says what can be asked. In channels Vigil is quiet until spoken to. */
@@ -158,7 +168,7 @@ export class Listeners {
   async #cardAction(activity: IncomingActivity): Promise<InvokeAnswer> {
     const value = activity.value as { action?: { data?: unknown }; trigger?: unknown } | null;
     const parsed = actionData.safeParse(value?.action?.data);
-    if (!parsed.success) return said("This button is not one of mine; nothing was done.");
+    if (!parsed.success) return said(NOT_MINE);
     const ref = cardRef(activity);
     if (parsed.data.vigil === DO.view) return this.#view(activity, ref, value?.trigger === "automatic");
     const reply = await this.#within(this.#act(activity, parsed.data, ref));
@@ -184,24 +194,35 @@ export class Listeners {
     try {
       if (data.vigil === DO.approve || data.vigil === DO.deny) {
         const value = readButtonValue(data.value);
-        if (!value || !ref) return { accepted: false, text: "This button is not one of mine; nothing was done." };
+        const refuse = async (text: string): Promise<DecisionReply> => {
+          const actor = `teams:${people.sender(activity).id}`;
+          await handlers.refused({ kind: "refused", actor, subject: value?.proposalId ?? "unknown", reason: text });
+          return { accepted: false, text };
+        };
+        if (!value || !ref) return await refuse(NOT_MINE);
         const person = await people.member(activity, placeOf(activity));
-        if (!person.ok) return { accepted: false, text: person.refusal };
+        if (!person.ok) return await refuse(person.refusal);
         const message = { channel: ref.channel, id: ref.message };
         const reason = data.vigil === DO.deny ? (data.reason ?? null) : null;
         return await handlers.decide({ ...value, verdict: data.vigil, reason, user: person.user, message, via: "button" });
       }
       if (data.vigil === DO.feedback) {
         const [investigationId = "", verdict] = data.value.split(".");
-        if (!isVerdict(verdict)) return { accepted: false, text: "This button is not one of mine; nothing was done." };
-        return await handlers.feedback({ investigationId, user: people.sender(activity), verdict, via: "button" });
+        if (!isVerdict(verdict)) return { accepted: false, text: NOT_MINE };
+        return await handlers.feedback({
+          investigationId,
+          user: people.sender(activity),
+          verdict,
+          via: "button",
+          audience: this.#context.audienceOf(activity.conversation.id),
+        });
       }
       if (data.vigil === DO.feedbackForm) return await this.#formFeedback(activity, data.value, data);
     } catch (error) {
       log.error({ err: error }, "an action from Teams failed");
       return { accepted: false, text: "I could not record that, so nothing was done. Try again in a moment." };
     }
-    return { accepted: false, text: "This button is not one of mine; nothing was done." };
+    return { accepted: false, text: NOT_MINE };
   }
 
   #formFeedback(activity: IncomingActivity, investigationId: string, data: ActionData): Promise<DecisionReply> {
@@ -215,6 +236,7 @@ export class Listeners {
       missed: data.missed ?? null,
       actionEffective: data.helped === "yes" ? true : data.helped === "no" ? false : null,
       via: "form",
+      audience: this.#context.audienceOf(activity.conversation.id),
     });
   }
 
@@ -236,7 +258,7 @@ export class Listeners {
 
   async #submitForm(activity: IncomingActivity): Promise<InvokeAnswer> {
     const parsed = actionData.safeParse((activity.value as { data?: unknown } | null)?.data);
-    if (!parsed.success) return closed("This form is not one of mine; nothing was done.");
+    if (!parsed.success) return closed(NOT_MINE);
     const { conversation, message } = parsed.data;
     const here = conversation !== undefined && baseOf(conversation) === baseOf(activity.conversation.id);
     const ref = here && message ? { channel: conversation, message } : cardRef(activity);
@@ -265,6 +287,7 @@ export class Listeners {
         verdict: reaction,
         missed: typeof missed === "string" ? missed.slice(0, 2_000) : null,
         via: "form",
+        audience: this.#context.audienceOf(activity.conversation.id),
       });
     }
     return { status: 200, body: {} };

@@ -56,7 +56,6 @@ beforeEach(async () => {
     mayApprove: async (id) => id === ANA.aadObjectId,
     store,
     conversations: new TeamsConversationRepository(db),
-    audit: async () => {},
     connector,
     pace: { gap: 0, sleep: async () => {} },
     log: silentLog,
