@@ -151,6 +151,20 @@ learn
   .option("--json", "machine-readable output")
   .action(async (target, options) => (await import("./commands/learn.ts")).learnRedo(target, options));
 
+const policy = program.command("policy").description("what your policy says of actions");
+policy
+  .command("explain")
+  .argument("<action>", "its name in the catalogue, for instance toggle_feature_flag")
+  .argument("[arguments...]", "name=value, for instance flag=new-layout percent=0")
+  .description("say who must approve an action, and why; nothing is filed or changed")
+  .option("--confidence <share>", "of the hypothesis behind it, 0 to 1", amount)
+  .option("--json", "machine-readable output")
+  .action(async (action, given, options) => (await import("./commands/policy.ts")).explainPolicy(action, given, options));
+policy
+  .command("schema")
+  .description("print the JSON Schema of the policy file")
+  .action(async () => (await import("./commands/policy.ts")).printSchema());
+
 program
   .command("doctor")
   .description("check configuration, reachability, versions and permissions, and say what to do about each fault")
@@ -179,7 +193,8 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
-    const expected = error instanceof Error && ["OperatorError", "ConfigError", "SourceError"].includes(error.name);
+    const expected =
+      error instanceof Error && ["OperatorError", "ConfigError", "SourceError", "PolicyError"].includes(error.name);
     process.stderr.write(`vigil: ${expected ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
     process.exitCode = 1;
   }

@@ -6,13 +6,15 @@ import { type ActionContext, mayApprove, stopReason } from "./context.ts";
 import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts";
 import { nonceOf } from "./digest.ts";
 import { Executor } from "./execute.ts";
+import { type Explained, explain } from "./explain.ts";
 import { type Filing, type FilingRequest, fileProposal } from "./file.ts";
 import { personOf } from "./policy.ts";
 import type { AuditEntry } from "./store.ts";
 
 export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
-export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy } from "./policy.ts";
+export type { Explanation } from "./explain.ts";
+export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy, policyJsonSchema } from "./policy.ts";
 
 type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "writeTimeout" | "pause" | "checkpoint";
 
@@ -70,6 +72,11 @@ export class Actions {
     if (outcome.accepted && outcome.proposal?.state === "approved")
       this.#background(() => this.#executor.run(request.proposalId));
     return outcome;
+  }
+
+  /** Who would have to approve an action, and why. Files and changes nothing. */
+  explain(action: string, args: Readonly<Record<string, unknown>>, confidence: number | null): Promise<Explained> {
+    return explain(this.#context, action, args, confidence);
   }
 
   runCausalTest(request: CausalRequest, signal: AbortSignal): Promise<CausalOutcome> {

@@ -100,19 +100,24 @@ export type Rule = z.output<typeof rule>;
 
 export const DEFAULT_POLICY: Policy = schema.parse({});
 
+/** A policy that cannot be used. The message names each key and the remedy. */
+export class PolicyError extends Error {
+  override readonly name = "PolicyError";
+}
+
 /** Reads a policy from a plain value. @throws with each wrong key and the remedy */
 export function parsePolicy(value: unknown, source: string): Policy {
   const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => `  ${issue.path.join(".") || "(top level)"}: ${issue.message}`);
-  throw new Error(`The policy ${source} cannot be used; correct these keys:\n${lines.join("\n")}`);
+  throw new PolicyError(`The policy ${source} cannot be used; correct these keys:\n${lines.join("\n")}`);
 }
 
 /** @throws with the file, the key and the remedy when the policy cannot be used: then nothing may run. */
 export function loadPolicy(file: string): Policy {
   const document = parseDocument(readFileSync(file, "utf8"));
   const [error] = document.errors;
-  if (error) throw new Error(`The policy ${file} is not valid YAML: ${error.message}`);
+  if (error) throw new PolicyError(`The policy ${file} is not valid YAML: ${error.message}`);
   return parsePolicy(document.toJS(), file);
 }
 

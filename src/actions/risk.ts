@@ -33,19 +33,23 @@ export interface PastRuns {
 }
 
 /** One service at its most critical, undone by a deploy at night, stays below; unknown or wide targets reach it. */
-const WIDE = 14;
+const WIDE = 13;
 /** Outside production: more than a small, well understood change. */
 const NOT_SMALL = 7;
 
 /**
- * Scores an action by code from what is known about its target; each line says what it looked at. What is not known counts as bad. T4 for
- * what cannot be undone; T3 from 14 points; T2 for the rest of production; T1 for the rest. Policy may raise the tier, never lower it.
+ * Scores an action by code from what is known about its target; each line says what it looked at. What is not known counts as worse than what is. T4 for
+ * what cannot be undone; T3 from 13 points; T2 for the rest of production; T1 for the rest. Policy may raise the tier, never lower it.
  */
 export function assessRisk(input: RiskInput): Risk {
   const { plan, policy } = input;
   const production = !policy.testEnvironments.includes(plan.environment);
   const lines = [
-    line("environment", `${plan.environment}${production ? " (production)" : ""}`, production ? 2 : 0),
+    line(
+      "environment",
+      `${plan.environment}${production && plan.environment !== "production" ? " (counts as production)" : ""}`,
+      production ? 2 : 0,
+    ),
     wayBack(input.reversibility),
     dependents(input),
     line(
@@ -93,9 +97,9 @@ function wayBack(reversibility: Reversibility): RiskLine {
 
 /** Who calls what is touched, and so may feel it. A service that no call was ever seen of is not known to be harmless. */
 function dependents({ plan, graph }: RiskInput): RiskLine {
-  if (plan.services.length === 0) return line("dependents", "unknown: nobody says which services it touches", 2);
+  if (plan.services.length === 0) return line("dependents", "unknown: nobody says which services it touches", 3);
   const strangers = plan.services.filter((service) => !graph.nodes.includes(service));
-  if (strangers.length > 0) return line("dependents", `unknown: ${strangers.join(", ")} is not in the service graph`, 2);
+  if (strangers.length > 0) return line("dependents", `unknown: ${strangers.join(", ")} is not in the service graph`, 3);
   const callers = [...new Set(plan.services.flatMap((service) => reachable(graph, service, "callers")))];
   return line("dependents", callers.join(", ") || "none seen", callers.length > 3 ? 2 : callers.length > 0 ? 1 : 0);
 }
@@ -108,7 +112,7 @@ function criticality({ plan, catalog }: RiskInput): RiskLine {
   return line(
     "criticality",
     worst === null ? "unknown" : `tier ${worst}`,
-    worst === null || worst === 1 ? 2 : worst === 2 ? 1 : 0,
+    worst === null ? 3 : worst === 1 ? 2 : worst === 2 ? 1 : 0,
   );
 }
 
