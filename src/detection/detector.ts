@@ -224,8 +224,7 @@ export class Detector implements SeriesDetector {
       this.raise("spike", direction, at, at, spikeScore, { samples: 1, observed: value, expected }, z);
 
     this.variance.add(judged.innovation, at, this.memory);
-    const varianceThreshold = strictness * this.variance.tail.threshold(this.rate * VARIANCE_SHARE);
-    this.variance.limit(varianceThreshold + 2);
+    const varianceThreshold = this.boundVariance();
     const varianceScore = this.variance.height / varianceThreshold;
     if (varianceScore >= 1 && !silent && !this.alarm && at - this.variance.startedAt >= SHORTEST_SHIFT)
       this.raise("variance", direction, this.variance.startedAt, at, varianceScore, { samples: 1, observed: value, expected }, 0);
@@ -237,6 +236,13 @@ export class Detector implements SeriesDetector {
     if (flatScore >= 1 && !silent && !this.alarm && !hoped)
       this.raise("flatline", direction, this.flat.startedAt, at, flatScore, { samples: 1, observed: value, expected }, 0);
     return Math.max(best, spikeScore, varianceScore, flatScore);
+  }
+
+  /** Keeps the variance chart near its threshold, so that calm is seen soon after it returns; gives the threshold. */
+  private boundVariance(): number {
+    const threshold = this.ledger.strictness() * this.variance.tail.threshold(this.rate * VARIANCE_SHARE);
+    this.variance.limit(threshold + 2);
+    return threshold;
   }
 
   /** Back to what was normal within the last week, before a change was accepted (a first weekend, a healed incident): no news. */
@@ -302,6 +308,7 @@ export class Detector implements SeriesDetector {
         return this.flat.length === 0;
       case "variance":
         this.variance.add(innovation, at, this.memory);
+        this.boundVariance();
         return this.variance.height === 0;
       case "spike":
         if (alarm.samples > Math.max(3, SHORTEST_SHIFT / this.options.step)) alarm.kind = "level";

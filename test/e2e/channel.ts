@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import type { Card } from "../../src/chat/card.ts";
+import type { Incident } from "../../src/domain/incident.ts";
 import type { Investigation } from "../../src/domain/investigation.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
 import type { RunningVigil } from "./app.ts";
@@ -17,8 +18,8 @@ export class Channel {
     return this.#rows<Investigation>("SELECT body FROM investigations ORDER BY started_at");
   }
 
-  openIncidents(): number {
-    return this.#rows<{ state: string }>("SELECT body FROM incidents").filter(({ state }) => state !== "resolved").length;
+  openIncidents(): Incident[] {
+    return this.#rows<Incident>("SELECT body FROM incidents").filter(({ state }) => state !== "resolved");
   }
 
   proposals(): Proposal[] {

@@ -117,6 +117,20 @@ describe("other kinds of change", () => {
     expect(found.map(({ kind }) => kind)).toContain("variance");
   });
 
+  it("and is over within the hour after the series is calm again", () => {
+    const random = uniform(9);
+    const { detector, next } = trained(latency, simulate({ seed: 9, days: 15, noise: 0.02, autocorrelation: 0 }));
+    const wildFor = 60;
+    const wild = next.map((point, index) =>
+      index >= 300 && index < 300 + wildFor
+        ? { ...point, value: point.value * (1 + 0.13 * (random() < 0.5 ? -1 : 1) * (0.4 + 0.2 * random())) }
+        : point,
+    );
+    const seen = observeAll(detector, wild);
+    expect(seen.some(({ change }) => change?.kind === "variance")).toBe(true);
+    expect(seen.slice(300 + wildFor + 60).every(({ state }) => state !== "alarm")).toBe(true);
+  });
+
   it("a value that freezes is a flatline", () => {
     const { detector, next } = trained({ ...latency, kind: "gauge" }, simulate({ seed: 10, days: 15, noise: 0.3 }));
     const frozen = next[300]!.value;
