@@ -40,6 +40,27 @@ export function worldPaths(folder: string): WorldPaths {
   };
 }
 
+/** What holds now, and what held before it was noticed: minutes that are sent late were lived under the old. */
+class Since<T> {
+  #now: T;
+  #from: EpochMs = Number.NEGATIVE_INFINITY;
+  #before: T;
+
+  constructor(first: T) {
+    this.#now = first;
+    this.#before = first;
+  }
+
+  at(at: EpochMs, current: T, now: EpochMs): T {
+    if (current !== this.#now) {
+      this.#before = this.#now;
+      this.#now = current;
+      this.#from = now;
+    }
+    return at < this.#from ? this.#before : this.#now;
+  }
+}
+
 /** The shop's surroundings on disk: the flag file and the repository of versions, and the people who change them. */
 export class World {
   readonly paths: WorldPaths;
@@ -48,6 +69,10 @@ export class World {
   readonly #flags: FlagdFile;
   #evaluated: { text: string; core: FlagdCore; share: Record<CohortName, number> } | null = null;
   #versions: { stamp: number; errors: Partial<Record<Role, number>>; versions: Partial<Record<Role, string>> } | null = null;
+  #livedUnder: {
+    readonly share: Since<Record<CohortName, number>>;
+    readonly errors: Since<Partial<Record<Role, number>>>;
+  } | null = null;
   #play: Play = { scenario: "quiet", since: 0 };
   /** In `rollback-no-help`: the harm outlives its cause. */
   #aftermathSince: EpochMs | null = null;
@@ -123,7 +148,10 @@ export class World {
 
   /** What the shop lives under at `at`, read from the real flag file and the real work tree. */
   conditions(at: EpochMs): Conditions {
-    const flagShare = this.#flagShare();
+    const [share, { errors }] = [this.#flagShare(), this.#releases()];
+    this.#livedUnder ??= { share: new Since(share), errors: new Since(errors) };
+    const now = this.#now();
+    const flagShare = this.#livedUnder.share.at(at, share, now);
     const minutes = Math.max(0, (at - this.#play.since) / 60_000);
     const { scenario } = this.#play;
     // The pool to the card network leaks for twelve minutes until it is empty.
@@ -139,7 +167,7 @@ export class World {
     }
     return {
       flagShare,
-      releaseErrors: this.#releases().errors,
+      releaseErrors: this.#livedUnder.errors.at(at, errors, now),
       poolLeak,
       databaseFactor: this.#aftermathSince === null ? 1 : 3.4,
     };
