@@ -21,6 +21,7 @@ import { takeDecision } from "./flows/decision.ts";
 import { Digest } from "./flows/digest.ts";
 import { ExhaustionWatch } from "./flows/exhaustion.ts";
 import { takeFeedback } from "./flows/feedback.ts";
+import { retain as retainRecords } from "./flows/forget.ts";
 import { homeOf } from "./flows/home.ts";
 import { correctionNoted, Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
@@ -37,6 +38,7 @@ import { openTracing } from "./observe/tracing.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
 import { ConversationRepository } from "./store/conversations.ts";
+import { PrivacyRepository } from "./store/privacy.ts";
 import { TeamsConversationRepository } from "./store/teams.ts";
 
 export interface App {
@@ -278,10 +280,12 @@ class RunningApp {
     await core.actions.start();
     await investigator.resume();
     inbound.start();
-    this.#keepHouse();
+    this.#keepHouse(core);
     const noticing = setInterval(
       () =>
-        core.learning.refreshIfUndone().catch((error) => this.#log.warn({ err: error }, "what was taken back could not be read")),
+        core.learning
+          .refreshIfChanged()
+          .catch((error) => this.#log.warn({ err: error }, "what was taken back could not be read")),
       30 * SECOND,
     );
     this.#closers.push(async () => clearInterval(noticing));
@@ -559,17 +563,27 @@ class RunningApp {
     };
   }
 
-  /** Deletes telemetry that is older than the retention, now and every hour. */
-  #keepHouse(): void {
-    const { telemetry } = this.#stores;
+  /** Deletes telemetry, incidents and conversations that are older than they may be kept, now and again every some hours. */
+  #keepHouse(core: Core): void {
+    const { telemetry, investigations, state } = this.#stores;
+    const { incidentDays, conversationDays } = this.#config.retention;
+    const forgetting = { privacy: new PrivacyRepository(state), investigations, learning: core.learning };
     const retain = () =>
       telemetry
         .retain(this.#clock.now() - this.#config.telemetry.retentionDays * DAY)
         .catch((error) => this.#log.warn({ err: error }, "old telemetry could not be deleted"));
+    const clearAway = () =>
+      retainRecords(forgetting, {
+        incidents: this.#clock.now() - incidentDays * DAY,
+        conversations: Date.now() - conversationDays * DAY,
+      }).catch((error) => this.#log.warn({ err: error }, "what is older than it may be kept could not be deleted"));
     void retain();
-    const timer = setInterval(retain, HOUR / Math.min(60, this.#clock.speed));
-    timer.unref();
-    this.#closers.push(async () => clearInterval(timer));
+    void clearAway();
+    const timers = [setInterval(retain, HOUR / Math.min(60, this.#clock.speed)), setInterval(clearAway, 6 * HOUR)];
+    for (const timer of timers) timer.unref();
+    this.#closers.push(async () => {
+      for (const timer of timers) clearInterval(timer);
+    });
   }
 }
 

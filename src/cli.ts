@@ -131,6 +131,13 @@ program
   .option("--json", "machine-readable output")
   .action(async (options) => (await import("./commands/export.ts")).exportTraining(options));
 
+program
+  .command("forget")
+  .argument("<target>", "a person (slack:U0123, web:maya), an incident (IN-3) or an investigation (INV-7)")
+  .description("delete what is stored about a person or an incident, and what was learned from it")
+  .option("--json", "machine-readable output")
+  .action(async (target, options) => (await import("./commands/forget.ts")).forget(target, options));
+
 const learn = program.command("learn").description("what feedback has changed: list it, take it back, lift that again");
 learn
   .command("list")

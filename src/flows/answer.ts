@@ -44,7 +44,13 @@ export class Answerer {
       return reply.sorry(`That question has ${text.length} characters; please keep it under ${LONGEST_QUESTION}.`);
     }
     const history = await conversation.turns(question.at, HISTORY);
-    const isNew = await conversation.addTurn(question.at, { id: question.messageId, at: now(), from: "engineer", text });
+    const isNew = await conversation.addTurn(question.at, {
+      id: question.messageId,
+      at: now(),
+      from: "engineer",
+      author: `${question.user.surface}:${question.user.id}`,
+      text,
+    });
     if (!isNew) return;
     const abort = new AbortController();
     // Every tool call listens for the stop.

@@ -46,7 +46,7 @@ const EMPTY = { investigations: [], feedback: [], proposals: [], undone: [] };
 export class Learning implements LearnedContext {
   readonly #deps: LearningDependencies;
   #learned = new Learned(EMPTY);
-  #undone = "[]";
+  #state = "";
   #priors = new Map<ServiceName | null, readonly LearnedPrior[]>();
   #library: LearnedLibrary | null = null;
   /** What is in the library, by id; investigations that are not in here were not looked at since the start. */
@@ -71,7 +71,7 @@ export class Learning implements LearnedContext {
       undone.all(),
     ]);
     this.#learned = new Learned(enabled ? { investigations: all, feedback: votes, proposals: runs, undone: taken } : EMPTY);
-    this.#undone = JSON.stringify(taken);
+    this.#state = stateOf(taken, votes);
     this.#priors = new Map();
     await this.#publish(all).catch((error) =>
       log.warn(
@@ -85,7 +85,7 @@ export class Learning implements LearnedContext {
     const library = this.#library;
     if (!library) return;
     const documents = new Map(this.#learned.documents.map((one) => [one.id, one]));
-    for (const { id } of investigations) {
+    for (const id of new Set([...investigations.map((one) => one.id), ...this.#published.keys()])) {
       const document = documents.get(id) ?? null;
       if (this.#published.has(id) && JSON.stringify(this.#published.get(id)) === JSON.stringify(document)) continue;
       if (document) await library.add({ ...document, kind: "incident" });
@@ -159,9 +159,10 @@ export class Learning implements LearnedContext {
     return this.#deps.undone.all();
   }
 
-  /** Takes notice of what was taken back elsewhere, by a command beside this process for instance. */
-  async refreshIfUndone(): Promise<void> {
-    if (JSON.stringify(await this.#deps.undone.all()) !== this.#undone) await this.refresh();
+  /** Takes notice of what was taken back or forgotten elsewhere, by a command beside this process for instance. */
+  async refreshIfChanged(): Promise<void> {
+    const [undone, votes] = await Promise.all([this.#deps.undone.all(), this.#deps.feedback.all()]);
+    if (stateOf(undone, votes) !== this.#state) await this.refresh();
   }
 
   influences(): readonly Influence[] {
@@ -205,6 +206,10 @@ export class Learning implements LearnedContext {
     return priors;
   }
 }
+
+/** Changes whenever an undo or a vote does. */
+const stateOf = (undone: readonly Undo[], votes: readonly { readonly at: EpochMs }[]): string =>
+  `${JSON.stringify(undone)} ${votes.length} ${votes.reduce((sum, { at }) => sum + at, 0)}`;
 
 function priorWords(cause: CauseKind, service: ServiceName | null, weight: number, because: readonly string[]): string {
   const where = service ? `in ${service}` : "in all services";

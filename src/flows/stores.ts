@@ -34,6 +34,8 @@ export interface Turn {
   readonly at: EpochMs;
   readonly from: "engineer" | "vigil";
   readonly text: string;
+  /** Who said it, `surface:id`, so that it can be forgotten with its author. Written, not read. */
+  readonly author?: string;
 }
 
 /** What was said in each thread. */

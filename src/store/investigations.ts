@@ -31,6 +31,8 @@ interface TurnTable {
   at: number;
   speaker: "engineer" | "vigil";
   text: string;
+  /** `surface:id`; null for Vigil and for turns older than this column. */
+  author: string | null;
 }
 
 interface MemoryTable {
@@ -94,6 +96,11 @@ export const investigationsMigrations: Readonly<Record<string, Migration>> = {
         .addColumn("name", "text", (column) => column.primaryKey())
         .addColumn("value", "integer", (column) => column.notNull())
         .execute();
+    },
+  },
+  "152-turn-author": {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable("turns").addColumn("author", "text").execute();
     },
   },
 };
@@ -215,6 +222,7 @@ export class InvestigationRepository implements InvestigationStore, Conversation
         at: turn.at,
         speaker: turn.from,
         text: turn.text,
+        author: turn.author ?? null,
       })
       .onConflict((conflict) => conflict.column("id").doNothing())
       .executeTakeFirst();

@@ -1,0 +1,137 @@
+import { type Kysely, sql, type Transaction } from "kysely";
+import type { EpochMs } from "../domain/time.ts";
+import type { Forgotten, PrivacyStore } from "../flows/forget.ts";
+import { onPostgres } from "./database.ts";
+import type { StateTables } from "./state.ts";
+
+type Work = Transaction<StateTables>;
+
+/** Deletes what is stored about a person or an incident, over all tables in one transaction each. */
+export class PrivacyRepository implements PrivacyStore {
+  readonly #db: Kysely<StateTables>;
+
+  constructor(db: Kysely<StateTables>) {
+    this.#db = db;
+  }
+
+  async forgetUser(user: string): Promise<Forgotten> {
+    const [surface = "", ...rest] = user.split(":");
+    const person = rest.join(":");
+    const deleted = await this.#erase(async (work) => {
+      const said = work.selectFrom("channel_messages").select("id").where("author", "=", person).where("kind", "=", "text");
+      const turns =
+        surface === "web"
+          ? await work
+              .deleteFrom("turns")
+              .where((eb) => eb.or([eb("author", "=", user), eb("id", "in", said)]))
+              .executeTakeFirst()
+          : await work.deleteFrom("turns").where("author", "=", user).executeTakeFirst();
+      const votes = await work.deleteFrom("feedback").where("user", "=", user).executeTakeFirst();
+      const history = await work.deleteFrom("feedback_history").where("user", "=", user).executeTakeFirst();
+      const undone = await work.deleteFrom("learning_undone").where("target", "=", user).executeTakeFirst();
+      const reactions = await work
+        .deleteFrom("reactions")
+        .where("surface", "=", surface)
+        .where("person", "=", person)
+        .executeTakeFirst();
+      const messages =
+        surface === "web"
+          ? await work.deleteFrom("channel_messages").where("author", "=", person).where("kind", "=", "text").executeTakeFirst()
+          : { numDeletedRows: 0n };
+      return { votes, history, undone, reactions, turns, messages };
+    });
+    const [{ kept }] = (await this.#db
+      .selectFrom("decisions")
+      .select((eb) => eb.fn.countAll<number>().as("kept"))
+      .where("user", "=", user)
+      .execute()) as [{ kept: number }];
+    return { deleted, keptDecisions: Number(kept) };
+  }
+
+  async forgetIncident(incidentId: string | null, investigationIds: readonly string[]): Promise<Forgotten> {
+    const ids = [...investigationIds];
+    const subjects = ids.map((id) => `investigation:${id}`);
+    let kept = 0;
+    const deleted = await this.#erase(async (work) => {
+      if (ids.length === 0 && incidentId === null) return {};
+      const refs = await work.selectFrom("message_refs").selectAll().where("subject", "in", subjects).execute();
+      let turns = 0n;
+      for (const { surface, channel, message } of refs) {
+        const gone = await work
+          .deleteFrom("turns")
+          .where("surface", "=", surface)
+          .where("channel", "=", channel)
+          .where("thread", "=", message)
+          .executeTakeFirst();
+        turns += gone.numDeletedRows;
+      }
+      const threads = refs.map(({ message }) => message);
+      const proposals = await work.selectFrom("proposals").select("id").where("investigation_id", "in", ids).execute();
+      kept = proposals.length;
+      const cards = [...subjects, ...proposals.map(({ id }) => `proposal:${id}`)];
+      const messages = await work
+        .deleteFrom("channel_messages")
+        .where((eb) => eb.or([eb("id", "in", cards), ...(threads.length > 0 ? [eb("thread", "in", threads)] : [])]))
+        .executeTakeFirst();
+      const outbox = await work
+        .deleteFrom("outbox")
+        .where((eb) => eb.or([eb("subject", "in", cards), eb("thread_subject", "in", subjects)]))
+        .executeTakeFirst();
+      await work.deleteFrom("message_refs").where("subject", "in", cards).execute();
+      const votes = await work.deleteFrom("feedback").where("investigation_id", "in", ids).executeTakeFirst();
+      const history = await work.deleteFrom("feedback_history").where("investigation_id", "in", ids).executeTakeFirst();
+      const recordings = await work.deleteFrom("recordings").where("investigation_id", "in", ids).executeTakeFirst();
+      const documents = await work
+        .deleteFrom("documents")
+        .where(
+          "key",
+          "in",
+          ids.flatMap((id) => [`vigil/${id}`, `postmortems/PM-${id}.md`]),
+        )
+        .executeTakeFirst();
+      const undone = await work.deleteFrom("learning_undone").where("target", "in", ids).executeTakeFirst();
+      const investigations = await work.deleteFrom("investigations").where("id", "in", ids).executeTakeFirst();
+      const counts = {
+        turns: { numDeletedRows: turns },
+        messages,
+        outbox,
+        votes,
+        history,
+        recordings,
+        documents,
+        undone,
+        investigations,
+      };
+      if (incidentId === null) return counts;
+      await work.deleteFrom("memory").where("key", "=", `looks/${incidentId}`).execute();
+      const alerts = await work.deleteFrom("alerts").where("incident_id", "=", incidentId).executeTakeFirst();
+      const escalations = await work.deleteFrom("escalations").where("incident_id", "=", incidentId).executeTakeFirst();
+      const incidents = await work.deleteFrom("incidents").where("id", "=", incidentId).executeTakeFirst();
+      return { ...counts, alerts, escalations, incidents };
+    });
+    return { deleted, keptProposals: kept };
+  }
+
+  async forgetConversations(before: EpochMs): Promise<number> {
+    const { turns, messages } = await this.#erase(async (work) => ({
+      turns: await work.deleteFrom("turns").where("at", "<", before).executeTakeFirst(),
+      messages: await work.deleteFrom("channel_messages").where("at", "<", before).where("kind", "=", "text").executeTakeFirst(),
+    }));
+    return (turns ?? 0) + (messages ?? 0);
+  }
+
+  /** Deletes in one transaction; SQLite overwrites what it frees, also in its log. */
+  async #erase(
+    work: (transaction: Work) => Promise<Record<string, { readonly numDeletedRows: bigint }>>,
+  ): Promise<Record<string, number>> {
+    const sqlite = !onPostgres(this.#db as unknown as Kysely<unknown>);
+    if (sqlite) await sql`PRAGMA secure_delete = ON`.execute(this.#db);
+    const counts = await this.#db.transaction().execute(work);
+    if (sqlite) await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(this.#db);
+    return Object.fromEntries(
+      Object.entries(counts)
+        .map(([what, { numDeletedRows }]) => [what, Number(numDeletedRows)] as const)
+        .filter(([, count]) => count > 0),
+    );
+  }
+}
