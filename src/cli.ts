@@ -173,6 +173,14 @@ policy
   .action(async () => (await import("./commands/policy.ts")).printSchema());
 
 program
+  .command("init")
+  .description("ask a few questions and write vigil.yaml")
+  .option("--force", "write over a vigil.yaml that is there")
+  .option("--example", "print every key with its default and what it means, and write nothing")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/init.ts")).init(options));
+
+program
   .command("doctor")
   .description("check configuration, reachability, versions and permissions, and say what to do about each fault")
   .option("--json", "machine-readable output")

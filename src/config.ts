@@ -58,7 +58,7 @@ const signedOrBearer = z.strictObject({
 });
 
 /** Every setting with its default. Units are in the names. */
-const schema = z.strictObject({
+export const schema = z.strictObject({
   dataDir: z.string().min(1).default(".vigil").describe("folder of all state, created for its owner only"),
   state: z
     .strictObject({
@@ -352,7 +352,7 @@ const schema = z.strictObject({
 export type Config = z.output<typeof schema>;
 
 /** Environment variables and the keys they set; they win over the file. */
-const environment: Readonly<Record<string, string>> = {
+export const environment: Readonly<Record<string, string>> = {
   VIGIL_DATA_DIR: "dataDir",
   VIGIL_STATE_URL: "state.url",
   VIGIL_APPROVAL_KEY: "state.approvalKey",

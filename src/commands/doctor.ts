@@ -138,7 +138,8 @@ async function port(config: Config): Promise<Finding[]> {
 async function knowledge(config: Config): Promise<Finding[]> {
   const { catalog } = config.knowledge;
   if (existsSync(resolve(catalog))) return [ok("catalog", catalog)];
-  return [fault("catalog", `missing: ${catalog}`, "Correct knowledge.catalog, or create it.")];
+  const remedy = "Name your Backstage catalog in knowledge.catalog: owners, tiers and dependencies come from it.";
+  return [warning("catalog", `${catalog} is not there; services are known from telemetry alone`, remedy)];
 }
 
 /** Everything configured brings its own check; they are tried at the same time. */

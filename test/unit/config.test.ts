@@ -1,8 +1,9 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { ConfigError, environment, loadConfig, schema } from "../../src/config.ts";
+import { exampleOf } from "../../src/install/example.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "vigil-config-"));
 
@@ -64,5 +65,79 @@ describe("configuration", () => {
 
   it("says so when VIGIL_CONFIG names a file that is not there", () => {
     expect(() => loadConfig({ VIGIL_CONFIG: "elsewhere.yaml" }, folder())).toThrow(/elsewhere\.yaml, which does not exist/);
+  });
+});
+
+describe("vigil.example.yaml", () => {
+  const text = readFileSync(new URL("../../vigil.example.yaml", import.meta.url), "utf8");
+
+  it("says what the schema says; after a change of the configuration run: npm run example", () => {
+    expect(text).toBe(exampleOf(schema, schema.parse({}), environment));
+  });
+
+  it("shows the true defaults: taking every # away from a key with a value changes nothing", () => {
+    const kept: string[] = [];
+    // A key above is kept when something below it has a value.
+    for (const line of text.split("\n").reverse()) {
+      const [, indent, value] = /^#( *)[A-Za-z]\w*:(?: ([^#\s].*?))?(?: {2}# .*)?$/.exec(line) ?? [];
+      if (indent === undefined) continue;
+      const below = kept.at(-1);
+      const deeper = below !== undefined && (/^ */.exec(below)?.[0].length ?? 0) > indent.length;
+      if (value !== undefined || deeper) kept.push(line.slice(1));
+    }
+    expect(kept.length).toBeGreaterThan(60);
+    const [nothing, everything] = [folder(), folder()];
+    writeFileSync(join(nothing, "vigil.yaml"), "");
+    writeFileSync(join(everything, "vigil.yaml"), kept.reverse().join("\n"));
+    expect(loadConfig({}, everything)).toEqual(loadConfig({}, nothing));
+  });
+});
+
+describe("secrets", () => {
+  it("come from a file that an environment variable names", () => {
+    const at = folder();
+    writeFileSync(join(at, "token"), "xoxb-from-a-file\n");
+    expect(loadConfig({ SLACK_BOT_TOKEN_FILE: join(at, "token") }, at).slack.botToken).toBe("xoxb-from-a-file");
+    expect(loadConfig({ SLACK_BOT_TOKEN_FILE: "token", SLACK_BOT_TOKEN: "xoxb-wins" }, at).slack.botToken).toBe("xoxb-wins");
+  });
+
+  it("come from a file or a variable that vigil.yaml names, also within lists", () => {
+    const at = folder();
+    writeFileSync(join(at, "token"), "of-the-file");
+    const sources = "[{kind: git, name: docs, url: 'https://git.example/docs', token: {file: token}}]";
+    writeFileSync(join(at, "vigil.yaml"), `flags: {kind: launchdarkly, token: {env: LD}}\nknowledge: {sources: ${sources}}\n`);
+    const config = loadConfig({ LD: "of-the-variable" }, at);
+    expect(config.flags.token).toBe("of-the-variable");
+    expect(config.knowledge.sources[0]).toMatchObject({ token: "of-the-file" });
+    expect(() => loadConfig({}, at)).toThrow(/flags\.token takes its value from LD, which is not set/);
+  });
+
+  it.each([
+    ["missing", null],
+    ["empty", ""],
+  ])("say which file is %s", (_name, text) => {
+    const at = folder();
+    if (text !== null) writeFileSync(join(at, "token"), text);
+    expect(() => loadConfig({ VIGIL_FLAGS_TOKEN_FILE: join(at, "token") }, at)).toThrow(/VIGIL_FLAGS_TOKEN_FILE names .*token/);
+  });
+});
+
+describe("targets", () => {
+  it.each([
+    ["flags: {kind: unleash, url: 'https://flags.example'}", "flags.token or VIGIL_FLAGS_TOKEN: is needed when kind is unleash"],
+    ["deploys: {kind: argocd, token: x}", "deploys.url: is needed when kind is argocd"],
+    ["deploys: {repository: ., file: environments/all.yaml}", "deploys.file"],
+    [
+      "changes: {github: {repositories: [shop/ops]}}",
+      "changes.github.token or VIGIL_GITHUB_TOKEN: is needed to read deployments",
+    ],
+    [
+      "knowledge: {sources: [{kind: folder, name: a, path: x}, {kind: folder, name: a, path: y}]}",
+      "a is taken by another source",
+    ],
+  ])("%s names what is missing", (text, expected) => {
+    const at = folder();
+    writeFileSync(join(at, "vigil.yaml"), text);
+    expect(() => loadConfig({}, at)).toThrow(expected);
   });
 });
