@@ -42,6 +42,8 @@ export class Baseline {
   /** Set when a refit made what was learned of the noise void; whoever calibrates on that noise starts again and clears it. */
   relearned = false;
   private readonly relative: boolean;
+  /** Its values are events per second. */
+  private readonly counts: boolean;
   private readonly options: DetectorOptions;
   private readonly scale: HourlyScale;
   private magnitude = 0;
@@ -56,7 +58,8 @@ export class Baseline {
 
   constructor(options: DetectorOptions) {
     this.options = options;
-    this.relative = options.kind === "rate" || options.kind === "latency" || options.kind === "counter";
+    this.counts = options.kind === "rate" || options.kind === "counter";
+    this.relative = this.counts || options.kind === "latency";
     this.profile = new SeasonalProfile(options.step);
     this.scale = new HourlyScale(SCALE_MEMORY / options.step);
   }
@@ -100,10 +103,10 @@ export class Baseline {
       const consecutive = at - this.previousAt <= 1.5 * this.options.step;
       this.note(at, value, expected, consecutive, z, count);
       const gain = Math.max(1 / (this.samples + 1), this.options.step / LEVEL_MEMORY);
-      const pull = z * this.deviation(at, expected, count);
       if (this.samples <= 5)
         this.level += ((this.relative ? Math.log(Math.max(value, 1e-9)) : value) - this.shape(at) - this.level) / this.samples;
-      else this.level += Math.min(0.5, gain) * (this.relative && expected > 0 ? clamp(pull / expected, -0.5, 0.5) : pull);
+      else
+        this.level += this.relative ? clamp(gain * this.pull(judged, z, count), -0.25, 0.25) : gain * this.pull(judged, z, count);
     }
     this.gather(at, value, suspended);
     this.previousZ = z;
@@ -142,8 +145,7 @@ export class Baseline {
     recent.forEach(({ at, value }, index) => {
       const due = this.expected(at);
       expected[index] = due;
-      const pull = clamp(this.zScore(at, value, due), -CUT, CUT) * this.deviation(at, due);
-      this.level += gain * (this.relative && due > 0 ? pull / due : pull);
+      this.level += gain * this.pull({ at, value, expected: due }, clamp(this.zScore(at, value, due), -CUT, CUT));
     });
     this.learnScale(recent, expected);
     const scores = expected.map((due, index) => {
@@ -165,6 +167,17 @@ export class Baseline {
       this.previousZ = clamp(z, -CUT, CUT);
       this.previousAt = at;
     });
+  }
+
+  /**
+   * Where a sample draws the level, in the level's unit, outliers cut off. Few events are drawn by their number, since their scores lie askew and a
+   * level that follows scores would end up beside the mean.
+   */
+  private pull({ at, value, expected }: Pick<Judged, "at" | "value" | "expected">, z: number, count?: number): number {
+    const deviation = this.deviation(at, expected, count);
+    const few = this.counts && (expected * this.options.step) / 1_000 < COUNTED;
+    const pull = few ? Math.min(value - expected, CUT * deviation) : z * deviation;
+    return this.relative && expected > 0 ? pull / expected : pull;
   }
 
   private learnAutocorrelation(points: readonly MetricPoint[], scores: Float64Array): void {
@@ -218,7 +231,7 @@ export class Baseline {
       const pure = Math.sqrt((due * (1 - due)) / count);
       return binomialScore(value * count, count, due) * Math.min(1, pure / Math.max(1e-12, deviation));
     }
-    if (kind === "rate" || kind === "counter") {
+    if (this.counts) {
       const due = (expected * step) / 1_000;
       if (due < COUNTED)
         return poissonScore((value * step) / 1_000, due) * Math.min(1, Math.sqrt(due) / ((deviation * step) / 1_000));
@@ -290,8 +303,13 @@ export class Baseline {
 
   private closeCell(): void {
     const middle = trimmedMean(this.cellValues);
-    if (this.cell >= 0) this.profile.put(this.cell, this.relative ? Math.log(Math.max(middle, 1e-9)) : middle);
+    if (this.cell >= 0) this.profile.put(this.cell, this.relative ? Math.log(Math.max(middle, this.leastOfCell())) : middle);
     this.cellValues = [];
+  }
+
+  /** Half an event stands for none, so that the logarithm of an empty quarter of an hour is no catastrophe. */
+  private leastOfCell(): number {
+    return this.counts ? 500 / (this.options.step * Math.max(1, this.cellValues.length)) : 1e-9;
   }
 
   private learnScale(points: readonly MetricPoint[], expected: Float64Array): void {

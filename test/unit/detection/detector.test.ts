@@ -168,6 +168,32 @@ describe("few events", () => {
   });
 });
 
+describe("a service with a request every few minutes", () => {
+  const random = uniform(21);
+  const poisson = (mean: number): number => {
+    let count = -1;
+    for (let product = 1; product > Math.exp(-mean); product *= random()) count++;
+    return count;
+  };
+  const rate = (perMinute: number, from: number, minutes: number): MetricPoint[] =>
+    Array.from({ length: minutes }, (_, index) => ({ at: START + (from + index) * MINUTE, value: poisson(perMinute) / 60 }));
+  const options: DetectorOptions = { step: MINUTE, kind: "rate", falseAlarmsPerWeek: 0.05 };
+  const detector = createDetector(options);
+  detector.train(rate(0.3, 0, 14 * 1_440));
+
+  it("is silent through three quiet days, though most minutes have none and some have three", () => {
+    const seen = observeAll(detector, rate(0.3, 14 * 1_440, 3 * 1_440));
+    expect(seen.filter(({ change }) => change !== null)).toEqual([]);
+  });
+
+  it("is seen to triple by its counts, in not much more than the half hour that is the least (Lorden)", () => {
+    const seen = observeAll(detector, rate(0.9, 17 * 1_440, 90));
+    const at = seen.findIndex(({ change }) => change !== null);
+    expect(seen[at]?.change).toMatchObject({ direction: "up" });
+    expect(at).toBeLessThan(75);
+  });
+});
+
 describe("a failure ratio that has always been zero", () => {
   const options: DetectorOptions = { step: MINUTE, kind: "ratio", harmful: "up", falseAlarmsPerWeek: 0.02 };
   const zeros = Array.from({ length: 14 * 1_440 }, (_, index) => ({ at: START + index * MINUTE, value: 0 }));
@@ -213,6 +239,22 @@ describe("counters", () => {
     const reset = detector.observe({ at: START + 14 * DAY, value: 60 * 60 });
     expect(reset.value).toBeCloseTo(60, 5);
     expect(reset.change).toBeNull();
+  });
+
+  it("resets and gaps in history teach nothing wrong, and a real rise of the rate is found", () => {
+    const points = simulate({ seed: 18, days: 15, noise: 0.05 });
+    let total = 0;
+    const counted = points.flatMap(({ at, value }, index) => {
+      const rise = at >= START + 14 * DAY + 6 * HOUR ? 1.2 : 1;
+      total = index % 4_000 === 3_999 ? value * 60 : total + value * 60 * rise;
+      // Ten minutes in every thousand were not scraped; the counter went on.
+      return index % 1_000 < 10 ? [] : [{ at, value: total }];
+    });
+    const { detector, next } = trained({ ...latency, kind: "counter" }, counted);
+    const found = observeAll(detector, next).flatMap(({ change }) => change ?? []);
+    expect(found[0]).toMatchObject({ kind: "level", direction: "up" });
+    expect(found[0]?.detectedAt).toBeGreaterThanOrEqual(START + 14 * DAY + 6 * HOUR);
+    expect(found[0]?.detectedAt).toBeLessThan(START + 14 * DAY + 6 * HOUR + 20 * MINUTE);
   });
 });
 
