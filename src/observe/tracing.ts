@@ -21,7 +21,7 @@ export function openTracing(given: {
   readonly headers: Readonly<Record<string, string>>;
 }): Tracing {
   if (!given.url) return { tracer: trace.getTracer(NAME), close: async () => {} };
-  const exporter = new OTLPTraceExporter({ url: given.url, headers: { ...given.headers }, timeoutMillis: 5_000 });
+  const exporter = new OTLPTraceExporter({ url: given.url, headers: { ...given.headers }, timeoutMillis: 2_000 });
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ "service.name": "vigil" }),
     spanProcessors: [new BatchSpanProcessor(exporter, { maxQueueSize: 2_048, scheduledDelayMillis: 1_000 })],

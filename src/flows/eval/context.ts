@@ -36,6 +36,11 @@ export class ContextMeter {
     this.#size = { calls: calls + 1, largest: Math.max(largest, input), input: before + input, output };
   }
 
+  /** What a mind wrote at the end, which no later call was told. */
+  wrote(text: string): void {
+    this.#size = { ...this.#size, output: this.#size.output + this.#tokens(text) };
+  }
+
   #tokens(text: string): number {
     if (text === "") return 0;
     const known = this.#known.get(text) ?? this.#count(text);

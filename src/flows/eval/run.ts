@@ -84,6 +84,10 @@ export async function runScenario(
       { onStep: (step) => steps.set(step.id, step) },
       new AbortController().signal,
     );
+    const { headline, hypotheses, contributingFactors, whatChanged, whatElseIsAnomalous, seenBefore, nextChecks } = report;
+    meter.wrote(
+      JSON.stringify({ headline, hypotheses, contributingFactors, whatChanged, whatElseIsAnomalous, seenBefore, nextChecks }),
+    );
     return {
       scenario,
       mind: report.mind.name,
