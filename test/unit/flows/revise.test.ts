@@ -74,7 +74,7 @@ it("an objection in the thread changes the stored investigation and its message;
   const [was, is] = [first?.report?.hypotheses[0], revised.report?.hypotheses[0]];
   expect(is?.evidenceAgainst.length).toBeGreaterThan(was?.evidenceAgainst.length ?? 0);
   expect(is?.trail?.length).toBeGreaterThan(was?.trail?.length ?? 0);
-  expect(shown.at(-1)?.investigation.report).toEqual(revised.report);
+  expect(JSON.parse(JSON.stringify(shown.at(-1)?.investigation.report))).toEqual(revised.report);
   expect((await recordings.recording(id))?.findings.length).toBe(revised.report?.evidence.length);
 
   // What was said once stays said: the next look starts from there.
