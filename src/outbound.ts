@@ -13,11 +13,13 @@ import { KubernetesDeploys } from "./targets/kubernetes/deploys.ts";
 import { KubernetesWorkloads } from "./targets/kubernetes/workloads.ts";
 import { LaunchDarkly } from "./targets/launchdarkly/index.ts";
 import { Unleash } from "./targets/unleash/index.ts";
+import { WorkloadFile } from "./targets/workload-file/index.ts";
 
-/** Where the demo shop keeps its flags and versions. */
+/** Where the demo shop keeps its flags, versions and copies. */
 export interface DemoPlaces {
   readonly flagFile: string;
   readonly repository: string;
+  readonly workloadFile: string;
   readonly environment: string;
 }
 
@@ -44,7 +46,7 @@ export function openTargets(config: Config, clock: Clock, demo: DemoPlaces | nul
     deploys: deploys ?? (demo && new GitopsRepository({ folder: demo.repository, environment: demo.environment, now })),
     workloads: config.kubernetes.namespace
       ? new KubernetesWorkloads(clusterOf(config), { environment: config.kubernetes.environment })
-      : null,
+      : demo && new WorkloadFile({ file: demo.workloadFile, environment: demo.environment, now }),
   };
 }
 

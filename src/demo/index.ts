@@ -30,6 +30,7 @@ export interface DemoHandle {
   readonly clock: Clock;
   readonly flagFile: string;
   readonly repository: string;
+  readonly workloadFile: string;
   readonly environment: string;
   /** Resolves when the history is in and the shop is live. */
   readonly ready: Promise<void>;
@@ -135,6 +136,7 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
     clock,
     flagFile: paths.flagFile,
     repository: paths.repository,
+    workloadFile: paths.workloadFile,
     environment: ENVIRONMENT,
     ready,
     current: () => play,
@@ -158,7 +160,7 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
 export const isScenario = (name: string): name is Scenario => (SCENARIOS as readonly string[]).includes(name);
 
 /** Where a demo that was started in this folder keeps its flags and versions, or null when none ever was. */
-export function readDemo(folder: string): { readonly flagFile: string; readonly repository: string } | null {
-  const paths = worldPaths(folder);
-  return existsSync(paths.flagFile) ? { flagFile: paths.flagFile, repository: paths.repository } : null;
+export function readDemo(folder: string): Pick<DemoHandle, "flagFile" | "repository" | "workloadFile"> | null {
+  const { flagFile, repository, workloadFile } = worldPaths(folder);
+  return existsSync(flagFile) ? { flagFile, repository, workloadFile } : null;
 }

@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { type EpochMs, HOUR } from "../domain/time.ts";
 import { FlagdFile } from "../targets/flagd/index.ts";
 import { gitAt, versionFile } from "../targets/gitops/index.ts";
+import { WorkloadFile } from "../targets/workload-file/index.ts";
 import { BAD_RELEASES, RELEASE_HISTORY, type Role, type ShopNames } from "./shop.ts";
 import type { CohortName, Conditions } from "./simulate.ts";
 
@@ -19,6 +20,8 @@ export interface Play {
   readonly since: EpochMs;
 }
 
+/** Copies of every service in quiet times. */
+const COPIES = 3;
 const BASE_SHARE = 1;
 /** Raises mean latency at the api by about 12 %, under every usual alert threshold. */
 const STORY_SHARE = 28;
@@ -27,6 +30,7 @@ const SAMPLE = 400;
 export interface WorldPaths {
   readonly flagFile: string;
   readonly repository: string;
+  readonly workloadFile: string;
   readonly stateFile: string;
   readonly clockFile: string;
 }
@@ -35,6 +39,7 @@ export function worldPaths(folder: string): WorldPaths {
   return {
     flagFile: join(folder, "flags.json"),
     repository: join(folder, "deployments"),
+    workloadFile: join(folder, "workloads.json"),
     stateFile: join(folder, "play.json"),
     clockFile: join(folder, "clock.json"),
   };
@@ -67,6 +72,7 @@ export class World {
   readonly #names: ShopNames;
   readonly #now: () => EpochMs;
   readonly #flags: FlagdFile;
+  readonly #workloads: WorkloadFile;
   #evaluated: { text: string; core: FlagdCore; share: Record<CohortName, number> } | null = null;
   #versions: { stamp: number; errors: Partial<Record<Role, number>>; versions: Partial<Record<Role, string>> } | null = null;
   #livedUnder: {
@@ -82,6 +88,7 @@ export class World {
     this.#names = names;
     this.#now = now;
     this.#flags = new FlagdFile({ file: this.paths.flagFile, environment: ENVIRONMENT, now });
+    this.#workloads = new WorkloadFile({ file: this.paths.workloadFile, environment: ENVIRONMENT, now });
   }
 
   get play(): Play {
@@ -90,10 +97,14 @@ export class World {
 
   /** Creates what is missing: flags with a believable past, and two weeks of deploys. */
   async ensure(start: EpochMs): Promise<void> {
-    const { flagFile, repository, stateFile } = this.paths;
+    const { flagFile, repository, workloadFile, stateFile } = this.paths;
     mkdirSync(repository, { recursive: true, mode: 0o700 });
     if (!existsSync(flagFile))
       await writeFileAtomic(flagFile, `${JSON.stringify(this.#firstFlags(start), null, 2)}\n`, { mode: 0o600 });
+    if (!existsSync(workloadFile)) {
+      const workloads = Object.fromEntries(Object.values(this.#names.services).map((name) => [name, { replicas: COPIES }]));
+      await writeFileAtomic(workloadFile, `${JSON.stringify({ workloads }, null, 2)}\n`, { mode: 0o600 });
+    }
     if (!existsSync(join(repository, ".git"))) await this.#firstCommits(start);
     if (existsSync(stateFile)) {
       const saved = JSON.parse(readFileSync(stateFile, "utf8")) as Play & { aftermathSince: EpochMs | null };
@@ -137,6 +148,10 @@ export class World {
       await this.#flags.setEnabled(harmfulFlag, true, { ...write, idempotencyKey: `enable-${this.#now()}` });
       await this.#flags.setPercent(harmfulFlag, BASE_SHARE, { ...write, idempotencyKey: `heal-${this.#now()}` });
     }
+    for (const { service, replicas } of await this.#workloads.list()) {
+      const write = { actor: "Demo reset", reason: "Back to the usual number", expected: null };
+      if (replicas !== COPIES) await this.#workloads.scale(service, COPIES, { ...write, idempotencyKey: `heal-${this.#now()}` });
+    }
     for (const [role, bad] of Object.entries(BAD_RELEASES) as [Role, object][]) {
       const service = this.#names.services[role];
       const good = RELEASE_HISTORY.findLast((release) => release.role === role)?.version;
@@ -154,8 +169,7 @@ export class World {
     const flagShare = this.#livedUnder.share.at(at, share, now);
     const minutes = Math.max(0, (at - this.#play.since) / 60_000);
     const { scenario } = this.#play;
-    // The pool to the card network leaks for twelve minutes until it is empty.
-    const poolLeak = scenario === "cascade" && minutes > 0 ? Math.min(1, minutes / 12) : 0;
+    const poolLeak = scenario === "cascade" && minutes > 0 ? this.#poolLeak(at) : 0;
     if (
       scenario === "rollback-no-help" &&
       this.#aftermathSince === null &&
@@ -171,6 +185,27 @@ export class World {
       poolLeak,
       databaseFactor: this.#aftermathSince === null ? 1 : 3.4,
     };
+  }
+
+  /** The pool to the card network leaks for twelve minutes until it is empty. Fresh copies begin with a full one; more copies last longer. */
+  #poolLeak(at: EpochMs): number {
+    const payments = this.#workload(this.#names.services.payments);
+    const freshAt = payments.restartedAt === null ? 0 : Date.parse(payments.restartedAt);
+    const minutes = Math.max(0, (at - Math.max(this.#play.since, freshAt)) / 60_000);
+    return Math.min(1, minutes / ((12 * payments.replicas) / COPIES));
+  }
+
+  #workload(service: string): { readonly replicas: number; readonly restartedAt: string | null } {
+    try {
+      const { workloads } = JSON.parse(readFileSync(this.paths.workloadFile, "utf8")) as {
+        workloads: Record<string, { replicas?: number; restartedAt?: string | null } | undefined>;
+      };
+      const one = workloads[service];
+      return { replicas: one?.replicas ?? COPIES, restartedAt: one?.restartedAt ?? null };
+    } catch {
+      // A half-edited file: the copies that ran go on.
+      return { replicas: COPIES, restartedAt: null };
+    }
   }
 
   /** Evaluates the harmful flag for one request, as the shop's services do. */

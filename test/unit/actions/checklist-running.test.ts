@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { describe, expect, it } from "vitest";
+import { canonicalJson } from "../../../src/actions/digest.ts";
 import { DEFAULT_POLICY, type Policy } from "../../../src/actions/index.ts";
 import type { MetricSource } from "../../../src/domain/telemetry.ts";
 import { verifyAudit } from "../../../src/store/audit.ts";
@@ -27,6 +29,8 @@ describe("what may be asked for", () => {
     ["a missing argument", { percent: 0 }],
   ])("27: %s is refused by the schema, before anybody sees a card", async (_what, args) => {
     const world = await actionWorld();
+    // Not even the target is asked about it.
+    world.flags.list = () => Promise.reject(new Error("asked the target"));
     expect((await world.fileWish(args)).ok).toBe(false);
     expect(world.shown).toEqual([]);
   });
@@ -80,7 +84,8 @@ describe("what runs", () => {
   it("29: a target that moved between card and click is not touched", async () => {
     const world = await actionWorld();
     const proposal = await world.proposed();
-    world.flags.percent = 40;
+    // By nothing that the card shows: only the fingerprint tells.
+    world.flags.pinned = true;
     await world.click(proposal);
     await world.passes(1);
     expect(await world.state(proposal)).toBe("stale");
@@ -196,6 +201,17 @@ describe("what runs", () => {
       refusal: expect.stringContaining("year end"),
     });
     expect(frozen.flags.asked).toEqual([]);
+  });
+
+  it("32: a target that something else holds is left alone, whatever it looks like", async () => {
+    const world = await actionWorld();
+    const proposal = await world.proposed();
+    await world.db.insertInto("locks").values({ target: proposal.target, proposal_id: "PRO-99" }).execute();
+    await world.click(proposal);
+    await world.passes(1);
+    expect(await world.state(proposal)).toBe("stale");
+    expect(await world.outcome(proposal)).toContain("PRO-99 is in flight");
+    expect(world.flags.asked).toEqual([]);
   });
 
   it("32: two actions of two proposals claimed in the same moment on one target: one runs", async () => {
@@ -320,6 +336,7 @@ describe("what is verified", () => {
     await world.click(proposal);
     await world.passes(30);
     expect(await world.state(proposal)).toBe("unknown");
+    expect(await world.outcome(proposal)).toMatch(/too little data|not verified/);
     expect(world.flags.percent).toBe(0);
     expect(world.pages).toHaveLength(1);
   });
@@ -364,19 +381,18 @@ describe("what is verified", () => {
 
   it("37: what a person changed after the action is theirs: it is not undone over their heads", async () => {
     for (const moment of ["before the undo is decided", "in the last moment"]) {
-      const world = await actionWorld({
-        latency: worse,
-        context: {
-          checkpoint: async (point) => {
-            if (point === "undo-claimed" && moment === "in the last moment") world.flags.percent = 7;
-          },
-        },
-      });
+      const world = await actionWorld({ latency: worse });
+      const restore = world.flags.restore.bind(world.flags);
+      world.flags.restore = (...args) => {
+        world.flags.percent = 7;
+        return restore(...args);
+      };
       const proposal = await world.proposed();
       await world.click(proposal);
       await world.passes(1);
       if (moment !== "in the last moment") world.flags.percent = 7;
       await world.passes(16);
+      expect(world.flags.asked).toHaveLength(moment === "in the last moment" ? 2 : 1);
       expect(await world.state(proposal)).toBe("unknown");
       expect(await world.outcome(proposal)).toContain("changed since");
       expect(world.flags.percent).toBe(7);
@@ -478,6 +494,17 @@ describe("a crash", () => {
     }
     expect(await first.state(proposal)).toBe("verified");
     expect(first.flags.asked).toHaveLength(1);
+
+    // While the first is in charge the second touches nothing; when the first falls silent, the second takes over.
+    const waiting = await first.proposed({ flag: "new-layout", percent: 3 });
+    await first.actions.settle();
+    second.clocks.wall = waiting.expiresAt;
+    await first.switches.lease("executor", "a", waiting.expiresAt - 1_000, 20_000);
+    await second.actions.settle();
+    expect(await first.state(waiting)).toBe("pending");
+    second.clocks.wall += 30_000;
+    await second.actions.settle();
+    expect(await first.state(waiting)).toBe("expired");
   });
 });
 
@@ -547,6 +574,26 @@ describe("the trail and the disk", () => {
     await db.updateTable("audit").set({ seq: 2 }).where("seq", "=", 3).execute();
     await db.updateTable("audit").set({ seq: 3 }).where("seq", "=", 99).execute();
     expect((await verifyAudit(db as never, null)).broken?.seq).toBe(2);
+    await restore();
+    // Whoever rewrites one row with a fitting hash is betrayed by the next; whoever rewrites them all, by the anchor.
+    const forge = async (from: number, to: number) => {
+      let previous = rows[from - 2]?.hash ?? "0".repeat(64);
+      for (const { hash: _, ...row } of rows.slice(from - 1, to)) {
+        const body = { ...row, actor: "web:mallory", prev_hash: previous };
+        previous = createHash("sha256").update(canonicalJson(body)).digest("hex");
+        await db
+          .updateTable("audit")
+          .set({ ...body, hash: previous })
+          .where("seq", "=", row.seq)
+          .execute();
+      }
+    };
+    await forge(2, 2);
+    expect((await verifyAudit(db as never, null)).broken).toEqual({ seq: 3, why: "it does not follow the row before it" });
+    await restore();
+    await forge(1, rows.length);
+    expect((await verifyAudit(db as never, null)).broken).toBeNull();
+    expect((await verifyAudit(db as never, anchor)).broken?.why).toContain("rewritten");
     await restore();
     await db.deleteFrom("audit").where("seq", ">", 1).execute();
     expect((await verifyAudit(db as never, null)).broken).toBeNull();
