@@ -2,11 +2,14 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
+import { DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
 import { knowledgeSources, probeOf } from "../knowledge-sources.ts";
+import { agentOptions, mcpServersOf, modelsOf } from "../minds.ts";
 import { openTargets } from "../outbound.ts";
+import { McpTools } from "../sources/mcp/index.ts";
 import { openBackends } from "../telemetry.ts";
 import { type OutputOptions, print } from "./output.ts";
 
@@ -30,7 +33,19 @@ const reason = (error: unknown): string =>
 
 const TIMEOUT = 5_000;
 
-const checks: readonly Check[] = [nodeVersion, git, nativeModules, stateFolder, port, knowledge, systems, model, slack, teams];
+const checks: readonly Check[] = [
+  nodeVersion,
+  git,
+  nativeModules,
+  stateFolder,
+  port,
+  knowledge,
+  systems,
+  model,
+  mcp,
+  slack,
+  teams,
+];
 
 /** Looks at everything that Vigil needs, changes nothing, and prints what it found. Exit code 1 when there is a fault. */
 export async function doctor(options: OutputOptions): Promise<void> {
@@ -163,27 +178,52 @@ async function systems(config: Config): Promise<Finding[]> {
   );
 }
 
+/** Each model of the chain at its endpoint, and the date of the prices that costs are counted with. */
 async function model(config: Config): Promise<Finding[]> {
-  const { apiKey, baseUrl, name } = config.model;
-  if (!apiKey && !baseUrl) return [ok("model", "none: the offline reasoner thinks")];
+  const models = modelsOf(config);
+  if (models.length === 0) return [ok("model", "none: the offline reasoner thinks")];
+  const { asOf } = agentOptions(config).prices ?? DEFAULT_PRICES;
+  const priced = config.model.prices ? "configured" : "built-in";
+  const found = await Promise.all(models.map((one) => modelAt(one)));
+  return [...found, ok("model", `costs are counted with ${priced} prices of ${asOf}; set model.prices to your own`)];
+}
+
+async function modelAt({ name, apiKey, baseUrl, azure }: ModelOptions): Promise<Finding> {
+  if (azure) return ok("model", `${name}: Azure deployment ${azure.deployment}, not tried`);
   const url = `${(baseUrl ?? "https://api.openai.com/v1").replace(/\/$/, "")}/models`;
   try {
     const response = await fetch(url, {
       headers: apiKey ? { authorization: `Bearer ${apiKey}` } : {},
       signal: AbortSignal.timeout(TIMEOUT),
     });
-    if (response.ok) return [ok("model", `${name ?? "default model"} at ${new URL(url).host}`)];
+    if (response.ok) return ok("model", `${name} at ${new URL(url).host}`);
     const remedy = response.status === 401 ? "Check OPENAI_API_KEY." : "Check OPENAI_BASE_URL; it usually ends in /v1.";
-    return [fault("model", `${new URL(url).host} answered ${response.status}`, remedy)];
+    return fault("model", `${name}: ${new URL(url).host} answered ${response.status}`, remedy);
   } catch (error) {
-    return [
-      warning(
-        "model",
-        `${new URL(url).host}: ${reason(error)}`,
-        "Vigil thinks offline until it can be reached; check OPENAI_BASE_URL and the network.",
-      ),
-    ];
+    const remedy =
+      "Vigil thinks with the next model, or offline, until it can be reached; check OPENAI_BASE_URL and the network.";
+    return warning("model", `${name}: ${new URL(url).host}: ${reason(error)}`, remedy);
   }
+}
+
+/** What each MCP server offers of what is allowed. */
+async function mcp(config: Config): Promise<Finding[]> {
+  const servers = mcpServersOf(config);
+  return Promise.all(
+    servers.map(async (server) => {
+      const said: string[] = [];
+      const tools = new McpTools([server], { warn: (_about, message) => said.push(message) }, () => Date.now());
+      const offered = (await tools.list()).length;
+      await tools.close();
+      const what = `${server.name}: ${offered} of ${server.allow.length} allowed tools`;
+      if (offered === server.allow.length) return ok("mcp", what);
+      return warning(
+        "mcp",
+        `${what}${said[0] ? `; ${said[0]}` : ""}`,
+        `Check the address or command and the names under mcp.servers.${server.name}.allow.`,
+      );
+    }),
+  );
 }
 
 async function slack(config: Config): Promise<Finding[]> {
