@@ -1,7 +1,11 @@
 import type { MetricPoint } from "../domain/telemetry.ts";
 import type { EpochMs } from "../domain/time.ts";
 
-/** Turns a cumulative counter into increase per second. A value below the last one is a reset: it counted from zero (as Prometheus' `rate` does). */
+/**
+ * Turns a cumulative counter into increase per second. A value below the last one is a reset: it counted from zero (as Prometheus' `rate` does,
+ * and as OpenTelemetry's data model asks where no start time is known). Over a gap the increase is spread evenly. Assumes that nothing but a
+ * restart makes a counter fall.
+ */
 export class CounterRate {
   private at: EpochMs | null = null;
   private total = 0;

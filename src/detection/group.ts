@@ -19,7 +19,8 @@ export type Grouping =
 /**
  * Where an anomaly belongs. One already known to an incident is updated there. Otherwise it joins the unresolved incident nearest in
  * time whose services call it or are called by it, directly or through others, if it started within the window, or while the incident was still going on.
- * Siblings join through the caller or callee that they share, once that is anomalous too. Pure.
+ * Siblings join through the caller or callee that they share, once that is anomalous too. Pure. Single-linkage clustering in time (Sibson 1973) along the
+ * call graph; assumes that trouble travels along calls within the window.
  */
 export function groupAnomalies(
   open: readonly Incident[],

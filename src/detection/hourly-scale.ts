@@ -4,7 +4,10 @@ import { robustScale } from "./robust.ts";
 /** Samples that the day's pooled variance counts for beside an hour's own. */
 const POOLED = 120;
 
-/** Variance of residuals for every hour of the day, each drawn towards the whole day's: nights with few requests are noisier than noons. */
+/**
+ * Variance of residuals for every hour of the day, each drawn towards the whole day's (empirical Bayes: Efron and Morris 1973): nights with
+ * few requests are noisier than noons. Assumes UTC days and that noise depends on the hour alone.
+ */
 export class HourlyScale {
   /** Of the whole day. */
   overall = 0;

@@ -20,7 +20,7 @@ const SIGNALS: readonly { readonly signal: RedSignal; readonly kind: SeriesKind;
 
 /**
  * Which RED signals of which services to watch. The team's false alarms per week are divided evenly over all series, so that adding
- * services does not add noise: expected false alarms add up, whatever the series have in common. `besides` other things share the budget.
+ * services does not add noise: expected false alarms add up, whatever the series have in common (Bonferroni 1936, for rates). `besides` other things share the budget.
  */
 export function watchlist(
   services: readonly ServiceName[],

@@ -15,7 +15,8 @@ interface Counted {
 /**
  * Signs from kinds of log lines that appear, vanish or change rate. What a service logs follows what it is asked to do, so every count is
  * set against the operation of the same service that accompanies the line (same trace), not against the clock: a shifted mix of
- * requests is then no sign. Where nothing accompanies it, the number of requests in all is the measure.
+ * requests is then no sign. Where nothing accompanies it, the number of requests in all is the measure. After Nezha (Yu et al. 2023), which aligns logs and
+ * traces of the same request; templates by Drain (He et al. 2017). Assumes that lines of one template come as Poisson counts do at a given exposure.
  */
 export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Span> | undefined): Evidence[] {
   const operations = operationsByTrace(spans);

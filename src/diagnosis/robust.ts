@@ -31,7 +31,7 @@ export function movingMedian(values: Float64Array, window: number): (place: numb
   };
 }
 
-/** Quantile of ascending values, linear between neighbours; NaN of none. */
+/** Quantile of ascending values, linear between neighbours (type 7 of Hyndman and Fan 1996); NaN of none. */
 export function quantile(ascending: ArrayLike<number>, share: number): number {
   const at = (ascending.length - 1) * share;
   const low = ascending[Math.floor(at)];

@@ -11,7 +11,8 @@ const NOTICED = 0.05;
  * reply. Every caller that would notice must wait longer. Which callee it is shows in the percentiles of the caller's waiting: a callee that takes the share
  * s of its caller's calls can move only the percentiles above 1 - s (the quantiles of a mixture), and it does move those.
  * Shares come from the request rates and from what normal traffic tells about calls per request; a callee slowed by its own doing is blamed
- * elsewhere and takes the blame away from its siblings.
+ * elsewhere and takes the blame away from its siblings. A likelihood of our own, after the correlation of callers' and callees' latencies in MicroRCA
+ * (Wu et al. 2020); assumes that callers measure what they wait and that a caller's calls take turns rather than race.
  */
 export function waitEvidence(
   shifts: readonly Shift[],

@@ -107,7 +107,7 @@ export interface Chunk {
 const LONGEST_CHUNK = 800;
 const SHORTEST_CHUNK = 220;
 
-/** Splits at headings and paragraphs. The root cause and the resolution of the front matter, where there are any, are a passage of their own. */
+/** Splits at headings and paragraphs, as passages that stand by themselves are found best (Callan 1994). The root cause and the resolution of the front matter, where there are any, are a passage of their own. */
 export function chunksOf(document: KnowledgeDocument): Chunk[] {
   const facts = ["root_cause", "resolution"].flatMap((key) => document.metadata[key] ?? []);
   const chunks: Chunk[] = facts.length > 0 ? [{ heading: "", text: facts.join(" ") }] : [];
