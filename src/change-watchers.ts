@@ -39,7 +39,6 @@ export function changeWatchers(config: Config, deps: WatcherDependencies): Chang
   const onError = (error: unknown) => log.warn({ err: error }, "changes could not be read; the next look tries again");
   /** Places on this machine, whose times are telemetry's. */
   const near = {
-    environment: targets.environment,
     now: () => clock.now(),
     every: Math.max(300, (5 * SECOND) / clock.speed),
     sink: async (changes: Parameters<typeof telemetry.appendChanges>[0]) => {
@@ -58,20 +57,24 @@ export function changeWatchers(config: Config, deps: WatcherDependencies): Chang
   };
   const { token = "", url = "", project, environment } = flags;
   const watchers: ChangeWatcher[] = [];
-  if (targets.flags instanceof FlagdFile)
-    watchers.push(watchFlagFile({ ...near, file: targets.flags.file, cursor: cursor("flags") }));
+  if (targets.flags instanceof FlagdFile) {
+    const { file, environment: at } = targets.flags;
+    watchers.push(watchFlagFile({ ...near, file, environment: at, cursor: cursor("flags") }));
+  }
   if (flags.kind === "unleash")
     watchers.push(watchUnleash({ ...far, url, token, project, environment, cursor: cursor("unleash") }));
 
   if (targets.deploys instanceof GitopsRepository) {
-    const { folder, layout } = targets.deploys;
-    watchers.push(watchRepository({ ...near, folder, layout, cursor: cursor("deploys") }));
+    const { folder, layout, environment: at } = targets.deploys;
+    watchers.push(watchRepository({ ...near, folder, layout, environment: at, cursor: cursor("deploys") }));
   }
   const remote = targets.deploys;
   if (remote instanceof GitopsRemote) {
-    const { folder, layout } = remote;
+    const { folder, layout, environment: at } = remote;
     const refresh = () => remote.refresh();
-    watchers.push(watchRepository({ ...near, every: far.every, folder, layout, refresh, cursor: cursor("deploys-remote") }));
+    watchers.push(
+      watchRepository({ ...near, every: far.every, folder, layout, environment: at, refresh, cursor: cursor("deploys-remote") }),
+    );
   }
   // Argo CD and the repository behind it would tell the same twice: by webhook and by look, or as rollouts once more.
   if (deploys.kind === "argocd" && !webhooks.argocd.token) {

@@ -25,7 +25,6 @@ export interface DemoPlaces {
 
 /** Everything that Vigil may act on, as it is configured; null where nothing is. */
 export interface Targets {
-  readonly environment: string;
   readonly flags: (FlagProvider & Probe) | null;
   readonly deploys: (DeployTarget & Probe) | null;
   readonly workloads: (WorkloadTarget & Probe) | null;
@@ -41,7 +40,6 @@ export function openTargets(config: Config, clock: Clock, demo: DemoPlaces | nul
   const flags = flagsOf(config, now);
   const deploys = deploysOf(config, now);
   return {
-    environment: demo?.environment ?? flags?.environment ?? deploys?.environment ?? config.kubernetes.environment,
     flags: flags ?? (demo && new FlagdFile({ file: demo.flagFile, environment: demo.environment, now })),
     deploys: deploys ?? (demo && new GitopsRepository({ folder: demo.repository, environment: demo.environment, now })),
     workloads: config.kubernetes.namespace

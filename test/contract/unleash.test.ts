@@ -1,10 +1,16 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Unleash as UnleashClient } from "unleash-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config.ts";
 import { watchUnleash } from "../../src/sources/unleash/index.ts";
+import { KnowledgeRepository } from "../../src/store/knowledge.ts";
+import { openStateDatabase } from "../../src/store/state.ts";
+import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
 import { Unleash } from "../../src/targets/unleash/index.ts";
+import { bareRepository } from "../support/git-server.ts";
 import { memoryWatching } from "../support/memory-watching.ts";
 import { startUnleash, type UnleashServer } from "../support/unleash-server.ts";
 import { flagProviderContract } from "./flag-provider.ts";
@@ -151,6 +157,59 @@ describe("a real Unleash whose flags are built in other ways", () => {
     await expect(provider({ environment: "moon" }).check()).rejects.toThrow(/no environment moon.*flags\.environment/);
     expect(await provider().get("../../../health")).toBeNull();
   });
+});
+
+describe("Vigil on a real Unleash and a real git remote", () => {
+  it("knows what changed in both, and of what others tell it, and finds each by what was written about it", async () => {
+    const { url, adminToken: token, project, environment } = server;
+    await server.createFlag("express-quotes", 40, { description: "Asks two carriers at once for a quote" });
+    const folder = mkdtempSync(join(tmpdir(), "vigil-app-"));
+    const file = join(folder, "vigil.yaml");
+    // JSON is YAML.
+    const settings = {
+      dataDir: join(folder, "state"),
+      logLevel: "silent",
+      server: { port: 0 },
+      knowledge: { folders: [], catalog: join(folder, "none.yaml") },
+      flags: { kind: "unleash", url, token, project, environment },
+      deploys: { kind: "gitops", repository: `file://${bareRepository().bare}` },
+      changes: { pollSeconds: 5 },
+      webhooks: { changes: { token: "changes-come-in" } },
+    };
+    writeFileSync(file, JSON.stringify(settings));
+    const app = await startApp(loadConfig({ VIGIL_CONFIG: file }, folder));
+    const telemetry = await openTelemetryStore(join(folder, "state/telemetry.db"));
+    const state = await openStateDatabase(join(folder, "state/vigil.db"));
+    try {
+      await app.ready;
+      const told = async (subject: string, kind: "flag" | "deploy" | "config") => {
+        const range = { from: Date.now() - 3_600_000, to: Date.now() + 60_000 };
+        const all = await telemetry.changes({ ...range, kinds: [kind] });
+        return all.filter((one) => one.subject === subject).map(({ after }) => after);
+      };
+      expect(await told("express-quotes", "flag")).toContain("40% on");
+      expect(await told("checkout", "deploy")).toContain("1.4.1");
+
+      const answer = await fetch(`${app.url}/v1/changes`, {
+        method: "POST",
+        headers: { authorization: "Bearer changes-come-in" },
+        body: JSON.stringify({ kind: "config", subject: "till", after: "32 threads", context: "Peak season needs a wider pool" }),
+      });
+      expect(answer.status).toBe(200);
+      expect(await told("till", "config")).toEqual(["32 threads"]);
+
+      await provider().setPercent("express-quotes", 5, write());
+      await expect.poll(() => told("express-quotes", "flag"), { timeout: 15_000, interval: 250 }).toContain("5% on");
+      const documents = (await new KnowledgeRepository(state).documents()).map(({ body }) => body).join("\n");
+      for (const words of ["Asks two carriers at once", "Peak season needs a wider pool", "checkout 1.4.1"]) {
+        expect(documents).toContain(words);
+      }
+    } finally {
+      telemetry.close();
+      await state.destroy();
+      await app.close();
+    }
+  }, 60_000);
 });
 
 const nowhere = { token: "t", project: "default", environment: "production" };
