@@ -407,6 +407,7 @@ describe("investigations in Teams", () => {
       "Past incidents",
     ])
       expect(words).toContain(part);
+    expect(JSON.stringify(message.activity)).toContain('"type":"Image","url":"data:image/png;base64,');
     expect(message.activity.entities).toMatchObject([{ additionalType: ["AIGeneratedContent"] }]);
     expect(message.activity.channelData).toEqual({ feedbackLoop: { type: "custom" } });
     expect(teams.messages).toHaveLength(1);

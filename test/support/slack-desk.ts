@@ -17,7 +17,7 @@ import type { AuditTable } from "../../src/store/audit.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
 import { ExperimentRepository } from "../../src/store/experiments.ts";
 import { ProposalRepository } from "../../src/store/proposals.ts";
-import { openStateDatabase } from "../../src/store/state.ts";
+import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
 import { SwitchRepository } from "../../src/store/switches.ts";
 import { answer, finished, home } from "./chat-samples.ts";
 import { silentLog, until } from "./fake-handlers.ts";
@@ -39,6 +39,9 @@ export async function slackDesk(
     readonly ask?: (question: IncomingQuestion, reply: Reply) => Promise<void>;
     readonly flags?: FakeFlags;
     readonly fake?: FakeSlack;
+    /** Further chats beside Slack, and who approves there. */
+    readonly others?: (parts: { readonly store: ConversationRepository; readonly db: StateDatabase }) => readonly Surface[];
+    readonly otherRules?: Readonly<Record<string, ApproverRules>>;
   } = {},
 ) {
   const fake = options.fake ?? (await FakeSlack.start());
@@ -53,7 +56,7 @@ export async function slackDesk(
     users: new Set<string>(),
     members: userGroup({ token: "xoxb-test", groups: [GROUP], apiUrl: fake.apiUrl }),
   };
-  const approvers = new Approvers({ rules: { slack: rules }, now: () => clocks.wall });
+  const approvers = new Approvers({ rules: { slack: rules, ...options.otherRules }, now: () => clocks.wall });
   const actions = new Actions(
     {
       store: new ProposalRepository(db, () => clocks.wall),
@@ -90,7 +93,8 @@ export async function slackDesk(
     log: silentLog,
     ...options.slack,
   });
-  const presenter = new Presenter({ surfaces: [surface], store, log: silentLog });
+  const surfaces = [surface, ...(options.others?.({ store, db }) ?? [])];
+  const presenter = new Presenter({ surfaces, store, log: silentLog });
   actions.onChange((proposal) => {
     if (proposal.state === "verifying") loweredAt ??= clocks.telemetry;
     const show = async () => {
@@ -136,7 +140,7 @@ export async function slackDesk(
     home: async () => home({ stopped: await actions.stopReason() }),
     refused: ({ kind, actor: who, subject, reason }) => actions.audit({ actor: who, kind, subject, data: { reason } }),
   };
-  await surface.start(handlers);
+  for (const each of surfaces) await each.start(handlers);
 
   const wish = (changed: Partial<FilingRequest> = {}) =>
     actions.file({
@@ -190,7 +194,7 @@ export async function slackDesk(
       until(`${user} to be told "${words}"`, () => fake.ephemerals.find((one) => one.user === user && one.text.includes(words))),
     close: async (keepSlack = false) => {
       await presenter.close();
-      await surface.stop();
+      for (const each of surfaces) await each.stop();
       await actions.close();
       await db.destroy();
       if (!keepSlack) await fake.stop();

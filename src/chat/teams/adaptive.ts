@@ -20,6 +20,8 @@ export interface View {
   readonly approver: boolean;
   /** Teams ids of those whose client asks for their own view by itself. */
   readonly refreshFor: readonly string[];
+  /** The card's picture as a `data:` address; without it its words stand there. */
+  readonly picture?: string | null;
 }
 
 export const EVERYONE: View = { approver: false, refreshFor: [] };
@@ -47,7 +49,10 @@ export function adaptiveCard(card: Card, view: View = EVERYONE): JsonObject {
   const more = text([run("The rest is behind Details.", { size: "Small", subtle: true })], "Small");
   const buttons = cardActions(card, view);
   let room = LIMITS.card - sizeOf([frame, head, tail, buttons, more, detailsAction(card)]) - 64;
-  const body = fitting(card.body.flatMap(elementsOf), room);
+  const body = fitting(
+    card.body.flatMap((block) => elementsOf(block, view.picture)),
+    room,
+  );
   room -= sizeOf(body.shown);
   const folds: JsonObject[] = [];
   let cut = body.cut;
@@ -71,8 +76,11 @@ export function adaptiveCard(card: Card, view: View = EVERYONE): JsonObject {
 /** Everything behind a card, for a dialog. */
 export function detailsCard(card: Card): JsonObject {
   const elements = [
-    ...(card.kind === "proposal" ? [] : card.body.flatMap(elementsOf)),
-    ...card.folds.flatMap((fold) => [text([run(fold.title, { bold: true })], "Medium"), ...fold.blocks.flatMap(elementsOf)]),
+    ...(card.kind === "proposal" ? [] : card.body.flatMap((block) => elementsOf(block))),
+    ...card.folds.flatMap((fold) => [
+      text([run(fold.title, { bold: true })], "Medium"),
+      ...fold.blocks.flatMap((block) => elementsOf(block)),
+    ]),
   ];
   const { shown, cut } = fitting(elements, LIMITS.card - 1_000);
   return dialog([
@@ -147,7 +155,7 @@ function headElements({ title, badge, tone }: Card): JsonObject[] {
   return title ? [...state, text([run(clip(title, LIMITS.title), { bold: true, size: "Large" })], "Small")] : state;
 }
 
-function elementsOf(block: CardBlock): JsonObject[] {
+function elementsOf(block: CardBlock, picture: string | null = null): JsonObject[] {
   switch (block.type) {
     case "text":
       return markdownLines(block.markdown);
@@ -160,6 +168,7 @@ function elementsOf(block: CardBlock): JsonObject[] {
           : [...lines([run(name, { bold: true })]), ...markdownLines(markdown)];
       });
     case "picture":
+      if (picture) return [{ type: "Image", url: picture, altText: clip(block.picture.alt, 500), size: "Stretch" }];
       return lines([run(`📈 ${block.picture.alt}`, { subtle: true })]);
     case "steps":
       return block.steps.flatMap(({ state, title, outcome, duration }) => [
@@ -215,7 +224,7 @@ function foldElements(card: Card, fold: Fold): JsonObject[] {
       type: "Container",
       id,
       isVisible: fold.open && card.tone !== "quiet",
-      items: fold.blocks.flatMap(elementsOf),
+      items: fold.blocks.flatMap((block) => elementsOf(block)),
     },
   ];
 }

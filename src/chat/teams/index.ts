@@ -7,7 +7,7 @@ import type { ChatHandlers, Refusal } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
 import type { Surface } from "../surface.ts";
-import { baseOf, type IncomingActivity, type InvokeAnswer, readActivity, threadOf } from "./activity.ts";
+import { baseOf, type IncomingActivity, type InvokeAnswer, type OutgoingActivity, readActivity, threadOf } from "./activity.ts";
 import { type BotFramework, type BotFrameworkOptions, botFramework } from "./botbuilder.ts";
 import { type Connector, httpConnector, type Place } from "./connector.ts";
 import { type ConversationBook, conversationOf } from "./conversations.ts";
@@ -17,6 +17,7 @@ import { Listeners } from "./listeners.ts";
 import { cardMessage } from "./messages.ts";
 import { Pace, type PaceOptions } from "./pace.ts";
 import { People } from "./people.ts";
+import { Pictures } from "./picture.ts";
 import { TeamsReply } from "./reply.ts";
 
 export interface TeamsOptions {
@@ -86,6 +87,7 @@ class Teams implements TeamsSurface {
   readonly #connector: Connector;
   readonly #pace: Pace;
   readonly #people: People;
+  readonly #pictures = new Pictures();
   readonly #tenants: ReadonlySet<string>;
   readonly #serviceHosts: readonly string[];
   readonly #now: () => number;
@@ -173,7 +175,7 @@ class Teams implements TeamsSurface {
   async post(card: Card, thread: MessageRef | null): Promise<MessageRef> {
     const conversation = thread?.channel ?? this.#options.channel;
     const place = await this.#placeOf(conversation);
-    const message = cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place) });
+    const message = await this.#drawn(card, place);
     const begins = threadOf(conversation) === null && (await this.#isChannel(conversation));
     if (begins) {
       const { conversation: channel, id } = await this.#call(place, () => this.#connector.open(place, message));
@@ -184,7 +186,7 @@ class Teams implements TeamsSurface {
 
   async update(ref: MessageRef, card: Card): Promise<void> {
     const place = await this.#placeOf(ref.channel);
-    const message = cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place) });
+    const message = await this.#drawn(card, place);
     await this.#call(place, () => this.#connector.update(place, ref.message, message));
   }
 
@@ -249,6 +251,15 @@ class Teams implements TeamsSurface {
       ?.record(refusal, activity)
       .catch((error) => log.error({ err: error }, "a refused activity could not be written to the audit trail"));
     response.status(status).end();
+  }
+
+  /** The card as everybody gets it. */
+  async #drawn(card: Card, place: Place): Promise<OutgoingActivity> {
+    const picture = await this.#pictures.of(card).catch((error) => {
+      this.#options.log.warn({ err: error }, "a picture could not be drawn; its words are in the card");
+      return null;
+    });
+    return cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place), picture });
   }
 
   async #placeOf(conversation: string): Promise<Place> {

@@ -1,3 +1,4 @@
+import { Resvg } from "@resvg/resvg-js";
 import { describe, expect, it } from "vitest";
 import { investigationCard } from "../../../src/chat/cards/investigation.ts";
 import { proposalCard } from "../../../src/chat/cards/proposal.ts";
@@ -5,8 +6,9 @@ import { adaptiveCard, detailsCard, EVERYONE } from "../../../src/chat/teams/ada
 import { denyForm, feedbackForm } from "../../../src/chat/teams/forms.ts";
 import { escapeTeams, teamsMarkdown } from "../../../src/chat/teams/markdown.ts";
 import { cardMessage } from "../../../src/chat/teams/messages.ts";
+import { Pictures, smallPng } from "../../../src/chat/teams/picture.ts";
 import type { ProposalState } from "../../../src/domain/proposal.ts";
-import { finished, fullReport, HOSTILE, pending, running } from "../../support/chat-samples.ts";
+import { finished, fullReport, HOSTILE, pending, picture, running } from "../../support/chat-samples.ts";
 import { actionsOf, wordsOf } from "../../support/fake-teams.ts";
 import { judgeActivity, judgeCard } from "../../support/fake-teams-cards.ts";
 
@@ -49,6 +51,30 @@ describe("cards in Teams", () => {
       "61eb7732fbed496c7b1fd65712b885a1235864bf252f72b423622e5dc8e56425",
     ])
       expect(words).toContain(part);
+  });
+
+  it("carries the anomaly's picture in a few kilobytes, as a PNG that others can read", async () => {
+    const png = await smallPng(picture());
+    expect(png.length).toBeLessThan(8_000);
+    const shown = new Resvg(
+      `<svg xmlns="http://www.w3.org/2000/svg" width="480" height="173"><image width="480" height="173" href="data:image/png;base64,${png.toString("base64")}"/></svg>`,
+    ).render().pixels;
+    // The orange of the series is there, and most of the ground is white.
+    let [orange, white] = [0, 0];
+    for (let at = 0; at < shown.length; at += 4) {
+      const [red = 0, green = 0, blue = 0] = shown.subarray(at, at + 3);
+      if (red > 220 && green > 110 && green < 170 && blue < 120) orange += 1;
+      if (red > 250 && green > 250 && blue > 250) white += 1;
+    }
+    expect(orange).toBeGreaterThan(200);
+    expect(white).toBeGreaterThan(20_000);
+    const card = investigationCard(finished());
+    const drawn = adaptiveCard(card, { ...EVERYONE, picture: `data:image/png;base64,${png.toString("base64")}` });
+    expect(judgeCard(drawn)).toEqual([]);
+    expect(JSON.stringify(drawn)).toContain(
+      card.body.find(({ type }) => type === "picture") ? '"altText":"latency of storefront' : "?",
+    );
+    expect(await new Pictures().of({ ...card, body: [] })).toBeNull();
   });
 
   it("45: more than fits goes behind Details, and the card stays within Teams' size", () => {
