@@ -6,7 +6,6 @@ import type { SlackPost } from "../support/fake-slack.ts";
 import { ANA, APP_ID, actionsOf, CHANNEL, FakeTeams, TENANT, type TeamsMessage, wordsOf } from "../support/fake-teams.ts";
 import { type SlackDesk, slackDesk } from "../support/slack-desk.ts";
 
-const _MINUTES = 60_000;
 const texts = (post: SlackPost) => JSON.stringify(post.blocks);
 const toast = (body: Record<string, unknown>) => (body.task ? (body.task as { value: unknown }).value : body.value);
 
