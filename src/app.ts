@@ -13,7 +13,7 @@ import { reportPages } from "./chat/web/report-page.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
-import { type DemoHandle, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
+import { type DemoHandle, type DemoOptions, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
 import { type Clock, DAY, HOUR, MINUTE, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { runCommand } from "./flows/command.ts";
@@ -348,6 +348,10 @@ class RunningApp {
       speed: demo.speed,
       historyDays: demo.historyDays,
       seed: demo.seed,
+      daysBack: demo.daysBack,
+      metricsPort: demo.metricsPort ?? null,
+      sendMetrics: this.#config.metrics.kind === "embedded",
+      unleash: unleashOfDemo(this.#config),
       ...(this.#names ? { names: this.#names } : {}),
       resumeFrom: await this.#stores.telemetry.latest(),
       onProgress: (done, total) => {
@@ -585,6 +589,13 @@ class RunningApp {
       for (const timer of timers) clearInterval(timer);
     });
   }
+}
+
+/** The demo shop reads its flags from the Unleash that is configured, when it is given a token of its own. */
+function unleashOfDemo({ demo, flags }: Config): DemoOptions["unleash"] {
+  const { kind, url, token, project, environment } = flags;
+  if (kind !== "unleash" || !demo.unleashClientToken || !url || !token) return null;
+  return { url, token, clientToken: demo.unleashClientToken, project, environment };
 }
 
 async function listen(server: Server, config: Config): Promise<Server> {

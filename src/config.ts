@@ -95,6 +95,13 @@ export const schema = z.strictObject({
         .default("flag")
         .describe("what happens by itself on the first start"),
       seed: z.coerce.number().int().default(247),
+      daysBack: z.coerce.number().int().min(0).max(30).default(0).describe("days that the demo's clock starts in the past"),
+      metricsPort: port.optional().describe("where the shop exposes /metrics to be scraped, on loopback"),
+      unleashClientToken: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("the shop reads its flags from the Unleash that flags names, with this token"),
     })
     .prefault({}),
   telemetry: z

@@ -3,12 +3,14 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE } from "../domain/time.ts";
 import { DemoClock } from "./clock.ts";
-import type { FromShop, ShopSettings, ToShop } from "./messages.ts";
+import { ENVIRONMENT, shopFlags } from "./flags.ts";
+import type { FromShop, ShopSettings, ToShop, UnleashPlace } from "./messages.ts";
 import { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
-import { ENVIRONMENT, type Play, SCENARIOS, type Scenario, World, worldPaths } from "./world.ts";
+import { type Play, SCENARIOS, type Scenario, World, worldPaths } from "./world.ts";
 
+export { ENVIRONMENT as DEMO_ENVIRONMENT } from "./flags.ts";
 export { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
-export { ENVIRONMENT as DEMO_ENVIRONMENT, type Play, SCENARIOS, type Scenario } from "./world.ts";
+export { type Play, SCENARIOS, type Scenario } from "./world.ts";
 
 export interface DemoOptions {
   /** Where flag file, repository, clock and state of the demo live. */
@@ -20,6 +22,11 @@ export interface DemoOptions {
   readonly historyDays: number;
   readonly seed: number;
   readonly names?: ShopNames;
+  /** Days that the demo's clock starts in the past; a faster clock must not overtake one that stamps what it scrapes. */
+  readonly daysBack?: number;
+  readonly unleash?: UnleashPlace | null;
+  readonly metricsPort?: number | null;
+  readonly sendMetrics?: boolean;
   /** Newest telemetry that is stored already, or null on the first start. */
   readonly resumeFrom: EpochMs | null;
   readonly onProgress?: (done: number, total: number) => void;
@@ -45,8 +52,8 @@ export function demoStart(wall: EpochMs): EpochMs {
 }
 
 /** A shop that was live goes on where it stopped, however long ago; one that was stopped while loading its history loads the rest. */
-function liveFrom(resumeFrom: EpochMs | null, wasLive: boolean): EpochMs {
-  const first = demoStart(Date.now());
+function liveFrom(resumeFrom: EpochMs | null, wasLive: boolean, daysBack: number): EpochMs {
+  const first = demoStart(Date.now()) - daysBack * DAY;
   if (resumeFrom === null) return first;
   return wasLive ? resumeFrom : Math.max(first, resumeFrom);
 }
@@ -84,10 +91,18 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
     seed: options.seed,
     names,
     resumeFrom: options.resumeFrom,
-    start: liveFrom(options.resumeFrom, DemoClock.read(paths.clockFile) !== null),
+    unleash: options.unleash ?? null,
+    metricsPort: options.metricsPort ?? null,
+    sendMetrics: options.sendMetrics ?? true,
+    start: liveFrom(options.resumeFrom, DemoClock.read(paths.clockFile) !== null, options.daysBack ?? 0),
   };
   const { start } = settings;
-  await new World(options.folder, names, () => start).ensure(start);
+  await new World(
+    options.folder,
+    names,
+    shopFlags(settings, () => start),
+    () => start,
+  ).ensure(start);
   const clock = new FollowingClock(start, options.speed);
 
   const child: ChildProcess = fork(join(import.meta.dirname, "main.ts"), [], {

@@ -1,7 +1,9 @@
 import { type EpochMs, HOUR, MINUTE } from "../domain/time.ts";
 import { DemoClock } from "./clock.ts";
 import { type LogLine, OtlpExporter, type SpanLine } from "./export.ts";
+import { type ShopFlags, shopFlags } from "./flags.ts";
 import type { FromShop, ShopSettings, ToShop } from "./messages.ts";
+import { MetricsEndpoint } from "./metrics-endpoint.ts";
 import { seeded } from "./random.ts";
 import { Shop } from "./simulate.ts";
 import { MetricCollector, routineLogs, sampleTraces } from "./telemetry.ts";
@@ -18,7 +20,9 @@ const MOST_AT_ONCE = 30;
 /** The shop's own process: simulates, and sends OpenTelemetry data like any other shop. */
 class ShopProcess {
   readonly #settings: ShopSettings;
+  readonly #flags: ShopFlags;
   readonly #world: World;
+  readonly #exposed: MetricsEndpoint | null;
   readonly #shop: Shop;
   readonly #random: () => number;
   readonly #exporter: OtlpExporter;
@@ -31,15 +35,20 @@ class ShopProcess {
     this.#settings = settings;
     const start = wholeMinute(settings.start);
     this.#next = Math.max(wholeMinute(settings.resumeFrom ?? 0), start - settings.historyDays * 24 * HOUR);
-    this.#world = new World(settings.folder, settings.names, () => this.#clock?.now() ?? start);
+    const now = () => this.#clock?.now() ?? start;
+    this.#flags = shopFlags(settings, now);
+    this.#world = new World(settings.folder, settings.names, this.#flags, now);
     this.#random = seeded(settings.seed + Math.floor(start / MINUTE));
     this.#shop = new Shop(this.#random);
+    this.#exposed = settings.metricsPort === null ? null : new MetricsEndpoint();
     this.#exporter = new OtlpExporter(settings.receiverUrl, () => this.#stopped);
   }
 
   async run(): Promise<void> {
     const start = wholeMinute(this.#settings.start);
     await this.#world.ensure(start);
+    await this.#flags.ready();
+    if (this.#settings.metricsPort !== null) await this.#exposed?.listen(this.#settings.metricsPort);
     const total = start - this.#next;
     const from = this.#next;
     while (this.#next < start && !this.#stopped) {
@@ -66,6 +75,8 @@ class ShopProcess {
 
   stop(): void {
     this.#stopped = true;
+    this.#flags.close();
+    this.#exposed?.close();
   }
 
   /** Simulates and sends the minutes up to `until`; `historyEnd` is set during the back-fill. */
@@ -92,7 +103,13 @@ class ShopProcess {
     }
     await this.#exporter.spans(spans);
     await this.#exporter.logs(logs);
-    await this.#exporter.metrics(collector.take());
+    const metrics = collector.take();
+    // What was before the process began is in nobody's counters.
+    if (historyEnd === null) {
+      this.#exposed?.add(metrics, until);
+      this.#exposed?.remember(spans);
+    }
+    if (this.#settings.sendMetrics) await this.#exporter.metrics(metrics);
     this.#next = until;
   }
 }

@@ -8,7 +8,8 @@ interface Family {
 }
 
 interface Kept {
-  readonly labels: readonly string[];
+  /** As they stand between braces. */
+  readonly labels: string;
   value: number;
   count: number;
   readonly buckets: number[];
@@ -48,22 +49,26 @@ export class OpenMetrics {
 
   /** Remembers a request beside the bucket that counted it. @param seconds its duration */
   exemplar(service: string, name: string, labels: Readonly<Record<string, string>>, traceId: string, seconds: number): void {
-    const family = this.#families.get(prometheusName(name, "s"));
-    if (family) seriesOf(family, service, labels).exemplar = { traceId, value: seconds };
+    const kept = this.#families.get(prometheusName(name, "s"))?.series.get(keyOf(service, labels));
+    if (kept) kept.exemplar = { traceId, value: seconds };
   }
 
-  /** Every series as it is now, without the end mark. @param at stamps each line; left out, the scraper's clock does */
-  lines(at: EpochMs | null, headers = true): string {
+  /** Every series as it is now, without the end mark. @param at stamps each line; without it, the scraper's clock does */
+  lines(
+    at: EpochMs | null,
+    { headers = true, buckets: detailed = true }: { readonly headers?: boolean; readonly buckets?: boolean } = {},
+  ): string {
     const stamp = at === null ? "" : ` ${at / 1_000}`;
     let text = "";
     for (const [name, { kind, bounds, series }] of this.#families) {
       if (headers) text += `# TYPE ${name} ${kind}\n`;
       for (const { labels, value, count, buckets, exemplar } of series.values()) {
-        const set = labels.join(",");
         if (kind === "gauge") {
-          text += `${name}{${set}} ${value}${stamp}\n`;
+          text += `${name}{${labels}} ${value}${stamp}\n`;
           continue;
         }
+        text += `${name}_sum{${labels}} ${value}${stamp}\n${name}_count{${labels}} ${count}${stamp}\n`;
+        if (!detailed) continue;
         let below = 0;
         let marked = exemplar === null;
         for (const [index, bucket] of buckets.entries()) {
@@ -72,9 +77,8 @@ export class OpenMetrics {
           const here: boolean = !marked && exemplar !== null && (bound === undefined || exemplar.value <= bound);
           marked ||= here;
           const remembered = here && exemplar ? ` # {trace_id="${exemplar.traceId}"} ${exemplar.value}` : "";
-          text += `${name}_bucket{${set},le="${bound === undefined ? "+Inf" : bound}"} ${below}${stamp}${remembered}\n`;
+          text += `${name}_bucket{${labels},le="${bound === undefined ? "+Inf" : bound}"} ${below}${stamp}${remembered}\n`;
         }
-        text += `${name}_sum{${set}} ${value}${stamp}\n${name}_count{${set}} ${count}${stamp}\n`;
       }
     }
     return text;
@@ -90,14 +94,18 @@ export class OpenMetrics {
   }
 }
 
+/** The labels of a series in their text, `job` first. */
+function keyOf(service: string, labels: Readonly<Record<string, string>>): string {
+  return Object.entries({ job: service, ...labels })
+    .map(([key, value]) => `${key.replace(/[^a-zA-Z0-9_]/g, "_")}=${JSON.stringify(value)}`)
+    .join(",");
+}
+
 function seriesOf(family: Family, service: string, labels: Readonly<Record<string, string>>): Kept {
-  const pairs = Object.entries({ job: service, ...labels }).map(
-    ([key, value]) => `${key.replace(/[^a-zA-Z0-9_]/g, "_")}=${JSON.stringify(value)}`,
-  );
-  const key = pairs.join(",");
+  const key = keyOf(service, labels);
   let kept = family.series.get(key);
   if (!kept) {
-    kept = { labels: pairs, value: 0, count: 0, buckets: new Array(family.bounds.length + 1).fill(0), exemplar: null };
+    kept = { labels: key, value: 0, count: 0, buckets: new Array(family.bounds.length + 1).fill(0), exemplar: null };
     family.series.set(key, kept);
   }
   return kept;

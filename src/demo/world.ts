@@ -1,16 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { FlagdCore } from "@openfeature/flagd-core";
 import writeFileAtomic from "write-file-atomic";
 import { parse } from "yaml";
 import { type EpochMs, HOUR } from "../domain/time.ts";
-import { FlagdFile } from "../targets/flagd/index.ts";
 import { gitAt, versionFile } from "../targets/gitops/index.ts";
 import { WorkloadFile } from "../targets/workload-file/index.ts";
+import { BASE_SHARE, ENVIRONMENT, FLAG_FILE, type ShopFlags } from "./flags.ts";
 import { BAD_RELEASES, RELEASE_HISTORY, type Role, type ShopNames } from "./shop.ts";
 import type { CohortName, Conditions } from "./simulate.ts";
 
-export const ENVIRONMENT = "production";
 export const SCENARIOS = ["flag", "bad-deploy", "cascade", "rollback-no-help", "quiet"] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -22,10 +20,8 @@ export interface Play {
 
 /** Copies of every service in quiet times. */
 const COPIES = 3;
-const BASE_SHARE = 1;
 /** Raises mean latency at the api by about 12 %, under every usual alert threshold. */
 const STORY_SHARE = 28;
-const SAMPLE = 400;
 
 export interface WorldPaths {
   readonly flagFile: string;
@@ -37,7 +33,7 @@ export interface WorldPaths {
 
 export function worldPaths(folder: string): WorldPaths {
   return {
-    flagFile: join(folder, "flags.json"),
+    flagFile: join(folder, FLAG_FILE),
     repository: join(folder, "deployments"),
     workloadFile: join(folder, "workloads.json"),
     stateFile: join(folder, "play.json"),
@@ -71,9 +67,8 @@ export class World {
   readonly paths: WorldPaths;
   readonly #names: ShopNames;
   readonly #now: () => EpochMs;
-  readonly #flags: FlagdFile;
+  readonly #flags: ShopFlags;
   readonly #workloads: WorkloadFile;
-  #evaluated: { text: string; core: FlagdCore; share: Record<CohortName, number> } | null = null;
   #versions: { stamp: number; errors: Partial<Record<Role, number>>; versions: Partial<Record<Role, string>> } | null = null;
   #livedUnder: {
     readonly share: Since<Record<CohortName, number>>;
@@ -83,11 +78,11 @@ export class World {
   /** In `rollback-no-help`: the harm outlives its cause. */
   #aftermathSince: EpochMs | null = null;
 
-  constructor(folder: string, names: ShopNames, now: () => EpochMs) {
+  constructor(folder: string, names: ShopNames, flags: ShopFlags, now: () => EpochMs) {
     this.paths = worldPaths(folder);
     this.#names = names;
     this.#now = now;
-    this.#flags = new FlagdFile({ file: this.paths.flagFile, environment: ENVIRONMENT, now });
+    this.#flags = flags;
     this.#workloads = new WorkloadFile({ file: this.paths.workloadFile, environment: ENVIRONMENT, now });
   }
 
@@ -97,10 +92,9 @@ export class World {
 
   /** Creates what is missing: flags with a believable past, and two weeks of deploys. */
   async ensure(start: EpochMs): Promise<void> {
-    const { flagFile, repository, workloadFile, stateFile } = this.paths;
+    const { repository, workloadFile, stateFile } = this.paths;
     mkdirSync(repository, { recursive: true, mode: 0o700 });
-    if (!existsSync(flagFile))
-      await writeFileAtomic(flagFile, `${JSON.stringify(this.#firstFlags(start), null, 2)}\n`, { mode: 0o600 });
+    await this.#flags.ensure(start);
     if (!existsSync(workloadFile)) {
       const workloads = Object.fromEntries(Object.values(this.#names.services).map((name) => [name, { replicas: COPIES }]));
       await writeFileAtomic(workloadFile, `${JSON.stringify({ workloads }, null, 2)}\n`, { mode: 0o600 });
@@ -118,7 +112,7 @@ export class World {
     await this.heal();
     const { services, harmfulFlag } = this.#names;
     if (scenario === "flag" || scenario === "rollback-no-help") {
-      await this.#flags.setPercent(harmfulFlag, STORY_SHARE, {
+      await this.#flags.provider.setPercent(harmfulFlag, STORY_SHARE, {
         actor: "Maya Lindqvist",
         reason: "Next step of the new key layout; canary looked fine over the weekend",
         idempotencyKey: `ramp-${this.#now()}`,
@@ -140,13 +134,16 @@ export class World {
   /** Flag at its base share, healthy versions, no fault; each by a recorded change where something had to change. */
   async heal(): Promise<void> {
     const { harmfulFlag } = this.#names;
-    const flag = await this.#flags.get(harmfulFlag);
+    const flag = await this.#flags.provider.get(harmfulFlag);
     if (flag && (flag.percent > BASE_SHARE || flag.pinnedOff.length > 0 || !flag.enabled)) {
       const write = { actor: "Demo reset", reason: "Back to the share of the first canary", expected: null };
       for (const cohort of flag.pinnedOff)
-        await this.#flags.pinCohort(harmfulFlag, cohort, false, { ...write, idempotencyKey: `unpin-${cohort}-${this.#now()}` });
-      await this.#flags.setEnabled(harmfulFlag, true, { ...write, idempotencyKey: `enable-${this.#now()}` });
-      await this.#flags.setPercent(harmfulFlag, BASE_SHARE, { ...write, idempotencyKey: `heal-${this.#now()}` });
+        await this.#flags.provider.pinCohort(harmfulFlag, cohort, false, {
+          ...write,
+          idempotencyKey: `unpin-${cohort}-${this.#now()}`,
+        });
+      await this.#flags.provider.setEnabled(harmfulFlag, true, { ...write, idempotencyKey: `enable-${this.#now()}` });
+      await this.#flags.provider.setPercent(harmfulFlag, BASE_SHARE, { ...write, idempotencyKey: `heal-${this.#now()}` });
     }
     for (const { service, replicas } of await this.#workloads.list()) {
       const write = { actor: "Demo reset", reason: "Back to the usual number", expected: null };
@@ -163,7 +160,7 @@ export class World {
 
   /** What the shop lives under at `at`, read from the real flag file and the real work tree. */
   conditions(at: EpochMs): Conditions {
-    const [share, { errors }] = [this.#flagShare(), this.#releases()];
+    const [share, { errors }] = [this.#flags.share(), this.#releases()];
     this.#livedUnder ??= { share: new Since(share), errors: new Since(errors) };
     const now = this.#now();
     const flagShare = this.#livedUnder.share.at(at, share, now);
@@ -210,36 +207,11 @@ export class World {
 
   /** Evaluates the harmful flag for one request, as the shop's services do. */
   variantFor(targetingKey: string, cohort: CohortName): boolean {
-    this.#flagShare();
-    return (
-      this.#evaluated?.core.resolveBooleanEvaluation(this.#names.harmfulFlag, false, { targetingKey, cohort }).value ?? false
-    );
+    return this.#flags.isOn(targetingKey, cohort);
   }
 
   versionOf(role: Role): string {
     return this.#version(role);
-  }
-
-  #flagShare(): Record<CohortName, number> {
-    const text = readFileSync(this.paths.flagFile, "utf8");
-    if (this.#evaluated?.text === text) return this.#evaluated.share;
-    const core = new FlagdCore();
-    try {
-      core.setConfigurations(text);
-    } catch {
-      // A half-edited file: like any flagd client, keep what was valid last.
-      return this.#evaluated?.share ?? { live: 0, test: 0 };
-    }
-    const shareOf = (cohort: CohortName) => {
-      let on = 0;
-      for (let index = 0; index < SAMPLE; index++) {
-        if (core.resolveBooleanEvaluation(this.#names.harmfulFlag, false, { targetingKey: `shopper-${index}`, cohort }).value)
-          on++;
-      }
-      return on / SAMPLE;
-    };
-    this.#evaluated = { text, core, share: { live: shareOf("live"), test: shareOf("test") } };
-    return this.#evaluated.share;
   }
 
   #version(role: Role): string {
@@ -280,45 +252,6 @@ export class World {
     this.#play = play;
     this.#aftermathSince = aftermathSince;
     await writeFileAtomic(this.paths.stateFile, JSON.stringify({ ...play, aftermathSince }), { mode: 0o600 });
-  }
-
-  #firstFlags(start: EpochMs) {
-    const { harmfulFlag, decoyFlags, services } = this.#names;
-    const flag = (percent: number, description: string, service: string, by: string, hours: number, previous: string) => ({
-      state: "ENABLED",
-      variants: { on: true, off: false },
-      defaultVariant: "off",
-      targeting: {
-        fractional: [
-          ["on", percent],
-          ["off", 100 - percent],
-        ],
-      },
-      metadata: {
-        description,
-        services: service,
-        updatedBy: by,
-        updatedAt: new Date(start - hours * HOUR).toISOString(),
-        previous,
-      },
-    });
-    const [first = "", second = "", third = ""] = decoyFlags;
-    return {
-      $schema: "https://flagd.dev/schema/v0/flags.json",
-      flags: {
-        [first]: flag(50, "One-tap payment for returning shoppers", services.checkout, "Jonas Weber", 5, "30% on"),
-        [second]: flag(100, "Footer with store finder", services.storefront, "Ines Moreau", 30, "50% on"),
-        [harmfulFlag]: flag(
-          BASE_SHARE,
-          "Reads products under the new key layout of the look-aside store",
-          services.catalog,
-          "Maya Lindqvist",
-          70,
-          "0% on",
-        ),
-        [third]: flag(20, "Reserve stock for a whole basket in one call", services.inventory, "Deepa Raghavan", 26, "10% on"),
-      },
-    };
   }
 
   async #firstCommits(start: EpochMs): Promise<void> {

@@ -23,7 +23,7 @@ function exposition(stamp: (at: number) => number): string {
       jobs += more;
       const counter = `jobs_processed_total{job="shelf"} ${jobs} ${stamp(at) / 1_000}\n`;
       const headers = index === 0;
-      return `${totals.lines(stamp(at), headers)}${headers ? "# TYPE jobs_processed counter\n" : ""}${counter}`;
+      return `${totals.lines(stamp(at), { headers })}${headers ? "# TYPE jobs_processed counter\n" : ""}${counter}`;
     })
     .join("");
 }
@@ -79,7 +79,7 @@ describe.skipIf(prometheus === null)(`a real Prometheus ${prometheus ?? ""}`, ()
   let server: RunningServer;
   let source: PrometheusMetrics;
   beforeAll(async () => {
-    server = await startPrometheus(folder, { history: `${exposition((at) => at)}# EOF\n` });
+    server = await startPrometheus(folder, { history: [exposition((at) => at), "# EOF\n"] });
     source = adapter(server.url);
   });
   afterAll(() => server?.stop());

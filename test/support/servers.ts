@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { vi } from "vitest";
 import { freePort } from "../e2e/app.ts";
@@ -51,18 +51,23 @@ async function run(binary: string, args: readonly string[], url: string, ready: 
 /** A real Prometheus in `folder`; history comes from an OpenMetrics file by promtool. */
 export async function startPrometheus(
   folder: string,
-  options: { readonly history?: string; readonly config?: object } = {},
+  options: { readonly history?: Iterable<string>; readonly config?: object; readonly rules?: object } = {},
 ): Promise<RunningServer> {
   const data = join(folder, "prometheus-data");
   mkdirSync(data, { recursive: true });
   if (options.history !== undefined) {
     const file = join(folder, "history.om");
-    writeFileSync(file, options.history);
+    const opened = openSync(file, "w");
+    for (const piece of options.history) writeSync(opened, piece);
+    closeSync(opened);
     execFileSync("promtool", ["tsdb", "create-blocks-from", "openmetrics", file, data], { stdio: "pipe" });
+    rmSync(file);
   }
   const config = join(folder, "prometheus.json");
   // JSON is YAML.
-  writeFileSync(config, JSON.stringify(options.config ?? {}));
+  const rules = join(folder, "rules.json");
+  if (options.rules) writeFileSync(rules, JSON.stringify(options.rules));
+  writeFileSync(config, JSON.stringify({ ...options.config, ...(options.rules ? { rule_files: [rules] } : {}) }));
   const port = await freePort();
   const args = [
     `--config.file=${config}`,
@@ -72,6 +77,41 @@ export async function startPrometheus(
     "--log.level=warn",
   ];
   return run("prometheus", args, `http://127.0.0.1:${port}`, "/-/ready");
+}
+
+/** A real Alertmanager that tells one webhook at once. */
+export async function startAlertmanager(
+  folder: string,
+  webhook: { readonly url: string; readonly token: string },
+): Promise<RunningServer> {
+  const file = join(folder, "alertmanager.json");
+  writeFileSync(
+    file,
+    JSON.stringify({
+      route: { receiver: "vigil", group_by: ["alertname"], group_wait: "200ms", group_interval: "1s", repeat_interval: "1s" },
+      receivers: [
+        {
+          name: "vigil",
+          webhook_configs: [
+            {
+              url: webhook.url,
+              send_resolved: true,
+              http_config: { authorization: { type: "Bearer", credentials: webhook.token } },
+            },
+          ],
+        },
+      ],
+    }),
+  );
+  const port = await freePort();
+  const args = [
+    `--config.file=${file}`,
+    `--storage.path=${join(folder, "alertmanager")}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    "--cluster.listen-address=",
+    "--log.level=error",
+  ];
+  return run("prometheus-alertmanager", args, `http://127.0.0.1:${port}`, "/-/ready");
 }
 
 /** A real VictoriaMetrics in `folder`. */
