@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { FlagdCore } from "@openfeature/flagd-core";
 import type { Unleash as UnleashClient } from "unleash-client";
 import writeFileAtomic from "write-file-atomic";
-import type { FlagProvider } from "../actions/ports.ts";
 import { type EpochMs, HOUR } from "../domain/time.ts";
 import { FlagdFile } from "../targets/flagd/index.ts";
 import { Unleash } from "../targets/unleash/index.ts";
@@ -13,7 +12,7 @@ import type { CohortName } from "./simulate.ts";
 
 /** How the shop's services see the harmful flag, and how its people change flags. */
 export interface ShopFlags {
-  readonly provider: FlagProvider;
+  readonly provider: FlagdFile | Unleash;
   /** Makes what is missing, with a believable past. */
   ensure(start: EpochMs): Promise<void>;
   /** Resolves when flags can be evaluated. */
@@ -47,7 +46,7 @@ function sampledShare(isOn: (shopper: string, cohort: CohortName) => boolean): R
 
 /** Flags in a real flagd file, evaluated by flagd's own core. */
 export class FlagdShopFlags implements ShopFlags {
-  readonly provider: FlagProvider;
+  readonly provider: FlagdFile;
   readonly #file: string;
   readonly #names: ShopNames;
   #evaluated: { text: string; core: FlagdCore; share: Record<CohortName, number> } | null = null;
@@ -94,7 +93,7 @@ export class FlagdShopFlags implements ShopFlags {
 
 /** Flags in a real Unleash, evaluated by its own SDK as the shop's services would. They must be there already. */
 export class UnleashShopFlags implements ShopFlags {
-  readonly provider: FlagProvider;
+  readonly provider: Unleash;
   readonly #place: UnleashPlace;
   readonly #flag: string;
   readonly #backups: string;

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { vi } from "vitest";
 import { freePort } from "../e2e/app.ts";
 
 /** The version of a Debian package's server, or null when it is not installed, which is said aloud. On CI it must be there. */
@@ -37,7 +36,10 @@ async function run(binary: string, args: readonly string[], url: string, ready: 
       () => false,
     );
   };
-  await vi.waitUntil(isReady, { timeout: 30_000, interval: 100 });
+  for (const end = Date.now() + 30_000; !(await isReady()); ) {
+    if (Date.now() > end) throw new Error(`${binary} is not ready after 30 s:\n${log}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
   return {
     url,
     process: child,
