@@ -300,6 +300,13 @@ export const schema = z.strictObject({
           eventsUrl: webAddress.default("https://events.pagerduty.com"),
         })
         .prefault({}),
+      opsgenie: z
+        .strictObject({
+          apiKey: z.string().min(1).optional().describe("key of an API integration"),
+          apiUrl: webAddress.default("https://api.opsgenie.com"),
+          teams: z.array(z.string().min(1)).default([]).describe("called instead of the integration's own team"),
+        })
+        .prefault({}),
     })
     .prefault({}),
   learning: z
@@ -419,6 +426,7 @@ export const environment: Readonly<Record<string, string>> = {
   VIGIL_SCRAPE_TOKEN: "observability.metricsToken",
   VIGIL_MCP_TOKEN: "mcp.token",
   PAGERDUTY_ROUTING_KEY: "escalation.pagerDuty.routingKey",
+  OPSGENIE_API_KEY: "escalation.opsgenie.apiKey",
 };
 
 const secret = /(token|secret|key|password|^state\.url)$|\.headers\./i;

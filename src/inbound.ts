@@ -21,6 +21,7 @@ import { AlertRepository } from "./store/alerts.ts";
 import { DeliveryRepository } from "./store/deliveries.ts";
 import { EscalationRepository } from "./store/escalations.ts";
 import { ChannelMention } from "./targets/pager/channel-mention.ts";
+import { OpsgenieAlerts } from "./targets/pager/opsgenie.ts";
 import { PagerDutyEvents } from "./targets/pager/pagerduty.ts";
 import { SlackMention } from "./targets/pager/slack-mention.ts";
 
@@ -229,12 +230,15 @@ export function onCallSource({ onCall }: Config): OnCallSource | null {
 
 function pagersOf({ escalation, slack }: Config, channel: IncidentChannel, threadOf: InboundDependencies["threadOf"]): Pager[] {
   const { routingKey, eventsUrl } = escalation.pagerDuty;
+  const { apiKey, apiUrl, teams } = escalation.opsgenie;
+  const pageUrl = escalation.pageUrl ?? null;
   const mention =
     slack.botToken && slack.channel
       ? new SlackMention({ token: slack.botToken, channel: slack.channel, apiUrl: slack.apiUrl, threadOf })
       : new ChannelMention((id, text) => channel.tell(id, text));
   return [
-    ...(routingKey ? [new PagerDutyEvents({ routingKey, url: eventsUrl, pageUrl: escalation.pageUrl ?? null })] : []),
+    ...(routingKey ? [new PagerDutyEvents({ routingKey, url: eventsUrl, pageUrl })] : []),
+    ...(apiKey ? [new OpsgenieAlerts({ apiKey, url: apiUrl, pageUrl, teams })] : []),
     ...(escalation.mention ? [mention] : []),
   ];
 }

@@ -62,7 +62,9 @@ export async function startPrometheus(
     const opened = openSync(file, "w");
     for (const piece of options.history) writeSync(opened, piece);
     closeSync(opened);
-    execFileSync("promtool", ["tsdb", "create-blocks-from", "openmetrics", file, data], { stdio: "pipe" });
+    execFileSync("promtool", ["tsdb", "create-blocks-from", "--max-block-duration=240h", "openmetrics", file, data], {
+      stdio: "pipe",
+    });
     rmSync(file);
   }
   const config = join(folder, "prometheus.json");

@@ -53,8 +53,8 @@ const matrix = z.object({
 const vector = z.object({
   status: z.literal("success"),
   data: z.object({
-    resultType: z.enum(["vector", "scalar"]),
-    result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })),
+    resultType: z.literal("vector"),
+    result: z.array(z.object({ metric: z.record(z.string(), z.string()).default({}), value: z.tuple([z.number(), z.string()]) })),
   }),
 });
 const names = z.object({ status: z.literal("success"), data: z.array(z.string()).nullish() });
@@ -247,12 +247,15 @@ export class PrometheusMetrics implements MetricSource {
     return [...current].sort();
   }
 
-  /** Values of a label over the series that fit a selector. */
+  /** Values of a label over the series that fit a selector. @param label checked to be a label's name */
   async #values(label: string, selector: string): Promise<readonly string[]> {
     const now = this.#options.now();
     const query = { "match[]": selector, start: seconds(now - SEEN_WITHIN), end: seconds(now) };
     const { data } = await this.#api.get(names, ["api", "v1", "label", label, "values"], query);
-    return data ?? [];
+    if (data && data.length > 0) return data;
+    // Of samples that came late or out of order, some versions keep no labels for this list, though queries see them.
+    const seen = await this.#ask(vector, "query", { query: `group by (${label}) (${selector})`, time: seconds(now) });
+    return seen.data.result.flatMap(({ metric }) => metric[label] ?? []);
   }
 
   async #known(service: ServiceName): Promise<readonly Known[]> {

@@ -243,5 +243,5 @@ sourceSurvivalContract(
     const prometheus = source(url, { timeout });
     return () => prometheus.services();
   },
-  { status: "success", data: [] },
+  { status: "success", data: ["shelf"] },
 );
