@@ -1,5 +1,5 @@
 import type { Proposal } from "../domain/proposal.ts";
-import { takeBaseline } from "./baseline.ts";
+import { type Baseline, takeBaseline } from "./baseline.ts";
 import type { Action } from "./catalogue/action.ts";
 import { type ActionContext, actionNamed, stopReason, stopWords, wordsOf } from "./context.ts";
 import { expired } from "./decide.ts";
@@ -98,7 +98,7 @@ export class Executor {
   }
 
   /** The write-ahead record of a stage. */
-  #record({ proposal }: StoredProposal, stage: number, expected: string, baseline: readonly number[]): Execution {
+  #record({ proposal }: StoredProposal, stage: number, expected: string, { values, levelSamples }: Baseline): Execution {
     const { now, targetTimeout, writeTimeout, holder, policy } = this.#context;
     return {
       proposalId: proposal.id,
@@ -112,7 +112,8 @@ export class Executor {
       trouble: null,
       undoing: false,
       actedAt: null,
-      baseline,
+      baseline: values,
+      levelSamples,
       verifier: null,
       nextSample: null,
     };
@@ -175,6 +176,7 @@ export class Executor {
   async #nextStage(stored: StoredProposal, action: Action, execution: Execution, stands: string): Promise<void> {
     const { policy } = this.#context;
     const next = execution.stage + 1;
+    const before = { values: execution.baseline, levelSamples: execution.levelSamples };
     await this.#claim(stored, action, "verifying", (facts) => {
       const { environment, services = [] } = facts.stored.proposal;
       const stop =
@@ -182,7 +184,7 @@ export class Executor {
         frozen(policy, { environment, services }, this.#context.now());
       if (stop)
         return { ok: false, refusal: { to: "unknown", why: `${stop}; it stands at ${stands}: please decide how it goes on` } };
-      return { ok: true, value: this.#record(facts.stored, next, execution.standing ?? execution.expected, execution.baseline) };
+      return { ok: true, value: this.#record(facts.stored, next, execution.standing ?? execution.expected, before) };
     });
   }
 

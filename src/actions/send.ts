@@ -149,6 +149,7 @@ async function watch(
   const window = Math.round((criterion.window * (last ? 1 : policy.canary.windowShare)) / step);
   const verifier = startVerification(execution.baseline, criterion, Math.max(SETTLE_STEPS + FEWEST_SAMPLES, window), {
     settle: SETTLE_STEPS,
+    levelSamples: execution.levelSamples,
   });
   const watching = { ...execution, actedAt, verifier: verifier.toJSON(), nextSample: Math.floor(actedAt / step) * step };
   const what = last ? "changed, and read back" : `step ${execution.stage + 1} is done, and read back`;

@@ -38,6 +38,8 @@ export interface Execution {
   readonly actedAt: EpochMs | null;
   /** Samples of the criterion's signal from before the action; empty without a criterion. */
   readonly baseline: readonly number[];
+  /** How many samples the baseline's level rests on. */
+  readonly levelSamples: number;
   readonly verifier: VerifierSnapshot | null;
   /** Telemetry time of the next sample to look at. */
   readonly nextSample: EpochMs | null;

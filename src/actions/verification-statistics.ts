@@ -37,6 +37,8 @@ export interface VerifierSnapshot {
     readonly deviation: number;
     readonly autocorrelation: number;
     readonly samples: number;
+    /** Samples that the mean rests on; absent: all of them. */
+    readonly levelSamples?: number;
   };
   readonly values: readonly (number | null)[];
   readonly decided: VerificationReading | null;
@@ -54,14 +56,15 @@ const USUAL_AUTOCORRELATION = { value: 0.3, weight: 20 };
  *
  * @param baseline samples from just before the action, in the metric's unit, one each step; at least 8 and at best 30 or more
  * @param window samples (steps) to watch before judging
- * @param options `settle`: first steps that are passed over, while the action takes hold; they count towards the window
+ * @param options `settle`: first steps that are passed over, while the action takes hold; they count towards the window. `levelSamples`: how
+ *   many of the baseline's samples its mean rests on, when the rest only lends its noise; all unless told
  * @throws RangeError when the baseline is too short, not finite or zero on average, or the criterion makes no sense
  */
 export function startVerification(
   baseline: readonly number[],
   criterion: EffectCriterion,
   window: number,
-  options: { readonly settle?: number } = {},
+  options: { readonly settle?: number; readonly levelSamples?: number } = {},
 ): Verifier {
   const settle = options.settle ?? 0;
   if (baseline.length < SMALLEST_BASELINE) {
@@ -93,6 +96,7 @@ export function startVerification(
       deviation: Math.max(Math.sqrt(variance), 0.001),
       autocorrelation: lagOne(relative),
       samples: relative.length,
+      levelSamples: Math.min(options.levelSamples ?? relative.length, relative.length),
     },
     values: [],
     decided: null,
@@ -149,7 +153,7 @@ export class Verifier {
     const observed = average(winsorise(present, baseline.deviation * baseline.mean));
     const effect = observed / baseline.mean - 1;
     const variance = (count: number) => (baseline.deviation ** 2 * inflation(count, baseline.autocorrelation)) / count;
-    const before = variance(baseline.samples);
+    const before = variance(baseline.levelSamples ?? baseline.samples);
     const error = Math.sqrt(variance(samples) + before);
     const information = (variance(window - settle) + before) / error ** 2;
     const critical = studentised(CRITICAL, baseline.samples / inflation(baseline.samples, baseline.autocorrelation) - 1);

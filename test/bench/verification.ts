@@ -1,3 +1,4 @@
+import { baselineOf } from "../../src/actions/baseline.ts";
 import { startVerification, type VerificationState } from "../../src/actions/verification-statistics.ts";
 import { gaussian, seededRandom } from "../support/synthetic-metrics.ts";
 
@@ -7,15 +8,24 @@ import { gaussian, seededRandom } from "../support/synthetic-metrics.ts";
  * False rollback: anything but success although latency truly fell by 10 %.
  */
 const RUNS = 4_000;
+/** As proposals are filed. */
+const MINIMUM_EFFECT = 0.04;
 
 interface Setting {
   readonly noise: number;
   readonly autocorrelation: number;
   readonly baseline: number;
   readonly window: number;
+  /** Steps since the trouble of +12 % began, when the baseline is taken as in production; absent: `baseline` samples of trouble. */
+  readonly young?: number;
 }
 
-function outcomes({ noise, autocorrelation, baseline, window }: Setting, effect: number, seed: number) {
+/** Steps before the action that production looks at, and those after it that it passes over. */
+const REACH = 45;
+const SETTLE = 2;
+const TROUBLE = 1.12;
+
+function outcomes({ noise, autocorrelation, baseline, window, young }: Setting, effect: number, seed: number) {
   const random = seededRandom(seed);
   const count: Record<VerificationState, number> = { watching: 0, success: 0, failure: 0, inconclusive: 0 };
   let steps = 0;
@@ -25,13 +35,20 @@ function outcomes({ noise, autocorrelation, baseline, window }: Setting, effect:
       residual = autocorrelation * residual + Math.sqrt(1 - autocorrelation ** 2) * gaussian(random);
       return 0.2 * (1 + noise * residual);
     };
-    const verifier = startVerification(
-      Array.from({ length: baseline }, next),
-      { direction: "down", minimumEffect: 0.05 },
-      window,
-    );
+    const onset = young === undefined ? 0 : REACH - young;
+    const history = Array.from({ length: young === undefined ? baseline : REACH }, (_, at) => ({
+      at,
+      value: next() * (young !== undefined && at >= onset ? TROUBLE : 1),
+    }));
+    // The detector's onset is an estimate: here it is exact, late by one, or late by two.
+    const before = baselineOf(history, young === undefined ? null : onset + (run % 3));
+    const level = young === undefined ? 1 : TROUBLE;
+    const verifier = startVerification(before.values, { direction: "down", minimumEffect: MINIMUM_EFFECT }, window, {
+      settle: SETTLE,
+      levelSamples: before.levelSamples,
+    });
     for (let step = 1; step <= window; step++) {
-      const { state } = verifier.observe(next() * (1 + effect));
+      const { state } = verifier.observe(next() * level * (1 + effect));
       if (state === "watching") continue;
       count[state]++;
       steps += step;
@@ -51,8 +68,16 @@ settings.push(
   { noise: 0.05, autocorrelation: 0.3, baseline: 60, window: 10 },
 );
 
+settings.push(...[6, 10, 14, 20].map((young) => ({ noise: 0.03, autocorrelation: 0.3, baseline: REACH, window: 15, young })), {
+  noise: 0.05,
+  autocorrelation: 0.3,
+  baseline: REACH,
+  window: 15,
+  young: 6,
+});
+
 const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
-console.log(`Verification, ${RUNS} runs a cell, minimum effect 5 %\n`);
+console.log(`Verification, ${RUNS} runs a cell, minimum effect 4 %\n`);
 console.table(
   settings.map((setting, index) => {
     const none = outcomes(setting, 0, 11 + index);
@@ -62,7 +87,7 @@ console.table(
     return {
       noise: percent(setting.noise),
       "lag-1": setting.autocorrelation,
-      baseline: setting.baseline,
+      baseline: setting.young === undefined ? setting.baseline : `trouble ${setting.young} steps old`,
       window: setting.window,
       "false verify (no effect)": percent(none.share("success")),
       "false verify (10 % worse)": percent(worse.share("success")),

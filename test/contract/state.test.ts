@@ -71,6 +71,7 @@ function stateContract(places: Places): void {
       undoing: false,
       actedAt: null,
       baseline: [],
+      levelSamples: 0,
       verifier: null,
       nextSample: null,
     };

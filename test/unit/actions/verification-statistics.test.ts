@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { baselineOf } from "../../../src/actions/baseline.ts";
 import { startVerification, Verifier } from "../../../src/actions/verification-statistics.ts";
 import { gaussian, seededRandom } from "../../support/synthetic-metrics.ts";
 
@@ -113,6 +114,24 @@ describe("verifying an action", () => {
       for (let run = 0; run < runs; run++) {
         const next = latency(1_000 + run, noise);
         if (watch(startVerification(take(30, next), criterion, 15), () => next() * factor).state === wanted) count++;
+      }
+      return count / runs;
+    };
+    expect(share(1, "success")).toBeLessThan(0.05);
+    expect(share(1, "failure")).toBeLessThan(0.05);
+    expect(share(0.9, "success")).toBeGreaterThan(0.95);
+  });
+
+  it.each([5, 8, 12])("decides as rarely wrongly when the trouble is only %d steps old", (age) => {
+    const runs = 1_000;
+    const share = (factor: number, wanted: string) => {
+      let count = 0;
+      for (let run = 0; run < runs; run++) {
+        const next = latency(2_000 + run, 0.03);
+        const points = Array.from({ length: 45 }, (_, at) => ({ at, value: next() * (at >= 45 - age ? 1.12 : 1) }));
+        const { values, levelSamples } = baselineOf(points, 45 - age);
+        const verifier = startVerification(values, criterion, 15, { settle: 2, levelSamples });
+        if (watch(verifier, () => next() * 1.12 * factor).state === wanted) count++;
       }
       return count / runs;
     };
