@@ -11,11 +11,8 @@ export function modelsOf({ model }: Config): readonly ModelOptions[] {
   const { apiKey, baseUrl, azure, streaming, timeoutSeconds, fallbacks } = model;
   if (!apiKey && !baseUrl && !azure) return [];
   const first = { name: model.name ?? DEFAULT_MODEL, apiKey, baseUrl, azure, streaming, timeoutSeconds };
-  const others = fallbacks.map((one) => ({
-    ...one,
-    apiKey: one.apiKey ?? apiKey,
-    baseUrl: one.baseUrl ?? (one.azure ? undefined : baseUrl),
-  }));
+  // A key goes to the endpoint that it belongs to, and to no other.
+  const others = fallbacks.map((one) => (one.baseUrl || one.azure ? one : { ...one, apiKey: one.apiKey ?? apiKey, baseUrl }));
   return [first, ...others].map((one) => ({
     name: one.name,
     timeout: one.timeoutSeconds * SECOND,

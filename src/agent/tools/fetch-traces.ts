@@ -1,10 +1,13 @@
 import { z } from "zod";
-import type { Span } from "../../domain/telemetry.ts";
+import type { ServiceName, Span, TimeRange } from "../../domain/telemetry.ts";
+import { HOUR } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
+import type { Session } from "../session.ts";
 import { type AttributeContrast, contrast, isTelling } from "../statistics/contrast.ts";
+import { criticalPath, type PathStep } from "../statistics/trace-path.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
-import { defineTool, knownService, range } from "./kit.ts";
+import { defineTool, knownService, range, type ToolResult, ToolUseError } from "./kit.ts";
 import { sampleSpans } from "./sample-spans.ts";
 
 const PER_SLICE = 1_000;
@@ -12,16 +15,18 @@ const PER_SLICE = 1_000;
 export const fetchTraces = defineTool({
   name: "fetch_traces",
   description:
-    "Spans of a service since the incident began: durations and failures by operation, and which attribute values (feature flag variants, versions, others) the slow or failing requests share, compared with the other requests of the same minutes.",
+    "Spans of a service since the incident began: durations and failures by operation, and which attribute values (feature flag variants, versions, others) the slow or failing requests share, compared with the other requests of the same minutes. With a trace id: where the time of that one request went, across services.",
   schema: z.object({
     service: z.string().min(1).max(200).describe("exact service name"),
     from: z.string().max(40).optional().describe("ISO 8601 UTC, 02:00 or -2h; default: when the incident began"),
     to: z.string().max(40).optional().describe("default: now"),
+    trace: z.string().min(1).max(64).optional().describe("id of one trace, as this tool names it, to look into it"),
   }),
-  title: ({ service }) => `Traces of ${service}: what do slow requests share?`,
-  async run({ service: name, from, to }, session, signal) {
+  title: ({ service, trace }) => (trace ? `Trace ${trace.slice(0, 16)}` : `Traces of ${service}: what do slow requests share?`),
+  async run({ service: name, from, to, trace }, session, signal) {
     const service = await knownService(name, session);
     const window = range({ from, to }, session, session.during);
+    if (trace !== undefined) return oneTrace(trace, service, window, session, signal);
     const spans = await sampleSpans(session.deps.traces, service, window, PER_SLICE, signal);
     const contrasts = contrast(spans);
     const telling = contrasts.filter(isTelling);
@@ -62,6 +67,42 @@ export const fetchTraces = defineTool({
     };
   },
 });
+
+const LONGEST_PATH = 14;
+const MOST_SPANS = 2_000;
+
+/** Where the time of one request went: its critical path over all services. */
+async function oneTrace(
+  traceId: string,
+  service: ServiceName,
+  window: TimeRange,
+  session: Session,
+  signal: AbortSignal,
+): Promise<ToolResult> {
+  const around = { from: window.from - HOUR, to: window.to + HOUR };
+  const spans = await session.deps.traces.spans({ traceId, ...around, limit: MOST_SPANS }, signal);
+  if (spans.length === 0)
+    throw new ToolUseError(`There is no trace "${traceId.slice(0, 64)}" in this window; take an id that fetch_traces names.`);
+  const path = criticalPath(spans);
+  const most = path.reduce((worst, one) => (one.self > worst.self ? one : worst), path[0] as PathStep);
+  const lines = path.slice(0, LONGEST_PATH).map(({ span, depth, self }) => {
+    const failed = span.error ? ", failed" : "";
+    return `${"  ".repeat(Math.min(depth, 6))}- ${span.service} ${span.operation}: ${number(span.duration)} ms, itself ${number(self)} ms${failed}`;
+  });
+  const text = [
+    `Trace ${traceId}: ${number(path[0]?.span.duration ?? 0)} ms; most of it in ${most.span.service} ${most.span.operation} (${number(most.self)} ms itself).`,
+    ...lines,
+    ...(path.length > LONGEST_PATH ? [`${path.length - LONGEST_PATH} deeper steps were cut.`] : []),
+    `${spans.length} spans; only the critical path is shown.`,
+  ].join("\n");
+  const { text: summary, suspicious } = cleanUntrusted(text, 2_400);
+  const services = [...new Set(path.map(({ span }) => span.service))];
+  const facts = { trace: traceId, spans: spans.length, first: most.span.service, itself_ms: Number(most.self.toPrecision(4)) };
+  return {
+    evidence: { title: `Trace ${traceId.slice(0, 16)}: critical path`, summary, facts, services, link: null, suspicious },
+    details: { kind: "traces", service, spans: spans.length, contrasts: [] },
+  };
+}
 
 function describe(one: AttributeContrast): string {
   const what = one.key.startsWith("feature_flag:")
