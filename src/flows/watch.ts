@@ -21,6 +21,7 @@ import {
   SourceError,
 } from "../domain/telemetry.ts";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
+import { deservesAnotherLook, type Looks } from "./another-look.ts";
 import type { ExhaustionWatch } from "./exhaustion.ts";
 import type { Investigator } from "./investigate.ts";
 import type { Log } from "./log.ts";
@@ -103,9 +104,6 @@ const SILENT_AT_LEAST = 10 * SECOND;
 
 /** Steps at the end of a batch that count as now. */
 const CATCHING_UP_STEPS = 5;
-
-/** When an incident that still goes on is investigated again, counted from its opening. */
-const LOOK_AGAIN_AFTER_STEPS = [6, 20];
 
 const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
@@ -478,15 +476,19 @@ export class Watcher implements AnomalyScanner {
   async #lookAgain(now: EpochMs): Promise<void> {
     const { store, memory, investigator, log, options } = this.#deps;
     for (const incident of await store.unresolvedIncidents()) {
-      const looks = (await memory.recall<number>(`looks/${incident.id}`)) ?? 1;
-      if (looks > LOOK_AGAIN_AFTER_STEPS.length || incident.anomalies.every(({ endedAt }) => endedAt !== null)) continue;
-      if (now - incident.openedAt < (LOOK_AGAIN_AFTER_STEPS[looks - 1] ?? 0) * options.step) continue;
       const investigation = await store.ofIncident(incident.id);
       const report = investigation?.state === "done" ? investigation.report : null;
       if (!investigation || !report) continue;
-      await memory.remember(`looks/${incident.id}`, looks + 1);
-      if (report.outcome === "cause_found" && report.proposals.length > 0) continue;
-      log.info({ investigation: investigation.id, looks: looks + 1 }, "still going on; looking again");
+      const key = `looks/${incident.id}`;
+      const seen = (count: number): Looks => ({ count, at: now, services: incident.services });
+      const looks = await memory.recall<Looks>(key);
+      if (!looks?.services) {
+        await memory.remember(key, seen(1));
+        continue;
+      }
+      if (!deservesAnotherLook(incident, looks, report, now, options.step)) continue;
+      await memory.remember(key, seen(looks.count + 1));
+      log.info({ investigation: investigation.id, looks: looks.count + 1 }, "still going on; looking again");
       await investigator.again(investigation.id);
     }
   }
