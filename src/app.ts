@@ -263,6 +263,7 @@ class RunningApp {
       servicesOf,
       log: this.#log,
     });
+    core.useUnreadChanges(() => watchers.flatMap(({ fault }) => fault ?? []));
     // A system that is down now is asked again; Vigil starts without it.
     const seen = (error: unknown) => this.#log.warn({ err: error }, "changes could not be read; the next look tries again");
     await Promise.all(watchers.map((each) => each.look().catch(seen)));

@@ -99,6 +99,8 @@ export interface Core {
   readonly records: ReportSources;
   /** Replaces the scanner over stored history by one that is kept current. */
   useScanner(scanner: AnomalyScanner): void;
+  /** Tells investigations of places whose changes cannot be read. */
+  useUnreadChanges(unread: () => readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -186,6 +188,7 @@ export async function openCore(
   );
   await learning.refresh();
 
+  let unread: () => readonly string[] = () => [];
   let scanner = historyScanner(telemetry.metrics, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
   const onCall = onCallSource(config);
   const servers = mcpServersOf(config);
@@ -194,7 +197,7 @@ export async function openCore(
     metrics: telemetry.metrics,
     logs: telemetry.logs,
     traces: telemetry.traces,
-    changes: stores.telemetry,
+    changes: { changes: (query) => stores.telemetry.changes(query), unread: () => unread() },
     knowledge: audience.bind(knowledge),
     catalog,
     scanner: { scan: (services, at) => scanner.scan(services, at) },
@@ -226,6 +229,9 @@ export async function openCore(
     records: { investigations, feedback, proposals: () => actions.list(), alerts: () => alerts.all() },
     useScanner: (current) => {
       scanner = current;
+    },
+    useUnreadChanges: (current) => {
+      unread = current;
     },
     close: async () => {
       await foreign?.close();

@@ -99,7 +99,7 @@ export async function investigate(
         session.invalidDrafts = 0;
       }
     }
-    const testable = replays?.testable ?? (await deps.causal.candidates().catch(() => [])).map(({ flag }) => flag);
+    const testable = replays?.testable ?? (await session.deps.causal.candidates().catch(() => [])).map(({ flag }) => flag);
     if (!session.draft) {
       const settings = { minimumConfidence: engine.minimumConfidence, propose: proposes, objection: takesUp?.objection ?? null };
       const policy = investigatePolicy(session, anomalies, new Set(testable), settings);

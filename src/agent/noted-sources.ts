@@ -1,3 +1,4 @@
+import { TargetError } from "../actions/ports.ts";
 import { SourceUnavailable } from "../domain/telemetry.ts";
 import type { AgentDependencies } from "./types.ts";
 
@@ -11,11 +12,11 @@ export function notedSources(deps: AgentDependencies, note: (failure: string) =>
       return await answer;
     } catch (error) {
       // What failed in the first clause, what to do in the rest: that is for `doctor`.
-      if (error instanceof SourceUnavailable) note(`${concern}: ${error.message.split("; ")[0]}, not used`);
+      if (error instanceof SourceUnavailable || error instanceof TargetError) note(noted(concern, error.message));
       throw error;
     }
   };
-  const { metrics, logs, traces } = deps;
+  const { metrics, logs, traces, changes, causal } = deps;
   const { exemplars } = metrics;
   return {
     ...deps,
@@ -31,5 +32,18 @@ export function notedSources(deps: AgentDependencies, note: (failure: string) =>
       spans: (query, signal) => tried("traces", traces.spans(query, signal)),
       dependencies: (range, signal) => tried("traces", traces.dependencies(range, signal)),
     },
+    changes: {
+      changes: (query) => {
+        for (const reason of changes.unread?.() ?? []) note(noted("changes", reason));
+        return tried("changes", changes.changes(query));
+      },
+      unread: () => changes.unread?.() ?? [],
+    },
+    causal: {
+      run: (request, signal) => causal.run(request, signal),
+      candidates: () => tried("flags", causal.candidates()),
+    },
   };
 }
+
+const noted = (concern: string, message: string): string => `${concern}: ${message.split("; ")[0]?.replace(/\.$/, "")}, not used`;

@@ -180,6 +180,8 @@ export interface ChangeQuery extends TimeRange {
 export interface ChangeSource {
   /** Newest first. */
   changes(query: ChangeQuery): Promise<readonly ChangeEvent[]>;
+  /** Why changes of some places are not among them: each place that cannot be read now, with the reason and, after "; ", the remedy. */
+  unread?(): readonly string[];
 }
 
 /** A telemetry backend could not answer. The message says which, on what, and what to do. */

@@ -8,6 +8,8 @@ export interface Cursor<T> {
 }
 
 export interface ChangeWatcher {
+  /** Why the last look failed, in the operator's words; null when it did not. */
+  readonly fault: string | null;
   /** Looks once now; resolves when everything seen so far has been handed on. */
   look(): Promise<void>;
   start(): void;
@@ -35,12 +37,18 @@ export function pollingWatcher<T, C extends ChangeEvent = ChangeEvent>(
   let timer: NodeJS.Timeout | null = null;
   let busy: Promise<void> = Promise.resolve();
   let running = false;
+  let fault: string | null = null;
 
   const look = async () => {
-    const found = await options.look(await options.cursor.load());
-    if (!found) return;
-    if (found.changes.length > 0) await options.sink(found.changes);
-    await options.cursor.save(found.cursor);
+    try {
+      const found = await options.look(await options.cursor.load());
+      if (found && found.changes.length > 0) await options.sink(found.changes);
+      if (found) await options.cursor.save(found.cursor);
+      fault = null;
+    } catch (error) {
+      fault = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
   };
   const loop = () => {
     busy = busy.then(look).catch(options.onError);
@@ -49,9 +57,13 @@ export function pollingWatcher<T, C extends ChangeEvent = ChangeEvent>(
     });
   };
   return {
+    get fault() {
+      return fault;
+    },
     look: () => {
-      busy = busy.then(look);
-      return busy;
+      const looked = busy.then(look);
+      busy = looked.catch(() => undefined);
+      return looked;
     },
     start: () => {
       running = true;

@@ -27,6 +27,7 @@ export const listChanges = defineTool({
       ...(service ? { services: [service] } : {}),
       limit: 200,
     });
+    const unread = (session.deps.changes.unread?.() ?? []).map((reason) => cleanUntrusted(reason, 160).text);
     const shown = changes.slice(0, SHOWN);
     const facts: Record<string, string | number> = { changes: changes.length, from: utc(window.from), to: utc(window.to) };
     let suspicious = false;
@@ -47,6 +48,7 @@ export const listChanges = defineTool({
             ? `Nothing changed${service ? ` on ${service}` : ""} from ${utc(window.from)} to ${utc(window.to)}, as far as the connected sources tell.`
             : `${changes.length} change${changes.length === 1 ? "" : "s"} since ${utc(window.from)}; newest: ${describeChange(shown[0] as ChangeEvent)}.`,
           ...lines,
+          ...unread.map((reason) => `- not known: ${reason}`),
           ...(changes.length > shown.length
             ? [`${changes.length - shown.length} older changes were cut; narrow the window.`]
             : []),

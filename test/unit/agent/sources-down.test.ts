@@ -7,6 +7,7 @@ import { LokiLogs } from "../../../src/sources/loki/index.ts";
 import { PrometheusMetrics } from "../../../src/sources/prometheus/index.ts";
 import { PRESETS, redTemplate } from "../../../src/sources/prometheus/presets.ts";
 import { TempoTraces } from "../../../src/sources/tempo/index.ts";
+import { Unleash } from "../../../src/targets/unleash/index.ts";
 import { fakeWorld, NOW, PLAIN } from "../../support/fake-agent-world.ts";
 import { type StubAnswer, type StubServer, stubServer } from "../../support/stub-server.ts";
 
@@ -57,6 +58,28 @@ describe.each(Object.entries(TROUBLES))("an investigation whose backend %s (stub
     const report = await investigate((url) => ({ metrics: metrics(url) }), answer);
     expect(report.notUsed?.[0]).toMatch(/^metrics: Prometheus .*, not used$/);
   });
+});
+
+it("an investigation whose flags and one place of changes cannot be read (stub) says so, and finds the cause in the rest", async () => {
+  const world = fakeWorld("flag", PLAIN);
+  const reason = "GitHub limits the rate of calls (429 on GET /repos/shop/ops/deployments); try again in a minute.";
+  const report = await investigate(
+    (url) => {
+      const flags = new Unleash({ url, token: "t", project: "default", environment: "production", timeout });
+      const { run } = world.deps.causal;
+      return {
+        changes: { changes: (query) => world.deps.changes.changes(query), unread: () => [reason] },
+        causal: {
+          run,
+          candidates: async () => (await flags.list()).map(({ key, services, percent }) => ({ flag: key, services, percent })),
+        },
+      };
+    },
+    { status: 500 },
+  );
+  expect(report.outcome).toBe("cause_found");
+  expect(report.notUsed).toContain("changes: GitHub limits the rate of calls (429 on GET /repos/shop/ops/deployments), not used");
+  expect(report.notUsed).toContainEqual(expect.stringMatching(/^flags: Unleash failed \(500 on GET .*\), not used$/));
 });
 
 it("the card shows what an investigation went without", async () => {
