@@ -9,8 +9,11 @@ const CONFIRMED_STEP = -0.7;
 const SAME_SERVICE = 0.25;
 const HALF_LIFE = 30 * DAY;
 
-/** Twice the evidence is the same change lasting twice as long; three times at most, and half again on one voter's word. */
-export const THRESHOLD_BOUNDS = { most: Math.log(3), alone: Math.log(1.5) };
+/**
+ * Twice the evidence is the same change lasting twice as long. Five times at most, as far as the detectors' own ledger goes, and half again on
+ * one voter's word; the watcher tells what lasts anyway (`LONGEST_DOUBT`).
+ */
+export const THRESHOLD_BOUNDS = { most: Math.log(5), alone: Math.log(1.5) };
 
 /**
  * How much stricter than its share of the false-alarm budget a series has become, as a logarithm of at least 0: up with each "noise" verdict,

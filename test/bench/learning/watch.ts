@@ -6,7 +6,7 @@ import type { Effect, Scenario } from "../../../src/flows/eval/scenario.ts";
 import { Simulation } from "../../../src/flows/eval/simulate.ts";
 import { type Happening, type PlannedIncident, shopServices, worldOf, type Year } from "./world.ts";
 
-export const STEP = 3 * MINUTE;
+export const STEP = MINUTE;
 const TRAINING = 14 * DAY;
 const FALSE_ALARMS_PER_WEEK = 0.5;
 /** Alarms that overlap, or follow so soon, are one episode. */

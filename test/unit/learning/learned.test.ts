@@ -68,14 +68,14 @@ describe("priors on causes", () => {
 describe("thresholds", () => {
   const strictness = (learned: Learned, after = 0) => learned.strictness("shelf", "latency", NOW + after).value;
 
-  it("rise with noise verdicts up to three times the evidence, also for the service's other series, and recover", () => {
+  it("rise with noise verdicts up to five times the evidence, also for the service's other series, and recover", () => {
     const learned = learn(...judgedBy(8, ["chat:ada", "chat:ben"], "noise"));
-    expect(strictness(learned)).toBeGreaterThan(2.8);
-    expect(strictness(learned)).toBeLessThanOrEqual(3);
+    expect(strictness(learned)).toBeGreaterThan(4);
+    expect(strictness(learned)).toBeLessThanOrEqual(5);
     const beside = learned.strictness("shelf", "errors", NOW).value;
     expect(beside).toBeGreaterThan(1.2);
     expect(learned.strictness("till", "latency", NOW).value).toBe(1);
-    expect(strictness(learned, 90 * DAY)).toBeLessThan(1.2);
+    expect(strictness(learned, 90 * DAY)).toBeLessThan(1.3);
   });
 
   it("rise by half at most on one person's word", () => {
@@ -212,7 +212,7 @@ describe("what was learned", () => {
       .influences(NOW)
       .find(({ id }) => id === "threshold/shelf/latency");
     expect(threshold).toMatchObject({
-      effect: expect.stringMatching(/asks for [23]\.\d+ times the evidence/),
+      effect: expect.stringMatching(/asks for [2-5]\.\d+ times the evidence/),
       because: ["INV-1", "INV-2", "INV-3"],
     });
   });
