@@ -13,7 +13,10 @@ export type CausalStatistics = (input: {
   readonly test: { readonly before: readonly number[]; readonly during: readonly number[] };
   readonly control: { readonly before: readonly number[]; readonly during: readonly number[] };
   readonly expectedDirection: "down" | "up";
-}) => Pick<CausalTestResult, "testMean" | "controlMean" | "effect" | "interval" | "pValue" | "samples" | "verdict">;
+}) => Pick<CausalTestResult, "testMean" | "controlMean" | "effect" | "interval" | "pValue" | "samples" | "verdict"> & {
+  /** Steps of each cohort that would settle it at this noise; null when it is settled or cannot be told. */
+  readonly neededSamples: number | null;
+};
 
 export interface CausalRequest {
   readonly flag: string;
@@ -71,6 +74,9 @@ export async function runCausalTest(
       refusal: `${request.service} has ${traffic.toFixed(2)} test requests/s, at least ${SMALLEST_RATE} are needed.`,
     };
   }
+
+  const small = await tooSmall(context, statistics, request);
+  if (small) return { ok: false, refusal: small };
 
   const experiment: Experiment = {
     id: randomUUID(),
@@ -218,6 +224,33 @@ async function policyRefusal(context: ActionContext, flag: string, services: rea
   if (lately.length >= perFlagPerHour)
     return `${flag} was tested ${lately.length} times within an hour, the limit is ${perFlagPerHour} (causalTests.perFlagPerHour).`;
   return null;
+}
+
+/** So many times the steps that a test has, the needed ones may be: noise is estimated from few steps, and effects are often large. */
+const HOPE = 3;
+
+/**
+ * Whether the cohorts, as noisy as they just were, are too small for a test of this length to tell anything: then it is refused with the size
+ * that it would need, before the flag is touched.
+ */
+async function tooSmall(context: ActionContext, statistics: CausalStatistics, request: CausalRequest): Promise<string | null> {
+  const { clock, step } = context;
+  const now = clock.now();
+  const recent = async (cohort: Cohort) => {
+    const points = await cohortPoints(context, request.service, request.signal, cohort, now - BEFORE_STEPS * step, now - step);
+    return points.map(({ value }) => value);
+  };
+  const [test, control] = await Promise.all([recent("test"), recent("live")]);
+  const pilot = (during: readonly number[]) => ({ before: [], during });
+  const { verdict, neededSamples } = statistics({ test: pilot(test), control: pilot(control), expectedDirection: "down" });
+  const steps = Math.round(length(context) / step);
+  if (verdict !== "inconclusive" || neededSamples === null || neededSamples <= HOPE * steps || test.length < steps / 2)
+    return null;
+  const minutes = (count: number) => Math.ceil((count * step) / 60_000);
+  return (
+    `At this noise the cohorts of ${request.service} are too small: about ${neededSamples} steps (${minutes(neededSamples)} min) would be ` +
+    `needed, and a test lasts ${steps} (${minutes(steps)} min). Send about ${Math.ceil(neededSamples / steps)} times the test traffic, or raise actions.causalTestMinutes.`
+  );
 }
 
 /** The three calls that a test needs, each with a time-out. */

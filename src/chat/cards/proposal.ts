@@ -107,7 +107,7 @@ function riskBlocks({ risk }: Proposal): CardBlock[] {
   return [
     {
       type: "fields",
-      fields: risk.lines.slice(0, 10).map(({ factor, value, points }) => ({
+      fields: risk.lines.slice(0, 12).map(({ factor, value, points }) => ({
         name: plain(factor, 60),
         markdown: `${quoted(value, 160)} (${points > 0 ? `+${points}` : points})`,
       })),
@@ -125,10 +125,11 @@ const tierWords = (tier: string): string =>
   })[tier] ?? "";
 
 /** The bytes that the approval binds, as a person can compare them. */
-function exact({ action, args, target, environment, digest, createdAt, expiresAt }: Proposal): string {
+function exact({ action, args, stages, target, environment, digest, createdAt, expiresAt }: Proposal): string {
   const lines = [
     `action       ${action}`,
     `arguments    ${JSON.stringify(args)}`,
+    ...(stages ?? []).map((stage, index) => `step ${index + 1}       ${JSON.stringify(stage.args)} (${stage.state})`),
     `target       ${target}`,
     `environment  ${environment}`,
     `sha256       ${digest}`,
