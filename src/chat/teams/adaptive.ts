@@ -164,7 +164,7 @@ function elementsOf(block: CardBlock, picture: string | null = null): JsonObject
         const [first, ...rest] = parseMarkdown(markdown);
         const inline = first?.type === "paragraph" && rest.length === 0 ? first.lines.flat() : null;
         return inline
-          ? lines([run(`${name}:  `, { bold: true }), ...inlineRuns(inline)])
+          ? lines([run(/[?!.:]$/.test(name) ? `${name}  ` : `${name}:  `, { bold: true }), ...inlineRuns(inline)])
           : [...lines([run(name, { bold: true })]), ...markdownLines(markdown)];
       });
     case "picture":

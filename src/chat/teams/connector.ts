@@ -93,7 +93,8 @@ export function httpConnector(options: {
         signal: AbortSignal.timeout(timeout),
       });
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      const why = cause instanceof Error ? cause.message || cause.name : String(cause);
       throw new TeamsError(`Teams could not be reached: ${why}`, "later", { passing: false, status: null, cause: error });
     }
     const text = await response.text().catch(() => "");
