@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
@@ -26,6 +27,7 @@ import { homeOf } from "./flows/home.ts";
 import { correctionNoted, Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
 import type { ChatHandlers } from "./flows/ports.ts";
+import { POSTMORTEMS } from "./flows/postmortem.ts";
 import { collectReport, type Kpis, reportText } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
@@ -282,11 +284,17 @@ class RunningApp {
     await investigator.resume();
     inbound.start();
     this.#keepHouse(core);
+    // Commands beside this process take back, forget, and hand in post-mortems.
+    const published = join(this.#stores.folder, POSTMORTEMS);
+    const notice = async () => {
+      await core.learning.refreshIfChanged();
+      if (existsSync(published)) await core.knowledge.ingestFolder(published, { collection: POSTMORTEMS });
+    };
     const noticing = setInterval(
       () =>
-        core.learning
-          .refreshIfChanged()
-          .catch((error) => this.#log.warn({ err: error }, "what was taken back could not be read")),
+        notice().catch((error) =>
+          this.#log.warn({ err: error }, "what commands changed could not be read; the next look tries again"),
+        ),
       30 * SECOND,
     );
     this.#closers.push(async () => clearInterval(noticing));

@@ -1,15 +1,12 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config.ts";
-import { collectPostmortem, draftPostmortem, threadTurns } from "../flows/postmortem.ts";
+import { collectPostmortem, draftPostmortem, POSTMORTEMS, threadTurns } from "../flows/postmortem.ts";
 import { DocumentError, parseMarkdown } from "../knowledge/index.ts";
 import { ConversationRepository } from "../store/conversations.ts";
 import { ownerOnlyFolder } from "../store/database.ts";
 import { withCore } from "./core.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
-
-/** Published post-mortems, in the state folder; Vigil reads them as past incidents. */
-export const POSTMORTEMS = "postmortems";
 
 /** Writes a draft, or publishes an edited one. */
 export async function postmortem(

@@ -46,6 +46,9 @@ interface Entry {
   readonly text: string;
 }
 
+/** Folder of published post-mortems within the state folder, and their collection; Vigil reads them as past incidents. */
+export const POSTMORTEMS = "postmortems";
+
 /** What people still have to write is marked with this, so that it is found. */
 export const TO_WRITE = "_(to be written)_";
 const LONGEST_LINE = 300;

@@ -36,7 +36,12 @@ export async function collectReport(sources: ReportSources, worth: Worth, since:
 }
 
 const percent = (share: number | null): string => (share === null ? "–" : `${(share * 100).toFixed(0)} %`);
-const minutes = (value: number | null): string => (value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} min`);
+const minutes = (value: number | null): string =>
+  value === null
+    ? "–"
+    : value < 1
+      ? `${(value * 60).toFixed(value < 1 / 6 ? 1 : 0)} s`
+      : `${value.toFixed(value < 10 ? 1 : 0)} min`;
 
 /** The figures that fit on a phone. A dash means: nothing measured yet. */
 export function headlineFigures(figures: Kpis): { name: string; value: string }[] {

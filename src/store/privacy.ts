@@ -49,11 +49,11 @@ export class PrivacyRepository implements PrivacyStore {
   }
 
   async forgetIncident(incidentId: string | null, investigationIds: readonly string[]): Promise<Forgotten> {
-    const ids = [...investigationIds];
+    // PostgreSQL takes no empty list; no investigation has an empty id.
+    const ids = investigationIds.length > 0 ? [...investigationIds] : [""];
     const subjects = ids.map((id) => `investigation:${id}`);
     let kept = 0;
     const deleted = await this.#erase(async (work) => {
-      if (ids.length === 0 && incidentId === null) return {};
       const refs = await work.selectFrom("message_refs").selectAll().where("subject", "in", subjects).execute();
       let turns = 0n;
       for (const { surface, channel, message } of refs) {

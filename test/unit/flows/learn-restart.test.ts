@@ -15,7 +15,7 @@ import { DAY, investigation, START } from "../../support/judged.ts";
 import { WordEmbedder } from "../../support/word-embedder.ts";
 
 /** Vigil's learning as it starts; `dies` lets it be killed while it puts a document among the past incidents. */
-async function start(file: string, dies = false) {
+async function start(file: string, dies = false, enabled = true) {
   const db = await openStateDatabase(file);
   const [investigations, feedback] = [new InvestigationRepository(db), new FeedbackRepository(db)];
   const embedder = new WordEmbedder();
@@ -25,7 +25,7 @@ async function start(file: string, dies = false) {
     feedback,
     proposals: async () => [],
     undone: new LearningRepository(db),
-    enabled: true,
+    enabled,
     now: () => START + DAY,
     log: pino({ level: "silent" }),
   });
@@ -78,5 +78,29 @@ describe("a restart in the middle of learning", () => {
     expect(await fourth.learning.redo("INV-3")).toBe(true);
     expect(await fourth.knowledge.document("INV-3")).not.toBeNull();
     await fourth.db.destroy();
+  });
+
+  it("has no effect at all while it is switched off, and all of it again when it is on", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "vigil-off-")), "vigil.db");
+    const on = await start(file);
+    await on.investigations.save(investigation("INV-1", { quoted: "INC-31" }));
+    await on.say("INV-1", "U1", "correct");
+    const calibrated = on.learning.calibrate(0.3);
+    expect(await on.knowledge.document("INV-1")).not.toBeNull();
+    await on.db.destroy();
+
+    const off = await start(file, false, false);
+    expect(await off.knowledge.document("INV-1")).toBeNull();
+    expect(off.learning.influences()).toEqual([]);
+    expect(off.learning.calibrate(0.3)).toBe(0.3);
+    expect(off.learning.boost("INC-31", ["shelf"]).value).toBe(0);
+    expect(off.learning.priors(["shelf"])).toEqual([]);
+    expect(await off.feedback.all()).toHaveLength(1);
+    await off.db.destroy();
+
+    const again = await start(file);
+    expect(await again.knowledge.document("INV-1")).not.toBeNull();
+    expect(again.learning.calibrate(0.3)).toBe(calibrated);
+    await again.db.destroy();
   });
 });
