@@ -165,8 +165,15 @@ describe("restart and scale in Kubernetes (stub)", () => {
 describe("access to Kubernetes (stub)", () => {
   it("tells doctor what it found", async () => {
     const stub = await cluster();
-    expect(await deploysOf(stub).check()).toMatch(/^Kubernetes v1\.31\.2 at 127\.0\.0\.1:\d+, namespace shop: 1 deployments$/);
-    expect(await workloadsOf(stub).check()).toMatch(/1 workloads, 0 autoscalers$/);
+    expect(await deploysOf(stub).check()).toMatch(
+      /^Kubernetes v1\.31\.2 at 127\.0\.0\.1:\d+, namespace shop: 1 deployments, may act$/,
+    );
+    expect(await workloadsOf(stub).check()).toMatch(/1 workloads, 0 autoscalers, may act$/);
+    stub.state.rules = [
+      { apiGroups: ["apps"], resources: ["deployments", "replicasets", "statefulsets"], verbs: ["get", "list"] },
+      { apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"], verbs: ["list"] },
+    ];
+    expect(await deploysOf(stub).check()).toMatch(/1 deployments; may read only: bind the executor's role to let it act$/);
   });
 
   it("says what to correct: a wrong token, a missing right, a context or file that is not there", async () => {

@@ -61,6 +61,8 @@ export async function stubKubernetes(options: { readonly namespace: string }): P
     if (request.headers.authorization !== `Bearer ${TOKEN}`) return failure(401, "Unauthorized", "Unauthorized");
     if (request.path === "/version" && request.method === "GET")
       return { body: { major: "1", minor: "31", gitVersion: "v1.31.2" } };
+    if (request.path === "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && request.method === "POST")
+      return review(request);
     const path = /^\/apis\/(apps|autoscaling)\/(v1|v2)\/namespaces\/([^/]+)\/([a-z]+)(?:\/([^/]+))?$/.exec(request.path);
     const [, group = "", , namespace = "", plural = "", name] = path ?? [];
     const known = group === "apps" ? ["deployments", "replicasets", "statefulsets"] : ["horizontalpodautoscalers"];
@@ -81,6 +83,17 @@ export async function stubKubernetes(options: { readonly namespace: string }): P
     const object = all.get(decodeURIComponent(name));
     if (!object) return failure(404, "NotFound", `${plural}.${group} "${name}" not found`);
     return request.method === "GET" ? { body: object } : patch(request, object);
+  };
+
+  const review = ({ body }: StubRequest): StubAnswer => {
+    const { kind, spec } = body as { kind: string; spec: { resourceAttributes: Record<string, string> } };
+    if (kind !== "SelfSubjectAccessReview") return failure(400, "BadRequest", "no review");
+    const { group = "", resource = "", verb = "" } = spec.resourceAttributes;
+    const allowed =
+      state.rules?.some(
+        ({ apiGroups, resources, verbs }) => apiGroups.includes(group) && resources.includes(resource) && verbs.includes(verb),
+      ) ?? true;
+    return { status: 201, body: { ...(body as object), status: { allowed } } };
   };
 
   const list = ({ query }: StubRequest, plural: string, all: Map<string, Json>): StubAnswer => {

@@ -4,7 +4,15 @@ import { TargetError } from "../../actions/ports.ts";
 import type { Milliseconds } from "../../domain/time.ts";
 import { ApiError, type ApiFault } from "../json-api.ts";
 import { NoAnswer, send } from "./http.ts";
-import { type Autoscaler, autoscalerSchema, listOf, versionSchema, type Workload, workloadSchema } from "./objects.ts";
+import {
+  type Autoscaler,
+  autoscalerSchema,
+  listOf,
+  reviewSchema,
+  versionSchema,
+  type Workload,
+  workloadSchema,
+} from "./objects.ts";
 
 export interface ClusterOptions {
   /** A kubeconfig file; without one, the service account of the pod that Vigil runs in. */
@@ -116,6 +124,19 @@ export class Cluster {
     return this.#call("PATCH", this.#apps(kind, name), workloadSchema, { query: { fieldManager: "vigil" }, body });
   }
 
+  /** Whether these credentials may change such workloads here, by the API server's own word; null when it does not say. */
+  async mayPatch(kind: WorkloadKind): Promise<boolean | null> {
+    const resourceAttributes = { namespace: this.namespace, verb: "patch", group: "apps", resource: kind };
+    const body = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes } };
+    try {
+      const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+      return (await this.#call("POST", path, reviewSchema, { body })).status.allowed;
+    } catch (error) {
+      if (error instanceof ApiError && (error.fault === "forbidden" || error.fault === "missing")) return null;
+      throw error;
+    }
+  }
+
   /** Resolves at the next change of a Deployment after `version`, when the watch breaks off, or after `within`. Never rejects. */
   async changed(name: string, version: string | null | undefined, within: Milliseconds): Promise<void> {
     const query = { fieldSelector: `metadata.name=${name}`, ...(version ? { resourceVersion: version } : {}) };
@@ -156,16 +177,16 @@ export class Cluster {
   }
 
   async #call<T>(
-    method: "GET" | "PATCH",
+    method: "GET" | "PATCH" | "POST",
     path: string,
     schema: z.ZodType<T>,
-    { query = {}, body }: { readonly query?: Query; readonly body?: JsonPatch } = {},
+    { query = {}, body }: { readonly query?: Query; readonly body?: object } = {},
   ): Promise<T> {
     const { RequestContext } = this.#client;
     const request = new RequestContext(`${this.#server}${path}?${new URLSearchParams(query)}`, method as never);
     request.setHeaderParam("Accept", "application/json");
     if (body) {
-      request.setHeaderParam("Content-Type", "application/json-patch+json");
+      request.setHeaderParam("Content-Type", method === "PATCH" ? "application/json-patch+json" : "application/json");
       request.setBody(JSON.stringify(body));
     }
     const call = `${method} ${path}`;
@@ -244,3 +265,7 @@ function messageOf(value: unknown): string | null {
 }
 
 const refused = (message: string, cause?: unknown): TargetError => new TargetError(message, { outcomeUnknown: false, cause });
+
+/** For `doctor`: whether Vigil may act there, or only see. */
+export const rights = (allowed: boolean | null): string =>
+  allowed === false ? "; may read only: bind the executor's role to let it act" : allowed ? ", may act" : "";

@@ -4,7 +4,7 @@ import type { Probe } from "../../domain/probe.ts";
 import type { Milliseconds } from "../../domain/time.ts";
 import { fingerprintOf } from "../flag-writer.ts";
 import { ApiError } from "../json-api.ts";
-import type { Cluster, JsonPatch } from "./cluster.ts";
+import { type Cluster, type JsonPatch, rights } from "./cluster.ts";
 import type { PodTemplate, Workload } from "./objects.ts";
 import { untilReady } from "./readiness.ts";
 import {
@@ -53,8 +53,13 @@ export class KubernetesDeploys implements DeployTarget, Probe {
   async check(): Promise<string> {
     const cluster = await this.#cluster();
     const version = await cluster.version();
-    const deployments = await cluster.deployments();
-    return `Kubernetes ${version} at ${cluster.host}, namespace ${cluster.namespace}: ${deployments.length} deployments`;
+    // What a look at versions reads.
+    const [deployments, allowed] = await Promise.all([
+      cluster.deployments(),
+      cluster.mayPatch("deployments"),
+      cluster.replicaSets(),
+    ]);
+    return `Kubernetes ${version} at ${cluster.host}, namespace ${cluster.namespace}: ${deployments.length} deployments${rights(allowed)}`;
   }
 
   async list(): Promise<readonly DeployState[]> {

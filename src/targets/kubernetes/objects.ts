@@ -62,6 +62,9 @@ export const autoscalerSchema = z.looseObject({
 export const listOf = <T>(item: z.ZodType<T>) =>
   z.looseObject({ items: z.array(item), metadata: z.looseObject({ continue: z.string().nullish() }).default({}) });
 
+/** The answer to "may I?": it changes nothing. */
+export const reviewSchema = z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) });
+
 export const versionSchema = z.looseObject({ gitVersion: z.string() });
 
 export type Meta = z.output<typeof meta>;

@@ -2,7 +2,7 @@ import type { WorkloadState, WorkloadTarget, WriteContext } from "../../actions/
 import { StateMovedError, TargetError } from "../../actions/ports.ts";
 import type { Probe } from "../../domain/probe.ts";
 import { ApiError } from "../json-api.ts";
-import type { Cluster, JsonPatch, WorkloadKind } from "./cluster.ts";
+import { type Cluster, type JsonPatch, rights, type WorkloadKind } from "./cluster.ts";
 import type { Autoscaler, Workload } from "./objects.ts";
 import { guarded, isDone, RESTARTED_AT, serviceOf, settled, workloadFingerprint } from "./workload.ts";
 
@@ -23,9 +23,10 @@ export class KubernetesWorkloads implements WorkloadTarget, Probe {
   }
 
   async check(): Promise<string> {
-    const { host, namespace } = await this.#cluster();
-    const [all, autoscalers] = await Promise.all([this.#all(), this.#autoscalers()]);
-    return `Kubernetes at ${host}, namespace ${namespace}: ${all.length} workloads, ${autoscalers.length} autoscalers`;
+    const cluster = await this.#cluster();
+    const { host, namespace } = cluster;
+    const [all, autoscalers, allowed] = await Promise.all([this.#all(), this.#autoscalers(), cluster.mayPatch("statefulsets")]);
+    return `Kubernetes at ${host}, namespace ${namespace}: ${all.length} workloads, ${autoscalers.length} autoscalers${rights(allowed)}`;
   }
 
   async list(): Promise<readonly WorkloadState[]> {
