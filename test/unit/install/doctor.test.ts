@@ -31,7 +31,7 @@ async function doctor(config: object, args: string[] = []): Promise<{ code: numb
   return { code, out };
 }
 
-describe("vigil doctor, asking configured systems", () => {
+describe("vigil doctor, asking configured systems", { timeout: 60_000 }, () => {
   let broken: StubServer;
   beforeAll(async () => {
     broken = await stubServer(() => ({ status: 500, body: { message: "the disk is full" } }));

@@ -19,7 +19,7 @@ function vigil(folder: string, args: string[], input: string) {
   return { status, stdout, stderr };
 }
 
-describe("vigil init", () => {
+describe("vigil init", { timeout: 60_000 }, () => {
   it("writes from a pipe what was answered, for its owner only, names the secrets' variables, and never writes over a file", () => {
     const folder = mkdtempSync(join(tmpdir(), "vigil-init-"));
     const answers = [
