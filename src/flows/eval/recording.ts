@@ -24,7 +24,8 @@ export function fromRecording(scenario: Scenario, input: DiagnosisInput): Record
   const last = input.during.times.at(-1) ?? input.symptom.at;
   const now = (last + 60) * SECOND;
   const edges = input.graph?.edges ?? [];
-  const end = (input.during.times[0] ?? input.symptom.at) - GAP;
+  const start = input.during.times[0] ?? input.symptom.at;
+  const end = start - GAP;
   const logs = placed(
     input.logs?.before ?? [],
     ({ at }) => at,
@@ -40,7 +41,7 @@ export function fromRecording(scenario: Scenario, input: DiagnosisInput): Record
   const names = new Set([...input.during.columns.map(({ service }) => service), ...edges.flat()]);
   return {
     now,
-    metrics: [...(input.before ? tableRecords(endingAt(input.before, end)) : []), ...tableRecords(input.during)],
+    metrics: [...(input.before ? pastOf(input.before, start).flatMap(tableRecords) : []), ...tableRecords(input.during)],
     logs: [...logs, ...(input.logs?.during ?? [])].map(logOf),
     spans: [...spans, ...(input.spans?.during ?? [])].map(spanOf),
     changes: changesOf(scenario, now),
@@ -54,9 +55,30 @@ export function fromRecording(scenario: Scenario, input: DiagnosisInput): Record
   };
 }
 
+/** Rows up to this long before the incident are its own past, and stay where they were. */
+const OWN_PAST = 6 * 3_600;
+
+/**
+ * Normal operation as the past of an incident that begins at `start`: what was recorded shortly before it stays where it was, since the level just
+ * before an incident tells most; what was recorded later or on other days goes before that, one step apart.
+ */
+function pastOf(table: MetricTable, start: number): MetricTable[] {
+  const rows = Array.from(table.times, (time, row) => ({ time, row }));
+  const own = rows.filter(({ time }) => time < start && time > start - OWN_PAST);
+  const others = rows.filter((one) => !own.includes(one));
+  const first = own.reduce((least, { time }) => Math.min(least, time), start);
+  const step = median(table.times.slice(1).map((time, row) => time - (table.times[row] ?? time))) || 60;
+  const elsewhere = endingAt(picked(table, others), own.length > 0 ? first - step : start - GAP, step);
+  return [elsewhere, picked(table, own)].filter(({ times }) => times.length > 0);
+}
+
+function picked({ times, columns }: MetricTable, rows: readonly { readonly row: number }[]): MetricTable {
+  const pick = (values: Float64Array) => Float64Array.from(rows, ({ row }) => values[row] ?? Number.NaN);
+  return { times: pick(times), columns: columns.map((column) => ({ ...column, values: pick(column.values) })) };
+}
+
 /** A table's rows one step apart, the last at `end`. */
-function endingAt({ times, columns }: MetricTable, end: number): MetricTable {
-  const step = median(times.slice(1).map((time, row) => time - (times[row] ?? time))) || 60;
+function endingAt({ times, columns }: MetricTable, end: number, step: number): MetricTable {
   return { times: times.map((_, row) => end - (times.length - 1 - row) * step), columns };
 }
 

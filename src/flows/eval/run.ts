@@ -1,5 +1,5 @@
 import { type AgentOptions, createSreAgent } from "../../agent/index.ts";
-import type { AgentDependencies } from "../../agent/types.ts";
+import type { AgentDependencies, AnomalyScanner } from "../../agent/types.ts";
 import type { Anomaly } from "../../domain/anomaly.ts";
 import type { InvestigationReport, InvestigationStep } from "../../domain/investigation.ts";
 import type { KnowledgeBase } from "../../domain/knowledge.ts";
@@ -67,7 +67,7 @@ export async function runScenario(
       changes: store,
       knowledge,
       catalog: async () => recorded.catalog,
-      scanner: recordedScanner(anomalies),
+      scanner: scenario.world || scenario.alert ? recordedScanner(anomalies) : NO_BASELINE,
       desk,
       causal: recordedTester(scenario),
       clock: { now: () => recorded.now, speed: 1 },
@@ -102,6 +102,11 @@ export async function runScenario(
     store.close();
   }
 }
+
+/** Where nothing has learned what is normal at this hour, nothing can be said to be within it. */
+const NO_BASELINE: AnomalyScanner = {
+  scan: () => Promise.reject(new Error("No baseline was learned for this recording; compare with the time before instead.")),
+};
 
 /** A recording of an incident has too little past for detectors; its symptom stands in for them. */
 async function detected(scenario: Scenario, recorded: Recorded, store: EvalStore): Promise<Anomaly[]> {
