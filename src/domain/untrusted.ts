@@ -85,6 +85,8 @@ function looksRandom(word: string): boolean {
 
 /** Control and format characters but tab and newline: bidirectional overrides, zero-width and tag characters; fillers, variation selectors. */
 const INVISIBLE = /(?![\t\n])(?:\p{Cc}|\p{Cf}|\p{Variation_Selector}|\u115F|\u1160|\u3164)/gu;
+/** Half of a surrogate pair: what is left when a text is cut through a character. */
+const HALF_CHARACTER = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
 const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, "g");
 
 const INSTRUCTIONS: readonly RegExp[] = [
@@ -110,11 +112,18 @@ export interface Untrusted {
 export function cleanUntrusted(text: string, longest = 500): Untrusted {
   const visible = text
     .slice(0, Math.max(longest * 8, 20_000))
+    .replace(HALF_CHARACTER, "")
     .normalize("NFC")
     .replace(ANSI, "")
     .replace(INVISIBLE, "");
   const safe = redact(visible);
-  const cut = safe.length > longest ? `${safe.slice(0, Math.max(0, longest - 1)).trimEnd()}…` : safe;
+  const cut =
+    safe.length > longest
+      ? `${safe
+          .slice(0, Math.max(0, longest - 1))
+          .replace(HALF_CHARACTER, "")
+          .trimEnd()}…`
+      : safe;
   return { text: cut, suspicious: looksLikeInstruction(visible) };
 }
 

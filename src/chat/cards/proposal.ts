@@ -124,19 +124,27 @@ const tierWords = (tier: string): string =>
     T4: "irreversible",
   })[tier] ?? "";
 
-/** The bytes that the approval binds, as a person can compare them. */
+/**
+ * The bytes that the approval binds, as a person can compare them. The arguments are JSON in plain ASCII and uncut: a look-alike letter or an
+ * invisible one shows as its code, and what is read is what runs.
+ */
 function exact({ action, args, stages, target, environment, digest, createdAt, expiresAt }: Proposal): string {
-  const lines = [
-    `action       ${action}`,
-    `arguments    ${JSON.stringify(args)}`,
-    ...(stages ?? []).map((stage, index) => `step ${index + 1}       ${JSON.stringify(stage.args)} (${stage.state})`),
-    `target       ${target}`,
-    `environment  ${environment}`,
-    `sha256       ${digest}`,
-    `proposed     ${day(createdAt)} ${clockSeconds(createdAt)} UTC`,
-    `expires      ${day(expiresAt)} ${clockSeconds(expiresAt)} UTC`,
-  ];
-  return lines.map((line) => plain(line, 1_000)).join("\n");
+  const line = (name: string, text: string) => `${name.padEnd(12)} ${plain(text, 1_000)}`;
+  return [
+    line("action", action),
+    `${"arguments".padEnd(12)} ${asciiJson(args)}`,
+    ...(stages ?? []).map((stage, index) => `${`step ${index + 1}`.padEnd(12)} ${asciiJson(stage.args)} (${plain(stage.state, 200)})`),
+    line("target", target),
+    line("environment", environment),
+    line("sha256", digest),
+    line("proposed", `${day(createdAt)} ${clockSeconds(createdAt)} UTC`),
+    line("expires", `${day(expiresAt)} ${clockSeconds(expiresAt)} UTC`),
+  ].join("\n");
+}
+
+function asciiJson(value: unknown): string {
+  const code = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(/[^\x20-\x7E]/g, code);
 }
 
 function story(proposal: Proposal, badge: string, title: string): string {

@@ -1,5 +1,6 @@
 import { App, HTTPReceiver, LogLevel, type ReceiverEvent } from "@slack/bolt";
 import type { WebClientOptions } from "@slack/web-api";
+import { redact } from "../../domain/untrusted.ts";
 import type { Log } from "../../flows/log.ts";
 import { CLIENT_OPTIONS } from "./client.ts";
 
@@ -11,6 +12,7 @@ export type Connection =
 const LONGEST_SKEW = 300;
 
 const MOST_BYTES = 1_000_000;
+const LONGEST_LINE = 2_000;
 
 class FromTheFuture extends Error {
   override readonly name = "FromTheFuture";
@@ -64,9 +66,7 @@ export function boltApp(options: {
       if (command !== null) await inbox.settle(command);
       return;
     }
-    // Slack's old verification token is a secret that nothing here needs.
-    const { token: _token, ...kept } = body;
-    if ((await inbox.takeIn(id, kept)) !== "new") return event.ack();
+    if ((await inbox.takeIn(id, forTheInbox(body))) !== "new") return event.ack();
     await process(event);
     await inbox.settle(id);
   };
@@ -90,6 +90,12 @@ export function boltApp(options: {
       await Promise.allSettled(inFlight);
     },
   };
+}
+
+/** What a restart needs of an event: without Slack's old verification token, and with no secret that somebody typed. */
+function forTheInbox({ token: _token, ...body }: Record<string, unknown>): Record<string, unknown> {
+  const { blocks: _blocks, attachments: _attachments, files: _files, text, ...event } = body.event as Record<string, unknown>;
+  return { ...body, event: { ...event, ...(typeof text === "string" ? { text: redact(text) } : {}) } };
 }
 
 function commandId({ type, command, trigger_id: trigger }: Record<string, unknown>): string | null {
@@ -124,9 +130,15 @@ function httpReceiver(signingSecret: string, port: number, rejected: (reason: st
   return receiver;
 }
 
-/** Slack's libraries write to our log. */
+/** Slack's libraries write to our log; what they quote of messages may hold anything. */
 export function slackLogger(log: Log) {
-  const words = (parts: unknown[]) => parts.map((part) => (part instanceof Error ? part.message : String(part))).join(" ");
+  const words = (parts: unknown[]) =>
+    redact(
+      parts
+        .map((part) => (part instanceof Error ? part.message : String(part)))
+        .join(" ")
+        .slice(0, LONGEST_LINE),
+    );
   return {
     debug: (...parts: unknown[]) => log.debug({}, words(parts)),
     info: (...parts: unknown[]) => log.debug({}, words(parts)),
