@@ -1,6 +1,7 @@
 import { type Kysely, type Migration, sql } from "kysely";
 import type { Card } from "../chat/card.ts";
 import type { ChatStore, Delivery, MessageRef, Reaction, StoredMessage } from "../chat/store.ts";
+import { GroupCommit } from "./group-commit.ts";
 
 export interface ConversationsTables {
   message_refs: { subject: string; surface: string; channel: string; message: string };
@@ -65,12 +66,17 @@ export const conversationsMigrations: Readonly<Record<string, Migration>> = {
   },
 };
 
+/** Nobody waits for an event to be marked as finished; a crash in between asks it again, which is known by its message. Milliseconds. */
+const SETTLE_WITHIN = 100;
+
 /** Which message shows what on which surface, what is still to be shown, the local channel's own messages, and the events that were taken in. */
 export class ConversationRepository implements ChatStore {
   readonly #db: Kysely<ConversationsTables>;
+  readonly #commits: GroupCommit<ConversationsTables>;
 
   constructor(db: Kysely<ConversationsTables>) {
     this.#db = db;
+    this.#commits = new GroupCommit(db);
   }
 
   async ref(subject: string, surface: string): Promise<MessageRef | null> {
@@ -89,13 +95,15 @@ export class ConversationRepository implements ChatStore {
   }
 
   async saveRef(subject: string, surface: string, ref: MessageRef): Promise<void> {
-    await this.#db
-      .insertInto("message_refs")
-      .values({ subject, surface, channel: ref.channel, message: ref.message })
-      .onConflict((conflict) =>
-        conflict.columns(["subject", "surface"]).doUpdateSet({ channel: ref.channel, message: ref.message }),
-      )
-      .execute();
+    await this.#commits.run((db) =>
+      db
+        .insertInto("message_refs")
+        .values({ subject, surface, channel: ref.channel, message: ref.message })
+        .onConflict((conflict) =>
+          conflict.columns(["subject", "surface"]).doUpdateSet({ channel: ref.channel, message: ref.message }),
+        )
+        .execute(),
+    );
   }
 
   async forgetRef(subject: string, surface: string): Promise<void> {
@@ -137,29 +145,35 @@ export class ConversationRepository implements ChatStore {
     return rows.reverse().map(messageFrom);
   }
 
-  async takeIn(source: string, eventId: string, body: unknown, at: number): Promise<"new" | "open" | "settled"> {
-    const result = await this.#db
-      .insertInto("inbox")
-      .values({ source, event_id: eventId, at, body: JSON.stringify(body), settled: 0 })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst();
-    if ((result.numInsertedOrUpdatedRows ?? 0n) > 0n) return "new";
-    const row = await this.#db
-      .selectFrom("inbox")
-      .select("settled")
-      .where("source", "=", source)
-      .where("event_id", "=", eventId)
-      .executeTakeFirst();
-    return Number(row?.settled) === 1 ? "settled" : "open";
+  takeIn(source: string, eventId: string, body: unknown, at: number): Promise<"new" | "open" | "settled"> {
+    return this.#commits.run(async (db) => {
+      const result = await db
+        .insertInto("inbox")
+        .values({ source, event_id: eventId, at, body: JSON.stringify(body), settled: 0 })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      if ((result.numInsertedOrUpdatedRows ?? 0n) > 0n) return "new";
+      const row = await db
+        .selectFrom("inbox")
+        .select("settled")
+        .where("source", "=", source)
+        .where("event_id", "=", eventId)
+        .executeTakeFirst();
+      return Number(row?.settled) === 1 ? "settled" : "open";
+    });
   }
 
   async settle(source: string, eventId: string): Promise<void> {
-    await this.#db
-      .updateTable("inbox")
-      .set({ settled: 1, body: null })
-      .where("source", "=", source)
-      .where("event_id", "=", eventId)
-      .execute();
+    await this.#commits.run(
+      (db) =>
+        db
+          .updateTable("inbox")
+          .set({ settled: 1, body: null })
+          .where("source", "=", source)
+          .where("event_id", "=", eventId)
+          .execute(),
+      SETTLE_WITHIN,
+    );
   }
 
   async open(source: string, since: number): Promise<{ eventId: string; body: unknown }[]> {

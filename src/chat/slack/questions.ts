@@ -33,7 +33,7 @@ export const threadKey = (channel: string, thread: string): string => `conversat
 export class Questions {
   readonly #context: ListenerContext;
   readonly #running = new Map<string, Set<SlackReply>>();
-  readonly #recent = new Map<string, number[]>();
+  readonly #recent = new Map<string, Map<string, number>>();
 
   constructor(context: ListenerContext) {
     this.#context = context;
@@ -67,14 +67,15 @@ export class Questions {
     const { messageId, channel, thread, user, text } = question;
     // The same message may come as a mention and as a channel message, which are two events.
     const key = `${channel}:${thread}`;
-    const seen = await store.takeIn("slack-message", messageId, null, now());
-    if (seen === "settled" || (seen === "open" && this.#running.has(key))) return;
-    if (this.#tooMany(key) || this.#tooMany(user) || (await people.isBot(user))) {
+    if (this.#tooMany(key, messageId) || this.#tooMany(user, messageId) || (await people.isBot(user))) {
       log.warn({ channel, thread, user }, "too many questions within a minute, or a bot's; staying silent");
-      await store.settle("slack-message", messageId);
       return;
     }
-    await store.saveRef(threadKey(channel, thread), "slack", { channel, message: thread });
+    const [seen] = await Promise.all([
+      store.takeIn("slack-message", messageId, null, now()),
+      store.saveRef(threadKey(channel, thread), "slack", { channel, message: thread }),
+    ]);
+    if (seen === "settled" || (seen === "open" && this.#running.has(key))) return;
     const reply = replyTo(question);
     this.#running.set(key, (this.#running.get(key) ?? new Set()).add(reply));
     this.#session(channel, thread, "processing", user);
@@ -122,12 +123,15 @@ export class Questions {
       .catch((error) => this.#context.log.debug({ err: error }, "no agent session here"));
   }
 
-  #tooMany(key: string): boolean {
+  /** The same message told by two events counts once. */
+  #tooMany(key: string, messageId: string): boolean {
     const now = this.#context.now();
-    for (const [other, times] of this.#recent) if ((times.at(-1) ?? 0) <= now - MINUTE) this.#recent.delete(other);
-    const recent = (this.#recent.get(key) ?? []).filter((at) => at > now - MINUTE);
-    recent.push(now);
-    this.#recent.set(key, recent);
-    return recent.length > MOST_QUESTIONS;
+    for (const [other, messages] of this.#recent) {
+      for (const [id, at] of messages) if (at <= now - MINUTE) messages.delete(id);
+      if (messages.size === 0) this.#recent.delete(other);
+    }
+    const recent = this.#recent.get(key) ?? new Map<string, number>();
+    this.#recent.set(key, recent.set(messageId, now));
+    return recent.size > MOST_QUESTIONS;
   }
 }

@@ -1,0 +1,102 @@
+import type { Card } from "../../src/chat/card.ts";
+import { answerCard, note, workingCard } from "../../src/chat/cards/answer.ts";
+import { investigationCard } from "../../src/chat/cards/investigation.ts";
+import { proposalCard } from "../../src/chat/cards/proposal.ts";
+import type { ProposalState } from "../../src/domain/proposal.ts";
+import { answer, finished, fullReport, HOSTILE, investigation, pending, proposal, running } from "../support/chat-samples.ts";
+
+/** One card in one state, as the gallery shows it. */
+export interface GalleryState {
+  readonly group: "Investigation" | "Proposal" | "Answer" | "Note";
+  readonly name: string;
+  readonly card: Card;
+}
+
+const OUTCOMES: Readonly<Partial<Record<ProposalState, string>>> = {
+  verified: "latency of storefront fell by 9.4 % (95 % interval −11.2 % to −7.6 %) within 6 min.",
+  rolled_back: "latency did not fall within 15 min, so the flag was put back to 28 %.",
+  rolling_back: "latency did not fall within 15 min; the flag is being put back.",
+  rollback_failed: "The flag provider answered 503 three times. It stands at 1 %; look at it now.",
+  failed: "The flag provider refused: 403. Nothing was changed.",
+  unknown: "No answer came from the flag provider, and reading it back failed. It may stand at 28 % or at 1 %.",
+  denied: "Denied by Ben: the sale begins in ten minutes.",
+  expired: "Nobody decided in time.",
+  cancelled: "Stopped by Ana: too risky tonight.",
+  superseded: "A newer proposal for the same target took its place.",
+  stale: "The flag moved to 35 % since this was proposed; I look again.",
+};
+
+const STATES: readonly ProposalState[] = [
+  "pending",
+  "approved",
+  "executing",
+  "verifying",
+  "verified",
+  "rolling_back",
+  "rolled_back",
+  "rollback_failed",
+  "unknown",
+  "failed",
+  "denied",
+  "expired",
+  "cancelled",
+  "superseded",
+  "stale",
+];
+
+/** Every card in every state, with the samples of the tests. */
+export function galleryStates(now: number): GalleryState[] {
+  const approvals = [{ user: "slack:U1ANA", at: now - 40_000 }];
+  const votes = (["correct", "correct", "partly"] as const).map((verdict, index) => ({
+    investigationId: "INV-1",
+    user: `slack:U${index}`,
+    verdict,
+    realCause: null,
+    missed: null,
+    actionEffective: null,
+    via: "button" as const,
+    at: now,
+  }));
+  const unknown = fullReport({
+    headline: "storefront latency is +12 %, and I do not know why: three causes are ruled out, none is borne out.",
+    outcome: "unknown",
+    confidence: 0.31,
+    causalTest: null,
+    proposals: [],
+  });
+  const investigations: GalleryState[] = [
+    { group: "Investigation", name: "just opened", card: investigationCard({ ...running(), investigation: investigation({ steps: [] }) }) },
+    { group: "Investigation", name: "running", card: investigationCard(running()) },
+    { group: "Investigation", name: "cause found", card: investigationCard(finished()) },
+    { group: "Investigation", name: "cause found, judged", card: investigationCard({ ...finished(), feedback: votes }) },
+    { group: "Investigation", name: "cause unknown", card: investigationCard(finished(unknown)) },
+    {
+      group: "Investigation",
+      name: "nothing wrong",
+      card: investigationCard(
+        finished({ outcome: "nothing_wrong", headline: "storefront is as usual: the change is the weekly batch.", causalTest: null, proposals: [] }),
+      ),
+    },
+    { group: "Investigation", name: "failed", card: investigationCard({ ...running(), investigation: investigation({ state: "failed" }) }) },
+    { group: "Investigation", name: "stopped", card: investigationCard({ ...running(), investigation: investigation({ state: "cancelled" }) }) },
+    { group: "Investigation", name: "hostile text", card: investigationCard(finished({ headline: HOSTILE, nextChecks: [HOSTILE] })) },
+  ];
+  const proposals = STATES.map((state): GalleryState => {
+    const approved = !["pending", "denied", "expired", "cancelled", "superseded"].includes(state);
+    const one = proposal({ state, outcome: OUTCOMES[state] ?? null, approvals: approved ? approvals : [], createdAt: now, expiresAt: now + 300_000 });
+    return { group: "Proposal", name: state.replaceAll("_", " "), card: proposalCard({ proposal: one, nonce: state === "pending" ? "nonce-of-22-characters" : null }) };
+  });
+  const wide = { risk: { tier: "T3" as const, score: 12, lines: proposal().risk.lines }, neededApprovals: 2, summary: "deploy checkout in production: 7.4.0 → 7.3.2" };
+  return [
+    ...investigations,
+    ...proposals,
+    { group: "Proposal", name: "two approvals needed, one given", card: proposalCard(pending({ ...wide, approvals })) },
+    { group: "Proposal", name: "hostile text", card: proposalCard(pending({ summary: HOSTILE, reason: HOSTILE, undo: HOSTILE })) },
+    { group: "Answer", name: "looking", card: workingCard("m1", investigation().steps) },
+    { group: "Answer", name: "short", card: answerCard("m2", answer()) },
+    { group: "Answer", name: "with an investigation", card: answerCard("m3", answer("Most likely the flag **catalog-cache-v2-keys** [E1].\n- raised 28 % at 02:38\n- nothing else moved", { report: fullReport() })) },
+    { group: "Answer", name: "hostile text", card: answerCard("m4", answer(HOSTILE)) },
+    { group: "Note", name: "verdict", card: { ...note("**Verified.** latency of storefront fell by 9.4 % after PRO-1. Was the hypothesis right?", "good"), subject: "note:1" } },
+    { group: "Note", name: "apology", card: { ...note("I could not answer that; the reason was logged. Ask again, or type `/vigil status`.", "attention"), subject: "note:2" } },
+  ];
+}
