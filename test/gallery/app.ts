@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import express, { type Express } from "express";
+import { proposalCard } from "../../src/chat/cards/proposal.ts";
 import { pictureSvg } from "../../src/chat/picture.ts";
 import { DEFAULT_EMOJI } from "../../src/chat/reactions.ts";
 import { cardMessages, foldMessages } from "../../src/chat/slack/blocks.ts";
@@ -10,7 +11,6 @@ import { adaptiveCard, detailsCard } from "../../src/chat/teams/adaptive.ts";
 import { denyForm, feedbackForm } from "../../src/chat/teams/forms.ts";
 import { pageMessage } from "../../src/chat/web/page-message.ts";
 import { home, pending, picture } from "../support/chat-samples.ts";
-import { proposalCard } from "../../src/chat/cards/proposal.ts";
 import { galleryStates } from "./states.ts";
 
 const here = import.meta.dirname;
@@ -32,11 +32,25 @@ export function galleryData(now: number) {
   const details = proposalCard(pending());
   const origin = { conversation: "19:incidents@thread.tacv2", message: "1700000000000" };
   const views = [
-    { name: "App Home", slack: homeView(home(), new Map([["proposal:PRO-1", "https://team.slack.example/archives/C1/p1"]]), null), teams: null },
+    {
+      name: "App Home",
+      slack: homeView(home(), new Map([["proposal:PRO-1", "https://team.slack.example/archives/C1/p1"]]), null),
+      teams: null,
+    },
     {
       name: "App Home, stopped",
       slack: homeView(
-        home({ stopped: "stopped by Ana: too risky tonight", awaiting: [], undelivered: [{ surface: "slack", count: 2, reason: "Slack refused: is_archived. The channel is archived; unarchive it or set slack.channel to another." }] }),
+        home({
+          stopped: "stopped by Ana: too risky tonight",
+          awaiting: [],
+          undelivered: [
+            {
+              surface: "slack",
+              count: 2,
+              reason: "Slack refused: is_archived. The channel is archived; unarchive it or set slack.channel to another.",
+            },
+          ],
+        }),
         new Map(),
         "Stopped. No action runs until people resume.",
       ),

@@ -65,7 +65,11 @@ export function galleryStates(now: number): GalleryState[] {
     proposals: [],
   });
   const investigations: GalleryState[] = [
-    { group: "Investigation", name: "just opened", card: investigationCard({ ...running(), investigation: investigation({ steps: [] }) }) },
+    {
+      group: "Investigation",
+      name: "just opened",
+      card: investigationCard({ ...running(), investigation: investigation({ steps: [] }) }),
+    },
     { group: "Investigation", name: "running", card: investigationCard(running()) },
     { group: "Investigation", name: "cause found", card: investigationCard(finished()) },
     { group: "Investigation", name: "cause found, judged", card: investigationCard({ ...finished(), feedback: votes }) },
@@ -74,29 +78,87 @@ export function galleryStates(now: number): GalleryState[] {
       group: "Investigation",
       name: "nothing wrong",
       card: investigationCard(
-        finished({ outcome: "nothing_wrong", headline: "storefront is as usual: the change is the weekly batch.", causalTest: null, proposals: [] }),
+        finished({
+          outcome: "nothing_wrong",
+          headline: "storefront is as usual: the change is the weekly batch.",
+          causalTest: null,
+          proposals: [],
+        }),
       ),
     },
-    { group: "Investigation", name: "failed", card: investigationCard({ ...running(), investigation: investigation({ state: "failed" }) }) },
-    { group: "Investigation", name: "stopped", card: investigationCard({ ...running(), investigation: investigation({ state: "cancelled" }) }) },
-    { group: "Investigation", name: "hostile text", card: investigationCard(finished({ headline: HOSTILE, nextChecks: [HOSTILE] })) },
+    {
+      group: "Investigation",
+      name: "failed",
+      card: investigationCard({ ...running(), investigation: investigation({ state: "failed" }) }),
+    },
+    {
+      group: "Investigation",
+      name: "stopped",
+      card: investigationCard({ ...running(), investigation: investigation({ state: "cancelled" }) }),
+    },
+    {
+      group: "Investigation",
+      name: "hostile text",
+      card: investigationCard(finished({ headline: HOSTILE, nextChecks: [HOSTILE] })),
+    },
   ];
   const proposals = STATES.map((state): GalleryState => {
     const approved = !["pending", "denied", "expired", "cancelled", "superseded"].includes(state);
-    const one = proposal({ state, outcome: OUTCOMES[state] ?? null, approvals: approved ? approvals : [], createdAt: now, expiresAt: now + 300_000 });
-    return { group: "Proposal", name: state.replaceAll("_", " "), card: proposalCard({ proposal: one, nonce: state === "pending" ? "nonce-of-22-characters" : null }) };
+    const one = proposal({
+      state,
+      outcome: OUTCOMES[state] ?? null,
+      approvals: approved ? approvals : [],
+      createdAt: now,
+      expiresAt: now + 300_000,
+    });
+    return {
+      group: "Proposal",
+      name: state.replaceAll("_", " "),
+      card: proposalCard({ proposal: one, nonce: state === "pending" ? "nonce-of-22-characters" : null }),
+    };
   });
-  const wide = { risk: { tier: "T3" as const, score: 12, lines: proposal().risk.lines }, neededApprovals: 2, summary: "deploy checkout in production: 7.4.0 → 7.3.2" };
+  const wide = {
+    risk: { tier: "T3" as const, score: 12, lines: proposal().risk.lines },
+    neededApprovals: 2,
+    summary: "deploy checkout in production: 7.4.0 → 7.3.2",
+  };
   return [
     ...investigations,
     ...proposals,
     { group: "Proposal", name: "two approvals needed, one given", card: proposalCard(pending({ ...wide, approvals })) },
-    { group: "Proposal", name: "hostile text", card: proposalCard(pending({ summary: HOSTILE, reason: HOSTILE, undo: HOSTILE })) },
+    {
+      group: "Proposal",
+      name: "hostile text",
+      card: proposalCard(pending({ summary: HOSTILE, reason: HOSTILE, undo: HOSTILE })),
+    },
     { group: "Answer", name: "looking", card: workingCard("m1", investigation().steps) },
     { group: "Answer", name: "short", card: answerCard("m2", answer()) },
-    { group: "Answer", name: "with an investigation", card: answerCard("m3", answer("Most likely the flag **catalog-cache-v2-keys** [E1].\n- raised 28 % at 02:38\n- nothing else moved", { report: fullReport() })) },
+    {
+      group: "Answer",
+      name: "with an investigation",
+      card: answerCard(
+        "m3",
+        answer("Most likely the flag **catalog-cache-v2-keys** [E1].\n- raised 28 % at 02:38\n- nothing else moved", {
+          report: fullReport(),
+        }),
+      ),
+    },
     { group: "Answer", name: "hostile text", card: answerCard("m4", answer(HOSTILE)) },
-    { group: "Note", name: "verdict", card: { ...note("**Verified.** latency of storefront fell by 9.4 % after PRO-1. Was the hypothesis right?", "good"), subject: "note:1" } },
-    { group: "Note", name: "apology", card: { ...note("I could not answer that; the reason was logged. Ask again, or type `/vigil status`.", "attention"), subject: "note:2" } },
+    {
+      group: "Note",
+      name: "verdict",
+      card: {
+        ...note("**Verified.** latency of storefront fell by 9.4 % after PRO-1. Was the hypothesis right?", "good"),
+        subject: "note:1",
+      },
+    },
+    {
+      group: "Note",
+      name: "apology",
+      card: {
+        ...note("I could not answer that; the reason was logged. Ask again, or type `/vigil status`.", "attention"),
+        subject: "note:2",
+      },
+    },
   ];
 }

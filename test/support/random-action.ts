@@ -4,8 +4,10 @@ import { Actions, DEFAULT_POLICY } from "../../src/actions/index.ts";
 import { causalEffect } from "../../src/diagnosis/causal-test.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
 import { MINUTE } from "../../src/domain/time.ts";
+import { ExperimentRepository } from "../../src/store/experiments.ts";
 import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase } from "../../src/store/state.ts";
+import { SwitchRepository } from "../../src/store/switches.ts";
 import { silentLog } from "./fake-handlers.ts";
 import { steppedMetrics } from "./fake-targets.ts";
 import { seededRandom } from "./synthetic-metrics.ts";
@@ -32,6 +34,7 @@ export async function actionHarness(schema: z.ZodObject) {
       wantedState: JSON.stringify(args).slice(0, 40),
       undo: "put back",
       trafficShare: 0,
+      stateful: false,
       preState: "same",
       snapshot: "same",
     }),
@@ -49,6 +52,8 @@ export async function actionHarness(schema: z.ZodObject) {
   const actions = new Actions(
     {
       store: new ProposalRepository(db, () => now),
+      switches: new SwitchRepository(db),
+      experiments: new ExperimentRepository(db, () => now),
       catalogue: [action],
       flags: null,
       metrics: steppedMetrics(() => 0.1),

@@ -1,6 +1,6 @@
+import { drawBlocks } from "/slack.js";
 import { drawCard } from "/web/card.js";
 import { el, markdown } from "/web/dom.js";
-import { drawBlocks } from "/slack.js";
 
 const { cards, views } = await (await fetch("/data.json")).json();
 const nothing = () => {};
@@ -49,7 +49,11 @@ function hostConfig() {
     spacing: { small: 6, default: 10, medium: 16, large: 24, extraLarge: 32, padding: 14 },
     containerStyles: { default: style("transparent"), emphasis: style(dark.matches ? "#2d2d2d" : "#f5f5f5") },
     actions: { maxActions: 6, actionAlignment: "left", actionsOrientation: "horizontal", buttonSpacing: 8 },
-    factSet: { title: { weight: "Bolder", color: "default", maxWidth: 150 }, value: { color: "default", wrap: true }, spacing: 10 },
+    factSet: {
+      title: { weight: "Bolder", color: "default", maxWidth: 150 },
+      value: { color: "default", wrap: true },
+      spacing: 10,
+    },
   };
 }
 
@@ -77,7 +81,11 @@ function drawState({ group, name, story, web, slack, teams }) {
     el(
       "div",
       { class: "surfaces" },
-      column("web", "Local page", web.card ? drawCard(web.card, id, actions) : el("div", { class: "text" }, markdown(web.text, id))),
+      column(
+        "web",
+        "Local page",
+        web.card ? drawCard(web.card, id, actions) : el("div", { class: "text" }, markdown(web.text, id)),
+      ),
       column(
         "slack",
         "Slack",
@@ -113,7 +121,14 @@ function drawView({ name, slack, teams }) {
           { class: "slack-view" },
           slack.title ? el("p", { class: "slack-view-title" }, slack.title.text) : null,
           drawBlocks(slack.blocks),
-          slack.submit ? el("p", { class: "slack-actions" }, el("span", { class: "slack-button" }, slack.close.text), el("span", { class: "slack-button primary" }, slack.submit.text)) : null,
+          slack.submit
+            ? el(
+                "p",
+                { class: "slack-actions" },
+                el("span", { class: "slack-button" }, slack.close.text),
+                el("span", { class: "slack-button primary" }, slack.submit.text),
+              )
+            : null,
         ),
         json("Copy for Block Kit Builder", slack),
       ),
@@ -124,11 +139,19 @@ function drawView({ name, slack, teams }) {
 
 function draw() {
   document.getElementById("states").replaceChildren(...cards.map(drawState), ...views.map(drawView));
-  const links = [...cards.map(({ group, name }) => [slug(`${group}-${name}`), group, name]), ...views.map(({ name }) => [slug(`view-${name}`), "Form", name])];
+  const links = [
+    ...cards.map(({ group, name }) => [slug(`${group}-${name}`), group, name]),
+    ...views.map(({ name }) => [slug(`view-${name}`), "Form", name]),
+  ];
   const groups = [...new Set(links.map(([, group]) => group))];
   document.getElementById("contents").replaceChildren(
     ...groups.map((group) =>
-      el("span", { class: "contents-group" }, el("strong", {}, group), links.filter(([, of]) => of === group).map(([id, , name]) => el("a", { href: `#${id}` }, name))),
+      el(
+        "span",
+        { class: "contents-group" },
+        el("strong", {}, group),
+        links.filter(([, of]) => of === group).map(([id, , name]) => el("a", { href: `#${id}` }, name)),
+      ),
     ),
   );
 }

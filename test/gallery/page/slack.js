@@ -39,17 +39,36 @@ function drawBlock(block) {
       return el(
         "div",
         { class: "slack-section" },
-        el("div", {}, block.text ? words(block.text) : null, (block.fields ?? []).map((field) => el("p", {}, words(field)))),
+        el(
+          "div",
+          {},
+          block.text ? words(block.text) : null,
+          (block.fields ?? []).map((field) => el("p", {}, words(field))),
+        ),
         block.accessory ? drawElement(block.accessory) : null,
       );
     case "context":
-      return el("p", { class: "slack-context" }, block.elements.map((element) => el("span", {}, words(element))));
+      return el(
+        "p",
+        { class: "slack-context" },
+        block.elements.map((element) => el("span", {}, words(element))),
+      );
     case "actions":
       return el("div", { class: "slack-actions" }, block.elements.map(drawElement));
     case "context_actions":
       return el("div", { class: "slack-actions small" }, block.elements.map(drawElement));
     case "input":
-      return el("div", { class: "slack-input" }, el("p", { class: "slack-label" }, block.label.text, block.optional ? el("span", { class: "muted" }, " (optional)") : null), drawElement(block.element));
+      return el(
+        "div",
+        { class: "slack-input" },
+        el(
+          "p",
+          { class: "slack-label" },
+          block.label.text,
+          block.optional ? el("span", { class: "muted" }, " (optional)") : null,
+        ),
+        drawElement(block.element),
+      );
     case "markdown":
       return el("div", { class: "slack-section" }, block.text);
     default:
@@ -60,7 +79,11 @@ function drawBlock(block) {
 function drawElement(element) {
   switch (element.type) {
     case "button":
-      return el("span", { class: `slack-button ${element.style ?? ""}`, title: element.confirm ? `Asks: ${element.confirm.title.text}` : null }, element.text.text);
+      return el(
+        "span",
+        { class: `slack-button ${element.style ?? ""}`, title: element.confirm ? `Asks: ${element.confirm.title.text}` : null },
+        element.text.text,
+      );
     case "feedback_buttons":
       return [
         el("span", { class: "slack-thumb", role: "img", "aria-label": element.positive_button.text.text }, "👍"),
@@ -69,7 +92,11 @@ function drawElement(element) {
     case "plain_text_input":
       return el("span", { class: `slack-field${element.multiline ? " tall" : ""}` });
     case "radio_buttons":
-      return el("ul", { class: "slack-radio" }, element.options.map((option) => el("li", {}, option.text.text)));
+      return el(
+        "ul",
+        { class: "slack-radio" },
+        element.options.map((option) => el("li", {}, option.text.text)),
+      );
     default:
       return el("span", { class: "muted" }, element.type);
   }
