@@ -42,9 +42,8 @@ export async function actionHarness(schema: z.ZodObject) {
       executed = args;
       executions++;
     },
-    reached: async () => true,
+    inspect: async () => ({ at: "wanted", fingerprint: "after" }),
     rollBack: async () => undefined,
-    restored: async () => true,
   };
   const db = await openStateDatabase(":memory:");
   let now = Date.UTC(2026, 10, 24, 3);
