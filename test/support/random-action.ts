@@ -15,8 +15,8 @@ import { seededRandom } from "./synthetic-metrics.ts";
 const LETTERS = [..."abcXYZ019 -_.:/\\\"'`<>&*[]{}|~#@!?%", "é", "ß", "а", "日", "🦩", "\u200B", "\u202E", "\n", "\t", "\u0000"];
 
 /** The real gate and executor with one action whose arguments are random, and which remembers what it was run with. */
-export async function actionHarness(schema: z.ZodObject) {
-  const random = seededRandom(46);
+export async function actionHarness(schema: z.ZodObject, seed: number) {
+  const random = seededRandom(4_600 + seed);
   const word = (longest: number) =>
     Array.from({ length: Math.floor(random() * longest) }, () => LETTERS[Math.floor(random() * LETTERS.length)]).join("");
   let executed: unknown = null;

@@ -3,13 +3,13 @@ import { el } from "/web/dom.js";
 /** Draws Block Kit close to how Slack does. Builds text nodes only, like the page does. */
 export const drawBlocks = (blocks) => blocks.map(drawBlock);
 
-const unescape = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+const unescaped = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 const EMOJI = { white_check_mark: "✅", no_entry: "⛔" };
 
 /** The marks of mrkdwn that our renderer writes: bold, italic, code, links, emoji. */
 function mrkdwn(text) {
   return text.split(/(```[\s\S]+?```)/).flatMap((part) => {
-    if (part.startsWith("```")) return [el("pre", {}, el("code", {}, unescape(part.slice(3, -3))))];
+    if (part.startsWith("```")) return [el("pre", {}, el("code", {}, unescaped(part.slice(3, -3))))];
     return part.split("\n").flatMap((line, index) => [index > 0 ? el("br") : null, ...inline(line)]);
   });
 }
@@ -17,13 +17,13 @@ function mrkdwn(text) {
 function inline(line) {
   const parts = line.split(/(`[^`]+`|\*[^*\s](?:[^*]*[^*\s])?\*|(?<!\w)_[^_\s](?:[^_]*[^_\s])?_(?!\w)|<https?:[^>]+>|:[a-z_]+:)/);
   return parts.map((part) => {
-    if (/^`[^`]+`$/.test(part)) return el("code", {}, unescape(part.slice(1, -1)));
-    if (/^\*.+\*$/.test(part)) return el("strong", {}, unescape(part.slice(1, -1)));
-    if (/^_.+_$/.test(part)) return el("em", {}, unescape(part.slice(1, -1)));
+    if (/^`[^`]+`$/.test(part)) return el("code", {}, unescaped(part.slice(1, -1)));
+    if (/^\*.+\*$/.test(part)) return el("strong", {}, unescaped(part.slice(1, -1)));
+    if (/^_.+_$/.test(part)) return el("em", {}, unescaped(part.slice(1, -1)));
     const link = /^<(https?:[^|>]+)\|?([^>]*)>$/.exec(part);
-    if (link) return el("a", { href: unescape(link[1]), rel: "noreferrer" }, unescape(link[2] || link[1]));
+    if (link) return el("a", { href: unescaped(link[1]), rel: "noreferrer" }, unescaped(link[2] || link[1]));
     const emoji = /^:([a-z_]+):$/.exec(part);
-    return emoji ? (EMOJI[emoji[1]] ?? part) : unescape(part);
+    return emoji ? (EMOJI[emoji[1]] ?? part) : unescaped(part);
   });
 }
 
