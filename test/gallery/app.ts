@@ -66,7 +66,7 @@ export function galleryData(now: number) {
 /** Serves the gallery from this machine; it loads nothing from anywhere else. */
 export function galleryApp(now: number): Express {
   const app = express().disable("x-powered-by");
-  const adaptive = createRequire(import.meta.url).resolve("adaptivecards/dist/adaptivecards.min.js");
+  const adaptive = createRequire(import.meta.url).resolve("adaptivecards/dist/adaptivecards.js");
   app.use((_request, response, next) => {
     response.set(
       "content-security-policy",
