@@ -7,7 +7,7 @@ import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
 import { changeWatchers } from "./change-watchers.ts";
 import { Presenter } from "./chat/presenter.ts";
-import { DEFAULT_EMOJI } from "./chat/reactions.ts";
+import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "./chat/reactions.ts";
 import type { Surface } from "./chat/surface.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
 import { reportPages } from "./chat/web/report-page.ts";
@@ -112,6 +112,7 @@ class RunningApp {
       store: conversations,
       picture: async (id) => (await investigations.picture(id)) ?? this.#stores.recordings.answerPicture(id),
       state: () => this.#pageState(),
+      emoji: () => this.#emoji(),
       demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
       host: config.server.host,
       now: () => Date.now(),
@@ -470,10 +471,10 @@ class RunningApp {
   }
 
   async #slack(store: ConversationRepository): Promise<Surface[]> {
-    const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces, emoji } = this.#config.slack;
+    const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces } = this.#config.slack;
     if (!botToken || !channel) return [];
     const { slackSurface } = await import("./chat/slack/index.ts");
-    const { approve, deny, verdicts = DEFAULT_EMOJI.verdicts } = emoji;
+    const emoji = this.#emoji();
     return [
       slackSurface({
         botToken,
@@ -483,7 +484,7 @@ class RunningApp {
         channel,
         apiUrl,
         allowedTeams: allowedWorkspaces,
-        emoji: { approve, deny, verdicts, tiers: this.#core?.actions.emojiTiers ?? [] },
+        ...(emoji ? { emoji } : {}),
         store,
         log: this.#log,
       }),
@@ -546,6 +547,12 @@ class RunningApp {
   #mind(): string {
     const { apiKey, baseUrl, name } = this.#config.model;
     return apiKey || baseUrl ? (name ?? "configured model") : "offline reasoner";
+  }
+
+  /** What emoji mean, by configuration and policy; null until the policy is read. */
+  #emoji(): EmojiMeanings | null {
+    const { approve, deny, verdicts = DEFAULT_EMOJI.verdicts } = this.#config.slack.emoji;
+    return this.#core && checkEmoji({ approve, deny, verdicts, tiers: this.#core.actions.emojiTiers });
   }
 
   async #pageState(): Promise<PageState> {

@@ -144,6 +144,17 @@ function leadFields({ anomalies }: Investigation, report: InvestigationReport): 
   return [
     ...(first ? anomalyFields(first, anomalies.length).slice(0, 2) : []),
     ...(reach.length > 0 ? [{ name: "Blast radius", markdown: reach.join("; ") }] : []),
+    ...(report.proposals.length > 0
+      ? [
+          {
+            name: "Proposed action",
+            markdown: `${report.proposals
+              .slice(0, 4)
+              .map((id) => asCode(id, 20))
+              .join(", ")}, in the thread`,
+          },
+        ]
+      : []),
   ];
 }
 

@@ -87,7 +87,11 @@ function blocksOf(block: CardBlock): KnownBlock[] {
     case "text":
       return sections(mrkdwn(block.markdown));
     case "fields":
-      return sections(block.fields.map(({ name, markdown }) => `*${escapeSlack(name)}*  ${mrkdwn(markdown)}`).join("\n"));
+      return sections(
+        block.fields
+          .map(({ name, markdown }) => `*${escapeSlack(name)}${name.endsWith("?") ? "" : ":"}*  ${mrkdwn(markdown)}`)
+          .join("\n"),
+      );
     case "picture":
       // The picture itself goes to the thread as a file; its words stay here.
       return [small([`📈 ${escapeSlack(block.picture.alt)}`])];

@@ -9,8 +9,10 @@ import { type AnomalyPicture, type ChatHandlers, type ChatUser, OPERATOR } from 
 import type { Card } from "../card.ts";
 import { answerCard, note, workingCard } from "../cards/answer.ts";
 import { pictureSvg } from "../picture.ts";
+import { type EmojiMeanings, takeReaction } from "../reactions.ts";
 import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
 import type { Surface } from "../surface.ts";
+import { plain } from "../text.ts";
 import { pageMessage } from "./page-message.ts";
 
 /** What the page's header shows. */
@@ -26,6 +28,8 @@ export interface PageState {
 }
 
 export interface WebOptions {
+  /** What reactions mean; null while that is not known, and then only buttons count. */
+  readonly emoji?: () => EmojiMeanings | null;
   readonly store: ChatStore;
   readonly picture: (investigationId: string) => Promise<AnomalyPicture | null>;
   readonly state: () => Promise<PageState>;
@@ -71,6 +75,13 @@ const feedbackBody = z.object({
   missed: z.string().max(2_000).nullish(),
   actionEffective: z.boolean().nullish(),
   via: z.enum(["button", "form"]).default("button"),
+  user: person,
+});
+
+const reactionBody = z.object({
+  message: z.string().min(1).max(200),
+  emoji: z.string().regex(/^[a-z0-9_+'-]{1,100}$/),
+  present: z.boolean().default(true),
   user: person,
 });
 
@@ -157,7 +168,7 @@ class WebChannel implements Surface {
       "/api/session",
       (_request, response) => void response.set("cache-control", "no-store").json({ token: this.#token }),
     );
-    router.get("/api/state", async (_request, response) => void response.json(await this.#options.state()));
+    router.get("/api/state", async (_request, response) => void response.json(await this.#state()));
     router.get("/api/events", (request, response) => this.#events(request, response));
     router.get("/api/pictures/:file", async (request, response) => {
       const picture = await this.#options.picture(String(request.params.file).replace(/\.svg$/, ""));
@@ -167,6 +178,8 @@ class WebChannel implements Surface {
     router.post("/api/messages", json, (request, response) => this.#say(request, response));
     router.post("/api/decisions", json, (request, response) => this.#decide(request, response));
     router.post("/api/feedback", json, (request, response) => this.#feedback(request, response));
+    router.post("/api/reactions", json, (request, response) => this.#react(request, response));
+    router.get("/api/home", (request, response) => this.#home(request, response));
     router.post("/api/demo/:scenario", json, async (request, response) => {
       if (!this.#options.demo) return void response.status(404).json({ error: "The demo is off." });
       await this.#options.demo.play(String(request.params.scenario));
@@ -220,7 +233,7 @@ class WebChannel implements Surface {
     const listener: Listener = { response, held: [] };
     this.#listeners.add(listener);
     request.on("close", () => this.#listeners.delete(listener));
-    response.write(`event: state\ndata: ${JSON.stringify(await this.#options.state())}\n\n`);
+    response.write(`event: state\ndata: ${JSON.stringify(await this.#state())}\n\n`);
     const backlog = await this.#options.store.messagesSince(since, BACKLOG);
     for (const message of backlog) sendMessage(response, message);
     const last = backlog.at(-1)?.seq ?? since;
@@ -229,9 +242,13 @@ class WebChannel implements Surface {
     response.write("event: caught-up\ndata: {}\n\n");
   }
 
+  async #state(): Promise<object> {
+    return { ...(await this.#options.state()), emoji: this.#options.emoji?.() ?? null };
+  }
+
   async #sendState(): Promise<void> {
     if (this.#listeners.size === 0) return;
-    const state = JSON.stringify(await this.#options.state());
+    const state = JSON.stringify(await this.#state());
     for (const { response } of this.#listeners) response.write(`event: state\ndata: ${state}\n\n`);
   }
 
@@ -299,6 +316,55 @@ class WebChannel implements Surface {
       user: { surface: this.name, id: name, name },
     });
     response.status(reply.accepted ? 200 : 409).json(reply);
+  }
+
+  /** An emoji means here what it means in every chat, and is checked the same way. */
+  async #react(request: Request, response: Response): Promise<void> {
+    const { message, emoji: name, present, user: id } = reactionBody.parse(request.body);
+    const handlers = this.#ready(response);
+    if (!handlers) return;
+    const { store, now } = this.#options;
+    const emoji = this.#options.emoji?.() ?? null;
+    const user: ChatUser = { surface: this.name, id, name: id };
+    const reply =
+      emoji &&
+      (await takeReaction(
+        {
+          surface: this.name,
+          store,
+          handlers,
+          emoji,
+          named: async () => user,
+          member: async () => ({ ok: true, user }),
+          audience: async () => OPERATOR,
+          now,
+        },
+        { channel: CHANNEL, message, user: id, emoji: name },
+        present,
+      ));
+    if (!reply) return void response.status(409).json({ accepted: false, text: "That emoji means nothing on this message." });
+    response.status(reply.accepted ? 200 : 409).json(reply);
+  }
+
+  async #home(request: Request, response: Response): Promise<void> {
+    const id = person.parse(request.query.user);
+    const handlers = this.#ready(response);
+    if (!handlers) return;
+    const { awaiting, running, ...facts } = await handlers.home({ surface: this.name, id, name: id });
+    response.set("cache-control", "no-store").json({
+      ...facts,
+      awaiting: awaiting.map(({ proposal, yours }) => ({
+        id: proposal.id,
+        title: plain(proposal.summary, 200),
+        tier: proposal.risk.tier,
+        given: proposal.approvals.length,
+        needed: proposal.neededApprovals,
+        expiresAt: proposal.expiresAt,
+        yours,
+        message: `proposal:${proposal.id}`,
+      })),
+      running: running.map((one) => ({ ...one, title: plain(one.title, 200), message: `investigation:${one.id}` })),
+    });
   }
 
   #ready(response: Response): ChatHandlers | null {

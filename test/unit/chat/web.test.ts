@@ -3,10 +3,11 @@ import type { AddressInfo } from "node:net";
 import express from "express";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Presenter } from "../../../src/chat/presenter.ts";
+import { DEFAULT_EMOJI } from "../../../src/chat/reactions.ts";
 import { type PageState, webSurface } from "../../../src/chat/web/index.ts";
 import { ConversationRepository } from "../../../src/store/conversations.ts";
 import { openStateDatabase, type StateDatabase } from "../../../src/store/state.ts";
-import { answer, finished, HOSTILE, pending, picture, running } from "../../support/chat-samples.ts";
+import { answer, finished, HOSTILE, home, pending, picture, running } from "../../support/chat-samples.ts";
 import { FakeHandlers, silentLog, until } from "../../support/fake-handlers.ts";
 
 const state: PageState = {
@@ -38,6 +39,7 @@ beforeEach(async () => {
     store,
     picture: async (id) => (id === "INV-1" ? picture() : null),
     state: async () => state,
+    emoji: () => DEFAULT_EMOJI,
     demo: { play: async (name) => void played.push(name) },
     host: "127.0.0.1",
     now: Date.now,
@@ -261,5 +263,57 @@ describe("who may speak to the page's server", () => {
     expect((await fetch(`${at}/api/demo/flag`, { method: "POST", headers, body: "{}" })).status).toBe(404);
     await early.surface.stop();
     await new Promise((done) => starting.close(done));
+  });
+});
+
+describe("the page's reactions and overview", () => {
+  const shown = async () => {
+    await presenter.showInvestigation(finished());
+    await presenter.showProposal(pending());
+    await until("the cards", async () => (await store.messagesSince(0, 10)).length === 2);
+  };
+
+  it("an emoji is the same decision or vote as everywhere; on anything else it means nothing", async () => {
+    await shown();
+    const react = (message: string, emoji: string, present = true) =>
+      post("/api/reactions", { message, emoji, present, user: "Maya" });
+    expect((await react("proposal:PRO-1", "white_check_mark")).status).toBe(200);
+    expect(handlers.decisions).toMatchObject([
+      { via: "emoji", verdict: "approve", message: { id: "proposal:PRO-1" }, user: { id: "Maya" } },
+    ]);
+    expect((await react("proposal:PRO-1", "+1")).status).toBe(409);
+    expect((await react("investigation:INV-1", "+1")).status).toBe(200);
+    expect((await react("investigation:INV-1", "+1", false)).status).toBe(200);
+    expect(handlers.verdicts.map(({ verdict, via }) => [verdict, via])).toEqual([
+      ["correct", "reaction"],
+      [null, "reaction"],
+    ]);
+    expect((await react("investigation:INV-1", "tada")).status).toBe(409);
+    expect((await post("/api/reactions", { message: "x", emoji: "<script>" })).status).toBe(400);
+    expect(handlers.decisions).toHaveLength(1);
+  });
+
+  it("18: an emoji from another origin, or without the page's token, decides nothing", async () => {
+    await shown();
+    const body = { message: "proposal:PRO-1", emoji: "white_check_mark" };
+    expect((await post("/api/reactions", body, { origin: "https://evil.example" })).status).toBe(403);
+    expect((await post("/api/reactions", body, { "x-vigil-token": "wrong" })).status).toBe(403);
+    expect(handlers.decisions).toEqual([]);
+  });
+
+  it("the overview says what waits, runs and was not delivered, and holds no secret of a button", async () => {
+    handlers.onHome = () => home({ undelivered: [{ surface: "slack", count: 1, reason: "is_archived" }] });
+    const response = await fetch(`${origin}/api/home?user=Maya`);
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({
+      awaiting: [
+        { id: "PRO-1", yours: true, message: "proposal:PRO-1" },
+        { id: "PRO-2", yours: false },
+      ],
+      running: [{ id: "INV-2" }],
+      undelivered: [{ surface: "slack" }],
+    });
+    expect(text).not.toContain("nonce");
+    expect((await fetch(`${origin}/api/home?user=%3Cscript%3E`)).status).toBe(400);
   });
 });

@@ -1,6 +1,9 @@
 import { drawCard } from "./card.js";
 import { askName, confirmApproval, confirmStop, denyWithReason, feedbackForm } from "./dialogs.js";
 import { duration, el, markdown, revealEvidence, utc } from "./dom.js";
+import { listenToKeys } from "./keys.js";
+import { openPanel, togglePanel } from "./panel.js";
+import { reactButton } from "./reactions.js";
 import { follow, post } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
@@ -57,6 +60,11 @@ async function decide(button, verdict, reason, card) {
   const { proposalId, rev, nonce } = button;
   const { body } = await post("/api/decisions", { proposalId, rev, nonce, verdict, reason, message: card.subject, user: me });
   toast(body.text ?? body.error, !body.accepted);
+}
+
+async function react(message, emoji, meaning) {
+  const { body } = await post("/api/reactions", { message: message.id, emoji, present: true, user: me });
+  toast(body.text ?? body.error ?? `Noted: ${meaning}.`, body.accepted === false || Boolean(body.error));
 }
 
 function onMessage(message) {
@@ -126,6 +134,7 @@ function drawMessage(message) {
       "data-testid": "message",
       "data-id": id,
       "data-author": author,
+      tabindex: -1,
       "aria-label": `${vigil ? "Vigil" : author}, ${time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`,
     },
     el(
@@ -147,6 +156,7 @@ function drawMessage(message) {
             { datetime: time.toISOString(), title: `${time.toLocaleString()}, your clock` },
             time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }),
           ),
+          vigil ? reactButton(message, state?.emoji, react) : null,
           thread
             ? null
             : el(
@@ -188,6 +198,8 @@ const plain = (blocks) =>
 /** What waits for a decision stays in sight wherever one reads. */
 function refreshPending() {
   const waiting = [...messages.values()].filter(({ card }) => card?.kind === "proposal" && card.buttons.length > 0);
+  $("overview-count").hidden = waiting.length === 0;
+  $("overview-count").textContent = String(waiting.length);
   const bar = $("pending");
   bar.hidden = waiting.length === 0;
   bar.replaceChildren(
@@ -376,6 +388,16 @@ $("whoami").addEventListener("click", async () => {
   localStorage.setItem("vigil-name", me);
   $("whoami").textContent = me;
   for (const message of messages.values()) if (message.card?.feedback) draw(message, message);
+});
+const panel = () => ({ me, show });
+$("overview").addEventListener("click", () => openPanel(panel()));
+listenToKeys({
+  timeline: $("timeline"),
+  compose: () => $("composer-text").focus(),
+  reply: (message) => message && enterThread(message.closest(".message.root")?.dataset.id ?? message.dataset.id),
+  react: (message) => message?.querySelector('[data-testid="react"]')?.click(),
+  overview: () => togglePanel(panel()),
+  approval: () => $("pending").querySelector(".pending-item")?.click(),
 });
 addEventListener("hashchange", revealEvidence);
 document.addEventListener("click", (event) => {

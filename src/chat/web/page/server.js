@@ -24,6 +24,12 @@ export async function post(path, body) {
   }
 }
 
+/** @returns {Promise<{ok: boolean, body: object}>} */
+export async function get(path) {
+  const response = await fetch(path, { cache: "no-store" });
+  return { ok: response.ok, body: await response.json().catch(() => ({ error: `The server answered ${response.status}.` })) };
+}
+
 /** Follows the channel; the browser reconnects by itself and names the last message it has. */
 export function follow({ onMessage, onState, onOpen, onLost }) {
   const source = new EventSource("/api/events");
