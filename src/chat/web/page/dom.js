@@ -81,7 +81,8 @@ export const percent = (share) => `${Math.round(share * 100)} %`;
 export function duration(milliseconds) {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
-  return `${Math.round(milliseconds / 60_000)} min`;
+  if (milliseconds < 5_400_000) return `${Math.round(milliseconds / 60_000)} min`;
+  return `${Math.round(milliseconds / 3_600_000)} h`;
 }
 
 export const utc = (at, seconds = true) => new Date(at).toISOString().slice(11, seconds ? 19 : 16);

@@ -77,6 +77,7 @@ function drawFacts({ stopped, mind, watchedSeries, awaiting, running, figures, u
       ],
       "Nothing measured yet.",
     ),
+    el("p", {}, el("a", { href: "/report" }, "The whole report")),
   ];
 }
 

@@ -1,0 +1,176 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import express from "express";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Presenter } from "../../src/chat/presenter.ts";
+import { DEFAULT_EMOJI } from "../../src/chat/reactions.ts";
+import { type PageState, webSurface } from "../../src/chat/web/index.ts";
+import { ConversationRepository } from "../../src/store/conversations.ts";
+import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
+import { galleryApp } from "../gallery/app.ts";
+import { galleryStates } from "../gallery/states.ts";
+import { finished, home, pending, picture } from "../support/chat-samples.ts";
+import { FakeHandlers, silentLog, until } from "../support/fake-handlers.ts";
+import { installedChromium, openBrowser } from "./browser.ts";
+
+/** The local page and the gallery in a real browser: keyboard, phone, dark, and what a screen reader is told. */
+
+const chromium = installedChromium();
+const state: PageState = {
+  telemetryTime: Date.UTC(2026, 10, 24, 2, 47),
+  speed: 60,
+  watchedSeries: 27,
+  progress: null,
+  stopped: null,
+  mind: "offline reasoner",
+  running: [],
+  demo: null,
+};
+
+describe.skipIf(!chromium)("in a browser", () => {
+  let browser: Browser;
+  let db: StateDatabase;
+  let server: Server;
+  let handlers: FakeHandlers;
+  let presenter: Presenter;
+  let web: ReturnType<typeof webSurface>;
+  let url = "";
+  const problems: string[] = [];
+
+  const serve = async (app: express.Express): Promise<{ server: Server; url: string }> => {
+    const made = createServer(app);
+    await new Promise<void>((done) => made.listen(0, "127.0.0.1", done));
+    return { server: made, url: `http://127.0.0.1:${(made.address() as AddressInfo).port}` };
+  };
+  const open = async (address: string, options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> => {
+    const page = await browser.newPage({ viewport: { width: 1_200, height: 900 }, ...options });
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    await page.goto(address);
+    return page;
+  };
+  /** Nothing sticks out to the right. */
+  const overflow = (page: Page) =>
+    page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") as Promise<number>;
+
+  beforeAll(async () => {
+    browser = await openBrowser(chromium ?? "");
+    db = await openStateDatabase(":memory:");
+    const store = new ConversationRepository(db);
+    handlers = new FakeHandlers();
+    handlers.onHome = () => home();
+    web = webSurface({
+      store,
+      picture: async () => picture(),
+      state: async () => state,
+      emoji: () => DEFAULT_EMOJI,
+      demo: null,
+      host: "127.0.0.1",
+      now: Date.now,
+    });
+    ({ server, url } = await serve(express().use(web.router)));
+    presenter = new Presenter({ surfaces: [web.surface], store, log: silentLog });
+    await web.surface.start(handlers);
+    await presenter.showInvestigation(finished());
+    await presenter.showProposal(pending());
+    await until("both cards", async () => (await store.messagesSince(0, 10)).length === 2);
+  }, 30_000);
+  afterEach(() => {
+    expect(problems.splice(0)).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await presenter.close();
+    await web.surface.stop();
+    server.closeAllConnections();
+    server.close();
+    await db.destroy();
+  });
+
+  it("is worked by keys alone: to the message, its reaction, the overview, and to Approve, which a person still presses and confirms", async () => {
+    const page = await open(url);
+    await page.waitForSelector('[data-testid="approve"]');
+    await page.keyboard.press("j");
+    expect(await page.evaluate("document.activeElement.dataset.id")).toBe("investigation:INV-1");
+    await page.keyboard.press("e");
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe("React: correct");
+    await page.keyboard.press("Enter");
+    await until("the vote", () => handlers.verdicts.find(({ verdict, via }) => verdict === "correct" && via === "reaction"));
+    await page.keyboard.press("o");
+    await page.waitForSelector('[data-testid="panel-awaiting"]');
+    expect(await page.getByTestId("panel").textContent()).toContain("yours to decide");
+    await page.keyboard.press("o");
+    await page.keyboard.press("a");
+    await until("the focus", async () => (await page.evaluate("document.activeElement.dataset.testid")) === "approve");
+    expect(handlers.decisions).toEqual([]);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("dialog#dialog[open]");
+    await page.keyboard.press("Escape");
+    expect(handlers.decisions).toEqual([]);
+    await page.keyboard.press("/");
+    expect(await page.evaluate("document.activeElement.id")).toBe("composer-text");
+    await page.keyboard.type("ajoke");
+    expect(await page.inputValue("#composer-text")).toBe("ajoke");
+    await page.close();
+  }, 30_000);
+
+  it.each(["light", "dark"] as const)(
+    "fits a phone, %s, with targets that a thumb hits and a name for every control",
+    async (colorScheme) => {
+      const page = await open(url, { viewport: { width: 390, height: 844 }, colorScheme });
+      await page.waitForSelector('[data-testid="approve"]');
+      expect(await overflow(page)).toBeLessThanOrEqual(0);
+      expect(await page.locator("h1").isVisible()).toBe(true);
+      expect((await page.locator("header").boundingBox())?.height).toBeLessThan(110);
+      for (const name of ["approve", "deny", "kill-switch", "overview"])
+        expect((await page.getByTestId(name).first().boundingBox())?.height, name).toBeGreaterThanOrEqual(40);
+      const nameless = await page.evaluate(
+        `[...document.querySelectorAll("button, a, input, textarea")].filter((one) => !one.textContent.trim() && !one.getAttribute("aria-label") && !one.labels?.length && one.offsetParent).length`,
+      );
+      expect(nameless).toBe(0);
+      const [ground, ink] = (await page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]",
+      )) as [string, string];
+      expect(contrast(ground, ink)).toBeGreaterThan(7);
+      await page.close();
+    },
+  );
+
+  it("draws the gallery: every card in every state on three surfaces, wide and narrow, with JSON that parses", async () => {
+    const gallery = await serve(galleryApp(Date.now()));
+    try {
+      const page = await open(gallery.url);
+      await page.waitForSelector("body[data-ready]");
+      const states = galleryStates(Date.now()).length;
+      expect(await page.getByTestId("gallery-state").count()).toBe(states);
+      for (const surface of [".surface.web .card", ".surface.slack .slack-message", ".surface.teams .ac-adaptiveCard"])
+        expect(await page.locator(surface).count(), surface).toBeGreaterThanOrEqual(states);
+      const texts = (await page.evaluate(
+        `[...document.querySelectorAll(".json code")].map((code) => code.textContent)`,
+      )) as string[];
+      expect(texts.length).toBeGreaterThan(2 * states);
+      for (const text of texts) expect(() => JSON.parse(text)).not.toThrow();
+      expect(await overflow(page)).toBeLessThanOrEqual(0);
+      await page.setViewportSize({ width: 390, height: 844 });
+      expect(await overflow(page)).toBeLessThanOrEqual(0);
+      await page.close();
+    } finally {
+      gallery.server.closeAllConnections();
+      gallery.server.close();
+    }
+  }, 30_000);
+});
+
+/** Contrast ratio of two `rgb(…)` colours by WCAG 2. */
+function contrast(one: string, other: string): number {
+  const luminance = (colour: string) => {
+    const [red = 0, green = 0, blue = 0] = (colour.match(/\d+/g) ?? []).map((part) => {
+      const share = Number(part) / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const [light = 0, dark = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
+}
