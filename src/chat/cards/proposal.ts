@@ -133,7 +133,9 @@ function exact({ action, args, stages, target, environment, digest, createdAt, e
   return [
     line("action", action),
     `${"arguments".padEnd(12)} ${asciiJson(args)}`,
-    ...(stages ?? []).map((stage, index) => `${`step ${index + 1}`.padEnd(12)} ${asciiJson(stage.args)} (${plain(stage.state, 200)})`),
+    ...(stages ?? []).map(
+      (stage, index) => `${`step ${index + 1}`.padEnd(12)} ${asciiJson(stage.args)} (${plain(stage.state, 200)})`,
+    ),
     line("target", target),
     line("environment", environment),
     line("sha256", digest),
