@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import type { StructuredToolInterface } from "@langchain/core/tools";
@@ -114,6 +115,8 @@ export class ModelChain {
     });
     const left = AbortSignal.timeout(Math.max(1, budget.duration - (wall() - session.startedAt)));
     const signal = AbortSignal.any([session.signal, left]);
+    // Every call of the model and of a tool listens to it.
+    setMaxListeners(100, signal);
     const result = await agent.invoke({ messages }, { signal, recursionLimit: 4 * budget.modelCalls + 20 });
     return textOf(result.messages.at(-1)?.content);
   }
