@@ -55,6 +55,8 @@ export class Baseline {
   private cell = -1;
   private cellValues: number[] = [];
   private cellsSinceFit = 0;
+  /** The first and the last cell of the newest days that the level did not follow. */
+  private readonly strange: [first: number, last: number] = [-2, -2];
 
   constructor(options: DetectorOptions) {
     this.options = options;
@@ -111,6 +113,22 @@ export class Baseline {
     this.gather(at, value, suspended);
     this.previousZ = z;
     this.previousAt = at;
+  }
+
+  /** Remembers a sample for the shape of the week without letting it move the level or the noise. */
+  gatherOnly(at: EpochMs, value: number): void {
+    this.samples++;
+    this.gather(at, value, false);
+    if (this.strange[1] < this.cell - 1) this.strange[0] = this.cell;
+    this.strange[1] = this.cell;
+    this.previousZ = 0;
+    this.previousAt = at;
+  }
+
+  /** The level of the newest day, for when the days before it were of another kind. */
+  relevel(): void {
+    const level = this.profile.recentLevel(this.profile.perDay);
+    if (!Number.isNaN(level)) this.level = level;
   }
 
   /** Makes what is above the expectation now normal: the level and the remembered cells move by `shift` (log units when relative). */
@@ -269,10 +287,13 @@ export class Baseline {
     this.profile.fit();
     this.explain(unexplained - this.profile.unexplained());
     const { perDay, perWeek, last } = this.profile;
+    // The newest day of the kind that the level follows keeps its expectation.
     let moved = 0;
-    for (let cell = last - perDay + 1; cell <= last; cell++) {
+    for (let cell = last, left = perDay; left > 0; cell--) {
+      if (cell === this.strange[1]) cell = this.strange[0] - 1;
       const slot = ((cell % perWeek) + perWeek) % perWeek;
       moved += (previous[slot] as number) - (this.profile.shape[slot] as number);
+      left--;
     }
     this.level += moved / perDay;
   }
@@ -335,6 +356,7 @@ export class Baseline {
       cell: this.cell,
       cellValues: this.cellValues,
       cellsSinceFit: this.cellsSinceFit,
+      strange: this.strange,
     };
   }
 
@@ -351,6 +373,7 @@ export class Baseline {
       cell: number;
       cellValues: number[];
       cellsSinceFit: number;
+      strange?: [number, number];
     };
     this.level = state.level ?? Number.NaN;
     this.samples = state.samples;
@@ -369,5 +392,6 @@ export class Baseline {
     this.cell = state.cell;
     this.cellValues = [...state.cellValues];
     this.cellsSinceFit = state.cellsSinceFit;
+    [this.strange[0], this.strange[1]] = state.strange ?? [-2, -2];
   }
 }

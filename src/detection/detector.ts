@@ -5,6 +5,7 @@ import { type Alarm, changeOf, type Former } from "./alarm.ts";
 import { Baseline, type Judged } from "./baseline.ts";
 import { RunChart, ShiftChart, slopes, VarianceChart } from "./charts.ts";
 import { CounterRate } from "./counter.ts";
+import { type DayType, DayTypes } from "./day-types.ts";
 import { AlarmLedger } from "./ledger.ts";
 import { LongRunScale } from "./long-run.ts";
 import { clamp } from "./robust.ts";
@@ -62,11 +63,13 @@ export class Detector implements SeriesDetector {
   private readonly ledger: AlarmLedger;
   private readonly memory: number;
   private readonly rate: number;
+  private readonly days = new DayTypes();
   private alarm: Alarm | null = null;
   private former: Former | null = null;
   private firstAt: EpochMs | null = null;
   private lastAt: EpochMs = Number.NEGATIVE_INFINITY;
   private lastValue = Number.NaN;
+  private lastStrange: DayType | null = null;
 
   constructor(options: DetectorOptions) {
     this.options = options;
@@ -91,6 +94,7 @@ export class Detector implements SeriesDetector {
   train(points: readonly MetricPoint[]): void {
     const samples = this.counter ? this.counter.convert(points) : points;
     this.firstAt = samples[0]?.at ?? this.firstAt;
+    this.days.learn(samples);
     this.baseline.train(samples, (judged) => {
       this.trackRuns(judged.at, judged.value);
       this.flat.settle();
@@ -110,14 +114,20 @@ export class Detector implements SeriesDetector {
     if (at <= this.lastAt || value === null) return this.quiet(at, value ?? Number.NaN);
     this.firstAt ??= at;
     this.trackRuns(at, value);
+    const strange = this.strangeDay(at);
+    if (this.lastStrange === "workday" && strange === null) this.baseline.relevel();
+    if (strange !== this.lastStrange) this.restartCharts();
+    this.lastStrange = strange;
     const judged = this.baseline.judge(at, value, context?.count);
     const learning = this.isLearning(at);
     let ended: EndedChange | null = null;
     let score = 0;
     if (this.alarm?.kind === "missing") ended = this.close("recovered", at);
     if (this.alarm) ended = this.follow(this.alarm, judged, true);
-    else score = this.watch(judged, learning);
-    this.baseline.learn(judged, this.alarm !== null && this.alarm.kind !== "variance", context?.count);
+    else if (strange === null) score = this.watch(judged, learning);
+    if (this.alarm === null && strange === "weekend") this.baseline.gatherOnly(at, value);
+    else this.baseline.learn(judged, this.alarm !== null && this.alarm.kind !== "variance", context?.count);
+    this.days.add(at);
     if (this.baseline.relearned) this.recalibrate();
     this.lastAt = at;
     return this.report(judged, learning, score, ended);
@@ -164,7 +174,14 @@ export class Detector implements SeriesDetector {
   }
 
   private isLearning(at: EpochMs): boolean {
-    return this.baseline.samples < 30 || this.firstAt === null || at - this.firstAt < (this.options.learnFor ?? 2 * DAY);
+    if (this.baseline.samples < 30 || this.firstAt === null) return true;
+    return at - this.firstAt < (this.options.learnFor ?? 2 * DAY) || this.strangeDay(at) !== null;
+  }
+
+  /** Requests follow people's weeks: before one has been seen whole, the first weekend is no news, nor are the first workdays after one. */
+  private strangeDay(at: EpochMs): DayType | null {
+    if (this.options.kind === "gauge" || this.firstAt === null || at - this.firstAt >= WEEK) return null;
+    return this.days.strange(at, this.options.step);
   }
 
   /** Nobody is woken by a latency or an error ratio that falls; most of the budget goes to what hurts. */
@@ -372,6 +389,8 @@ export class Detector implements SeriesDetector {
       gaps: this.gaps.save(),
       longRun: this.longRun.save(),
       ledger: this.ledger.save(),
+      days: this.days.save(),
+      lastStrange: this.lastStrange,
       alarm: this.alarm ? { ...this.alarm } : null,
       former: this.former,
       firstAt: this.firstAt,
@@ -401,6 +420,8 @@ export class Detector implements SeriesDetector {
     this.gaps.load(saved.gaps as number[]);
     this.longRun.load(saved.longRun as number[]);
     this.ledger.load(saved.ledger as number[]);
+    this.lastStrange = (saved.lastStrange as DayType | null | undefined) ?? null;
+    this.days.load((saved.days as number[] | undefined) ?? []);
     this.alarm = saved.alarm ? { ...saved.alarm } : null;
     this.former = saved.former;
     this.firstAt = saved.firstAt;

@@ -168,6 +168,23 @@ describe("few events", () => {
   });
 });
 
+describe("the first week", () => {
+  it("raises nothing on the weekend that it has not seen, nor when work begins again, and then finds a doubling", () => {
+    const points = simulate({ seed: 22, days: 13, noise: 0.05 });
+    const detector = createDetector({ ...latency, kind: "rate" });
+    detector.train(points.filter(({ at }) => at < START + 4 * DAY));
+    const double = START + 7 * DAY + 12 * HOUR;
+    const seen = points
+      .filter(({ at }) => at >= START + 4 * DAY && at < double + HOUR)
+      .map(({ at, value }) => detector.observe({ at, value: at >= double ? 2 * value : value }));
+    const found = seen.flatMap(({ change }) => change ?? []);
+    expect(found.map(({ direction }) => direction)).toEqual(["up"]);
+    expect(found[0]?.detectedAt).toBeGreaterThanOrEqual(double);
+    const restored = restoreDetector(JSON.parse(JSON.stringify(detector.state())));
+    expect(JSON.stringify(restored.state())).toBe(JSON.stringify(detector.state()));
+  });
+});
+
 describe("a service with a request every few minutes", () => {
   const random = uniform(21);
   const poisson = (mean: number): number => {
