@@ -29,7 +29,8 @@ describe("GitHub's deployments API (stub)", () => {
       if (method !== "GET" || !headers["user-agent"]) return { status: 403, body: { message: "Forbidden" } };
       const [, id] = /^\/repos\/acme\/parcel\/deployments\/(\d+)\/statuses$/.exec(path) ?? [];
       if (path === "/repos/acme/parcel/deployments") {
-        const newest = [...deployments].sort(([a], [b]) => b - a).slice(0, Number(query.get("per_page")));
+        const [size, page] = [Number(query.get("per_page")), Number(query.get("page"))];
+        const newest = [...deployments].sort(([a], [b]) => b - a).slice((page - 1) * size, page * size);
         return {
           body: newest.map(([number, { created }]) => ({
             id: number,
@@ -98,6 +99,16 @@ describe("GitHub's deployments API (stub)", () => {
       },
     ]);
     expect(taken[0]?.context).toContain("the carrier is asked less");
+  });
+
+  it("misses none of many that came while nobody asked", async () => {
+    const { deployments, taken, watcher } = await github();
+    for (let id = 1; id <= 60; id++)
+      deployments.set(id, { created: ago(61 - id), states: [{ state: "success", at: ago(60 - id) }] });
+    await watcher.look();
+    const told = taken.filter(({ kind }) => kind === "deploy").map(({ id }) => id);
+    expect(told).toHaveLength(60);
+    expect(told[0]).toBe("github:acme/parcel:deployment:1");
   });
 
   it("asks no more about what has ended", async () => {

@@ -27,6 +27,8 @@ const statuses = z.array(z.looseObject({ state: z.string() }));
 const pulls = z.array(z.looseObject({ merged_at: z.string().nullish() }));
 
 const PAGE = 50;
+/** Looked back over after an outage. */
+const MOST_PAGES = 6;
 const REMEMBERED = 300;
 /** A deployment that did not end within this time is not waited for any longer. */
 const PATIENCE = DAY;
@@ -47,13 +49,20 @@ export function watchGithub(options: Watching<DeploymentCursor, IncomingChange> 
   return pollingWatcher({
     ...options,
     look: async (seen) => {
-      const query = { per_page: String(PAGE) };
-      const found = shaped(SYSTEM, deployments, await api.get([...path, "deployments"], { query }));
+      const isOld = ({ created_at }: { readonly created_at: string }) => Date.parse(created_at) < options.now() - PATIENCE;
+      const found: z.output<typeof deployments> = [];
+      for (let page = 1; page <= MOST_PAGES; page++) {
+        const query = { per_page: String(PAGE), page: String(page) };
+        const part = shaped(SYSTEM, deployments, await api.get([...path, "deployments"], { query }));
+        found.push(...part);
+        // Newest first: behind one that is old there are only older ones.
+        if (part.length < PAGE || part.some(isOld)) break;
+      }
       const changes: IncomingChange[] = [];
       const done: number[] = [];
       for (const deployment of found.reverse()) {
         if (seen?.includes(deployment.id)) continue;
-        const old = Date.parse(deployment.created_at) < options.now() - PATIENCE;
+        const old = isOld(deployment);
         if (seen === null && old) {
           done.push(deployment.id);
           continue;

@@ -13,7 +13,8 @@ const page = z.object({
 });
 
 const PAGE = 100;
-const MOST_PAGES = 5;
+/** Looked back over after an outage. */
+const MOST_PAGES = 50;
 
 /** The newest event that was handed on. */
 export type EventCursor = number;
