@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { getEncoding } from "js-tiktoken";
+import { Tiktoken } from "js-tiktoken/lite";
+import o200kBase from "js-tiktoken/ranks/o200k_base";
 import type { TrainingWriter } from "../agent/training/example.ts";
 import { checkTrainingLine } from "../agent/training/format.ts";
 import type { Judgement } from "../learning/judgement.ts";
@@ -29,7 +30,7 @@ export interface FinetuneExport {
 
 /** Counts tokens; tools and prompts stand in every example and are counted once. */
 export function tokenCounter(): (text: string) => number {
-  const encoding = getEncoding("o200k_base");
+  const encoding = new Tiktoken(o200kBase);
   const known = new Map<string, number>();
   return (text) => {
     const count = known.get(text) ?? encoding.encode(text, "all").length;

@@ -6,7 +6,7 @@ import type { ChangeEvent } from "../../../src/domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { recordedDesk, recordedTester } from "../../../src/flows/eval/desk.ts";
 import { generate } from "../../../src/flows/eval/index.ts";
-import { type Chance, chance } from "../../../src/flows/eval/random.ts";
+import { chance } from "../../../src/flows/eval/random.ts";
 import type { Effect, Scenario } from "../../../src/flows/eval/scenario.ts";
 import { recordedScanner } from "../../../src/flows/eval/watch.ts";
 import { takeFeedback } from "../../../src/flows/feedback.ts";
@@ -327,5 +327,3 @@ function right({ cause, service, statement }: InvestigationReport["hypotheses"][
     (truth.subject === null || statement.includes(truth.subject))
   );
 }
-
-export type { Chance };
