@@ -188,6 +188,34 @@ export async function restoreExperiment(context: ActionContext, experiment: Expe
   }
 }
 
+/** For so long after a test (telemetry time) its flag is looked at again. */
+const LATE_PINS = HOUR;
+
+/**
+ * Lets go of pins that no open test holds: a pin whose answer was lost may come after its test was closed, when a clock jumped or a network
+ * was slower than any time-out. Flags with an action in flight are left alone until that has ended.
+ */
+export async function sweepLatePins(context: ActionContext): Promise<void> {
+  const { experiments, store, clock, log } = context;
+  if (!context.flags) return;
+  const recent = await experiments.restoredSince(clock.now() - LATE_PINS);
+  if (recent.length === 0) return;
+  const flags = bounded(context, context.flags);
+  const open = new Set((await experiments.open()).map(({ flag }) => flag));
+  const active = await store.list({ states: ["approved", "executing", "verifying", "rolling_back"] });
+  for (const experiment of new Map(recent.map((one) => [one.flag, one])).values()) {
+    const { id, flag } = experiment;
+    if (open.has(flag) || active.some(({ target }) => target === `flag:${flag}`)) continue;
+    try {
+      if (!(await flags.get(flag))?.pinnedOff.includes("test")) continue;
+      await flags.pinCohort(flag, "test", false, write(id, `unpin.${context.now()}`, null));
+      await store.audit({ actor: "vigil", kind: "causal_test_late_pin", subject: `flag:${flag}`, data: { experiment: id } });
+    } catch (error) {
+      log.error({ err: error, flag }, "a late pin could not be let go; it is tried again");
+    }
+  }
+}
+
 const write = (id: string, what: string, expected: string | null): WriteContext => ({
   actor: "vigil (causal test)",
   reason: what === "pin" ? "off for test traffic only, for a causal test" : "causal test over: as it was",

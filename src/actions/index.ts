@@ -1,7 +1,14 @@
 import type { z } from "zod";
 import type { Proposal, ProposalState } from "../domain/proposal.ts";
 import { MINUTE, SECOND } from "../domain/time.ts";
-import { type CausalOutcome, type CausalRequest, type CausalStatistics, restoreExperiment, runCausalTest } from "./causal.ts";
+import {
+  type CausalOutcome,
+  type CausalRequest,
+  type CausalStatistics,
+  restoreExperiment,
+  runCausalTest,
+  sweepLatePins,
+} from "./causal.ts";
 import { type ActionContext, mayApprove, stopReason } from "./context.ts";
 import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts";
 import { nonceOf } from "./digest.ts";
@@ -24,6 +31,9 @@ export type ActionsOptions = Omit<ActionContext, "changed" | Defaulted> & Partia
 /** Wall clock for which a process that fell silent keeps others from looking after what is in flight. */
 const LEASE = 20 * SECOND;
 
+/** Wall clock between looks for pins that came late. */
+const SWEEP = MINUTE;
+
 /** The gated executor: files proposals, judges clicks, runs, verifies, undoes, and keeps the trail. The only holder of write access. */
 export class Actions {
   readonly #context: ActionContext;
@@ -33,6 +43,8 @@ export class Actions {
   readonly #testing = new Set<string>();
   readonly #pagers = new Set<(proposal: Proposal, why: string) => Promise<void>>();
   readonly #listeners = new Set<(proposal: Proposal) => void>();
+  /** Wall clock of the last look for late pins. */
+  #swept = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
   #working: Promise<void> = Promise.resolve();
 
@@ -206,6 +218,9 @@ export class Actions {
       if (forsaken) await restoreExperiment(this.#context, experiment);
     }
     await this.#executor.advance();
+    if (Math.abs(now() - this.#swept) < SWEEP) return;
+    this.#swept = now();
+    await sweepLatePins(this.#context);
   }
 
   #background(work: () => Promise<void>): void {

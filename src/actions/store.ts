@@ -185,6 +185,8 @@ export interface ExperimentStore {
   begin(experiment: Experiment, audit: AuditEntry): Promise<string | null>;
   save(experiment: Experiment, audit: AuditEntry): Promise<void>;
   open(): Promise<readonly Experiment[]>;
+  /** Tests that were put back at or after a telemetry time. */
+  restoredSince(since: EpochMs): Promise<readonly Experiment[]>;
   /** Tests of a flag that were running at or after `since`. */
   of(flag: string, since: EpochMs): Promise<readonly Experiment[]>;
 }

@@ -51,6 +51,16 @@ export class ExperimentRepository implements ExperimentStore {
     return (await this.#db.selectFrom("experiments").selectAll().where("state", "!=", "restored").execute()).map(experimentFrom);
   }
 
+  async restoredSince(since: EpochMs): Promise<readonly Experiment[]> {
+    const rows = await this.#db
+      .selectFrom("experiments")
+      .selectAll()
+      .where("state", "=", "restored")
+      .where("ended_at", ">=", since)
+      .execute();
+    return rows.map(experimentFrom);
+  }
+
   async of(flag: string, since: EpochMs): Promise<readonly Experiment[]> {
     const rows = await this.#db
       .selectFrom("experiments")

@@ -77,7 +77,7 @@ class Process {
     const options: Omit<ActionContext, "changed" | "severityOf"> = {
       store: gated(new ProposalRepository(db, wall), ["get", "list", "execution", "ranSince", "untold"]),
       switches: gated(new SwitchRepository(db), ["stopped"]),
-      experiments: gated(new ExperimentRepository(db, wall), ["open", "of"]),
+      experiments: gated(new ExperimentRepository(db, wall), ["open", "of", "restoredSince"]),
       holder,
       catalogue: [toggleFeatureFlag(cluster.provider(() => this.alive))],
       flags: cluster.provider(() => this.alive),
@@ -362,7 +362,12 @@ export async function simulate(
     await within(last.map(({ actions }) => actions.settle()));
     const [first] = last;
     const open = await first?.actions.list({ states: ["pending", "approved", "executing", "verifying", "rolling_back"] });
-    if (open?.length === 0 && cluster.quiet && (await new ExperimentRepository(databases[0], world.wall).open()).length === 0)
+    if (
+      round > 3 &&
+      open?.length === 0 &&
+      cluster.quiet &&
+      (await new ExperimentRepository(databases[0], world.wall).open()).length === 0
+    )
       break;
   }
   const found = await violations(databases[0], {

@@ -133,6 +133,22 @@ describe("a causal test", () => {
     expect(await world.open()).toEqual([]);
   });
 
+  it("whose pin comes even later, when all was closed, is let go all the same, but not while an action is in flight", async () => {
+    const world = await testing();
+    world.flags.next = "lose-request";
+    await world.run();
+    await world.passes(2);
+    expect(await world.open()).toEqual([]);
+    world.flags.pinned = true;
+    const proposal = await world.proposed({ flag: "new-layout", percent: 0 });
+    await world.click(proposal);
+    await world.passes(2);
+    expect(await world.state(proposal)).toBe("verifying");
+    expect(world.flags.pinned).toBe(true);
+    await world.passes(20);
+    expect(world.flags.pinned).toBe(false);
+  });
+
   it("whose flag cannot be put back is tried again by itself, without a restart", async () => {
     const world = await testing({
       context: {
