@@ -88,7 +88,10 @@ function whatElse(focus: Focus, findings: readonly Finding[]): ReportDraft["what
     ({ service, signal }) => service !== focus.service || signal !== focus.signal,
   );
   const moved = ranking?.details.ranked.filter(({ anomalous, service }) => anomalous && service !== focus.service) ?? [];
-  if (others.length === 0 && moved.length === 0) return { text: "No other related signal is outside its baseline.", evidence };
+  if (others.length === 0 && moved.length === 0) {
+    const text = scan ? "No other related signal is outside its baseline." : "Nothing else was compared with a baseline.";
+    return { text, evidence };
+  }
   const words = others.slice(0, 4).map((one) => `${one.service} ${one.signal.replace("_", " ")} ${percent(one.relativeChange)}`);
   const text = words.length > 0 ? words : moved.slice(0, 4).map(({ service, why }) => `${service}: ${why}`);
   return { text: sentence(text.join("; ")), evidence };
@@ -114,7 +117,7 @@ function seenBefore(findings: readonly Finding[]): ReportDraft["seenBefore"] {
 function blastRadius(findings: readonly Finding[], lead: Suspect | undefined): ReportDraft["blastRadiusOfActing"] {
   const graphs = findingsOf(findings, "dependencies");
   const dependencies = graphs.find(({ details }) => details.service === lead?.service) ?? graphs[0];
-  if (!dependencies) return { text: "The service graph could not be read.", evidence: [] };
+  if (!dependencies) return { text: "Nothing is known of who calls whom.", evidence: [] };
   const { service, upstream, downstream } = dependencies.details;
   const names = (list: readonly string[]) => (list.length === 0 ? "nothing" : list.slice(0, 6).join(", "));
   const acting = lead?.change ? `Undoing it touches ${lead.change.services.join(", ") || service}. ` : "";
