@@ -1,5 +1,8 @@
+import { mkdtempSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
@@ -40,6 +43,8 @@ async function connect(url: string, token = TOKEN): Promise<Client> {
   return client;
 }
 
+const quiet = { warn: () => {} };
+
 const textOf = (result: unknown) => (result as { content: { text: string }[] }).content.map(({ text }) => text).join("\n");
 
 describe("Vigil's read tools over MCP", () => {
@@ -68,6 +73,21 @@ describe("Vigil's read tools over MCP", () => {
   });
 });
 
+it("`vigil mcp` serves them over stdin and stdout, to Vigil's own client for instance", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "vigil-mcp-"));
+  const cli = `${import.meta.dirname}/../../../src/cli.ts`;
+  const at = {
+    command: process.execPath,
+    args: ["--import", "tsx", cli, "mcp"],
+    env: { VIGIL_DATA_DIR: folder, VIGIL_DEMO: "off" },
+  };
+  const tools = new McpTools([{ name: "self", at, allow: ["list_changes"], timeout: 20_000 }], quiet, () => Date.now());
+  closers.push(() => tools.close());
+  const [changes] = await tools.list();
+  expect(changes?.name).toBe("self__list_changes");
+  expect(await changes?.call({}, new AbortController().signal)).toContain("Nothing changed");
+}, 30_000);
+
 /** A server of somebody else: one tool that reads, one that writes and says so, and one nobody allowed. */
 function somebodysServer(): McpServer {
   const server = new McpServer({ name: "wiki", version: "1.0.0" });
@@ -85,8 +105,6 @@ function somebodysServer(): McpServer {
   server.registerTool("not_allowed", { description: "Reads", inputSchema }, async () => ({ content: [] }));
   return server;
 }
-
-const quiet = { warn: () => {} };
 
 async function connected(allow: string[], url?: string): Promise<McpTools> {
   const at = { url: url ?? (await serve(somebodysServer)), headers: { authorization: `Bearer ${TOKEN}` } };

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { createSreAgent } from "../../../src/agent/index.ts";
 import { waitBefore } from "../../../src/agent/model/retry.ts";
+import type { Recording } from "../../../src/agent/recording.ts";
 import { fakeWorld, PLAIN } from "../../support/fake-agent-world.ts";
 import type { Reply, Script } from "../../support/fake-model-server.ts";
 import { hold, look, ModelDesk, rivals, submit, told } from "../../support/model-agent.ts";
@@ -231,6 +232,32 @@ describe("what others wrote", () => {
     const { requests } = await desk.investigate({ models: [model] }, { world });
     expect(world.filed).toEqual([]);
     expect(told(requests[2])).toContain("does not undo any change seen in this investigation");
+  });
+});
+
+describe("a replay with a model", () => {
+  it("is answered from the recording, says when a call was made otherwise at the time, and files nothing", async () => {
+    const world = fakeWorld("flag");
+    let recording: Recording | null = null;
+    const request = { investigationId: "INV-1", anomalies: world.anomalies, question: null, requester: "vigil" };
+    const first = createSreAgent(world.deps, { prompts: PROMPTS });
+    const signal = new AbortController().signal;
+    await first.investigate(request, { onStep: () => {}, onRecorded: (seen) => (recording = seen) }, signal);
+    const calls: Reply = {
+      call: [
+        { name: "query_metrics", args: { service: PLAIN.api, from: "-3h" } },
+        { name: "fetch_logs", args: { service: PLAIN.other } },
+        { name: "list_changes", args: {} },
+      ],
+    };
+    const model = await desk.model("m", [calls, submit({ whatChanged: { text: "Nothing.", evidence: [] } })]);
+    const agent = createSreAgent(world.deps, { prompts: PROMPTS, models: [model] });
+    const again = await agent.replay(recording as unknown as Recording, { onStep: () => {} }, signal);
+    const answers = told(desk.servers[0]?.requests[1]);
+    expect(answers).toContain("Recorded for");
+    expect(answers).toContain("nobody asked fetch_logs about that at the time");
+    expect(again.mind).toMatchObject({ kind: "model", name: "m" });
+    expect(world.filed).toHaveLength(1);
   });
 });
 
