@@ -129,6 +129,19 @@ describe("questions in Slack", () => {
     expect(handlers.questions).toHaveLength(1);
   });
 
+  it("6: an event whose connection drops before the acknowledgement is answered all the same, and once", async () => {
+    const post = slack.write("U1ANA", `<@${BOT.user_id}> why?`);
+    const event = eventOf("app_mention", post);
+    const first = slack.event(event, { eventId: "Ev6" }).catch(() => null);
+    slack.dropConnections();
+    await until("the reconnection", () => slack.connections > 0, 10_000);
+    await slack.event(event, { eventId: "Ev6", retry: 1 });
+    await until("the answer", () => slack.thread(post.ts)[0]);
+    await first;
+    expect(handlers.questions).toHaveLength(1);
+    expect(slack.thread(post.ts)).toHaveLength(1);
+  }, 15_000);
+
   it("7: bots, edits and its own messages are ignored", async () => {
     const post = slack.write("U1ANA", `<@${BOT.user_id}> hello`);
     const event = eventOf("app_mention", post);

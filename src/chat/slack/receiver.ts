@@ -53,6 +53,7 @@ export function boltApp(options: {
       : new App({ ...common, receiver: httpReceiver(connection.signingSecret, connection.port, rejected) });
   const process = app.processEvent.bind(app);
   const inFlight = new Set<Promise<void>>();
+  const inWork = new Set<string>();
   const take = async (event: ReceiverEvent): Promise<void> => {
     const sentAt = Number(event.customProperties?.timestamp);
     if (sentAt - now() / 1_000 > LONGEST_SKEW) throw new FromTheFuture("The request's time is ahead of this clock.");
@@ -66,9 +67,19 @@ export function boltApp(options: {
       if (command !== null) await inbox.settle(command);
       return;
     }
-    if ((await inbox.takeIn(id, forTheInbox(body))) !== "new") return event.ack();
-    await process(event);
-    await inbox.settle(id);
+    const seen = await inbox.takeIn(id, forTheInbox(body));
+    // Known but in nobody's hands: an earlier delivery ended before its listener ran.
+    if (seen === "settled" || inWork.has(id)) return event.ack();
+    inWork.add(id);
+    try {
+      // It is stored. When the connection is gone Slack sends it again, which is known then; the work must not wait for that.
+      const ack: ReceiverEvent["ack"] = async (response) =>
+        event.ack(response).catch((error) => log.debug({ err: error, event: id }, "an acknowledgement did not arrive"));
+      await process({ ...event, ack });
+      await inbox.settle(id);
+    } finally {
+      inWork.delete(id);
+    }
   };
   app.processEvent = (event: ReceiverEvent) => {
     const taken = take(event).finally(() => inFlight.delete(taken));
