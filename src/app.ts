@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import express from "express";
 import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
@@ -497,21 +497,26 @@ class RunningApp {
     if (!channel)
       throw new OperatorError("Teams needs teams.channel (TEAMS_CHANNEL), the id of the channel or chat for proactive posts.");
     const { teamsSurface } = await import("./chat/teams/index.ts");
-    return [
-      teamsSurface({
-        ...teams,
-        appId: appId ?? null,
-        channel,
-        mayApprove: async (id, proposalId) => {
-          const proposal = await this.#core?.actions.get(proposalId);
-          return proposal ? (this.#core?.actions.mayDecide(proposal, `teams:${id}`) ?? false) : false;
-        },
-        store,
-        conversations: new TeamsConversationRepository(this.#stores.state),
-        environment: process.env.NODE_ENV,
-        log: this.#log,
-      }),
-    ];
+    try {
+      return [
+        teamsSurface({
+          ...teams,
+          appId: appId ?? null,
+          channel,
+          mayApprove: async (id, proposalId) => {
+            const proposal = await this.#core?.actions.get(proposalId);
+            return proposal ? (this.#core?.actions.mayDecide(proposal, `teams:${id}`) ?? false) : false;
+          },
+          store,
+          conversations: new TeamsConversationRepository(this.#stores.state),
+          environment: process.env.NODE_ENV,
+          log: this.#log,
+        }),
+      ];
+    } catch (error) {
+      // What the surface refuses is a matter of configuration.
+      throw new OperatorError(error instanceof Error ? error.message : String(error));
+    }
   }
 
   async #play(name: string): Promise<void> {

@@ -1,3 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Presenter } from "../../src/chat/presenter.ts";
 import { type TeamsOptions, type TeamsSurface, teamsSurface } from "../../src/chat/teams/index.ts";
@@ -124,6 +128,29 @@ describe("the door of Teams", () => {
     expect(start({ environment: undefined })).toThrow(/TEAMS_APP_ID/);
     expect(start({ environment: "test", host: "0.0.0.0" })).toThrow(/TEAMS_APP_ID/);
     expect(start({ environment: "test" })).not.toThrow();
+  });
+
+  it("9: the process ends with a word to the operator when Teams is configured without an app id", () => {
+    const folder = mkdtempSync(join(tmpdir(), "vigil-refuses-"));
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["--import", "tsx", resolve(import.meta.dirname, "../../src/cli.ts"), "start"],
+      {
+        cwd: resolve(import.meta.dirname, "../.."),
+        env: {
+          ...process.env,
+          NODE_ENV: "production",
+          VIGIL_DATA_DIR: folder,
+          VIGIL_PORT: "0",
+          VIGIL_DEMO: "off",
+          TEAMS_CHANNEL: CHANNEL,
+        },
+        encoding: "utf8",
+        timeout: 20_000,
+      },
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^vigil: Teams needs teams\.appId \(TEAMS_APP_ID\)/m);
   });
 
   it.each([

@@ -319,7 +319,10 @@ export class FakeTeams {
       this.messages.push({ conversation: `${CHANNEL};messageid=${id}`, id, activity, edits: 0 });
       return [201, { id: `${CHANNEL};messageid=${id}`, activityId: id }];
     }
-    if (!this.#judge(path, judgeActivity(body, conversation === PERSONAL))) return [400, { error: { code: "BadSyntax" } }];
+    const named = (body.conversation as Json | undefined)?.id === conversation ? [] : ["conversation.id is not where it goes"];
+    const spoken = !this.signed || (body.from as Json | undefined)?.id === BOT.id ? [] : ["from is not the bot"];
+    if (!this.#judge(path, [...judgeActivity(body, conversation === PERSONAL), ...named, ...spoken]))
+      return [400, { error: { code: "BadSyntax" } }];
     if (method === "PUT") {
       const message = this.messages.find(
         (one) => one.conversation === conversation && one.id === decodeURIComponent(rawActivity ?? ""),

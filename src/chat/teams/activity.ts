@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { MessageRef } from "../store.ts";
 
 const account = z.object({
   id: z.string().min(1).max(500),
@@ -72,6 +73,10 @@ export const baseOf = (conversation: string): string => conversation.split(";")[
 
 /** The message that a channel's thread began with, or null where there are no threads. */
 export const threadOf = (conversation: string): string | null => /;messageid=([^;]+)/.exec(conversation)?.[1] ?? null;
+
+/** The message that an activity is about: whose button was pressed, what was reacted to. */
+export const cardRef = ({ conversation, replyToId }: IncomingActivity): MessageRef | null =>
+  replyToId ? { channel: conversation.id, message: replyToId } : null;
 
 export type ConversationKind = "personal" | "groupChat" | "channel";
 

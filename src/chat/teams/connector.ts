@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { JsonObject, OutgoingActivity } from "./activity.ts";
+import type { IncomingActivity, JsonObject, OutgoingActivity } from "./activity.ts";
 import { TeamsError } from "./pace.ts";
 
 /** A conversation, and the service that it is reached by. */
@@ -7,6 +7,11 @@ export interface Place {
   readonly serviceUrl: string;
   readonly conversation: string;
 }
+
+export const placeOf = ({ serviceUrl, conversation }: IncomingActivity): Place => ({
+  serviceUrl: serviceUrl ?? "",
+  conversation: conversation.id,
+});
 
 const memberSchema = z.object({
   id: z.string(),
@@ -68,16 +73,19 @@ const REMEDIES: Readonly<Record<string, string>> = {
 export function httpConnector(options: {
   /** The bearer token for Teams, or null where none is wanted. */
   readonly token: () => Promise<string | null>;
+  /** Application id, which Teams knows the bot by. */
+  readonly appId: string | null;
   readonly timeout?: number;
 }): Connector {
-  const { token, timeout = TIMEOUT } = options;
+  const { token, appId, timeout = TIMEOUT } = options;
+  /** Every activity says who speaks and where, as the interface documents it. */
+  const stamped = (to: Place, activity: OutgoingActivity): JsonObject => ({
+    ...(activity as unknown as JsonObject),
+    ...(appId ? { from: { id: `28:${appId}`, name: "Vigil" } } : {}),
+    conversation: { id: to.conversation },
+  });
 
-  async function call(
-    method: "GET" | "POST" | "PUT",
-    to: Place,
-    path: string,
-    body?: JsonObject | OutgoingActivity,
-  ): Promise<unknown> {
+  async function call(method: "GET" | "POST" | "PUT", to: Place, path: string, body?: JsonObject): Promise<unknown> {
     let response: Response;
     try {
       const bearer = await token();
@@ -107,19 +115,19 @@ export function httpConnector(options: {
   return {
     send: async (to, activity) => {
       const path = `${conversation(to.conversation)}/activities`;
-      return idOf.parse(await call("POST", to, path, { ...activity })).id ?? "";
+      return idOf.parse(await call("POST", to, path, stamped(to, activity))).id ?? "";
     },
     open: async (to, activity) => {
       const answer = await call("POST", to, "", {
         isGroup: true,
         channelData: { channel: { id: to.conversation } },
-        activity: activity as unknown as JsonObject,
+        activity: stamped(to, activity),
       });
       const opened = openedOf.parse(answer);
       return { conversation: opened.id, id: opened.activityId ?? /;messageid=([^;]+)/.exec(opened.id)?.[1] ?? opened.id };
     },
     update: async (to, id, activity) => {
-      await call("PUT", to, `${conversation(to.conversation)}/activities/${encodeURIComponent(id)}`, { ...activity });
+      await call("PUT", to, `${conversation(to.conversation)}/activities/${encodeURIComponent(id)}`, stamped(to, activity));
     },
     member: async (to, id) =>
       memberFrom(memberSchema.parse(await call("GET", to, `${conversation(to.conversation)}/members/${encodeURIComponent(id)}`))),

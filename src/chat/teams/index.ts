@@ -1,17 +1,19 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Verdict } from "../../domain/feedback.ts";
 import type { Log } from "../../flows/log.ts";
-import type { ChatHandlers, Refusal } from "../../flows/ports.ts";
+import type { ChatHandlers } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
 import type { Surface } from "../surface.ts";
 import { baseOf, type IncomingActivity, type InvokeAnswer, type OutgoingActivity, readActivity, threadOf } from "./activity.ts";
 import { type BotFramework, type BotFrameworkOptions, botFramework } from "./botbuilder.ts";
 import { type Connector, httpConnector, type Place } from "./connector.ts";
+import type { ListenerContext } from "./context.ts";
 import { type ConversationBook, conversationOf } from "./conversations.ts";
-import { isLoopback, Refusals, refusalOf, SERVICE_HOSTS, serviceAllowed } from "./gate.ts";
+import { teamsDoor } from "./door.ts";
+import { isLoopback, Refusals, SERVICE_HOSTS, serviceAllowed } from "./gate.ts";
+import { Invokes } from "./invokes.ts";
 import { LIMITS } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
 import { cardMessage } from "./messages.ts";
@@ -62,7 +64,6 @@ export const DEFAULT_REACTIONS: Readonly<Record<string, Verdict>> = {
 
 /** Older events are not taken up after a restart: nobody waits for them any more. */
 const REPLAY_WITHIN = 30 * 60_000;
-const LARGEST_BODY = "256kb";
 
 export interface TeamsSurface extends Surface {
   /** Address of the endpoint once it was started. */
@@ -93,7 +94,7 @@ class Teams implements TeamsSurface {
   readonly #now: () => number;
   readonly #background = new Set<Promise<void>>();
   #listeners: Listeners | null = null;
-  #refusals: Refusals | null = null;
+  #invokes: Invokes | null = null;
   #server: Server | null = null;
 
   constructor(options: TeamsOptions) {
@@ -120,7 +121,7 @@ class Teams implements TeamsSurface {
         `teams.serviceUrl ${options.serviceUrl} is not at one of teams.serviceHosts (${this.#serviceHosts.join(", ")}).`,
       );
     this.#framework = botFramework({ appId, appSecret, appType, tenantId, openIdMetadataUrl, tokenForTests });
-    this.#connector = options.connector ?? httpConnector({ token: () => this.#framework.token() });
+    this.#connector = options.connector ?? httpConnector({ appId, token: () => this.#framework.token() });
     this.#pace = new Pace({ now: this.#now, ...options.pace });
     this.#people = new People(this.#connector, this.#tenants, this.#now);
   }
@@ -133,8 +134,7 @@ class Teams implements TeamsSurface {
   async start(handlers: ChatHandlers): Promise<void> {
     const { store, channel, mayApprove, reactions = DEFAULT_REACTIONS, host, port, log } = this.#options;
     const [connector, pace] = [this.#connector, this.#pace];
-    this.#refusals = new Refusals((refusal) => handlers.refused(refusal), this.#now);
-    this.#listeners = new Listeners({
+    const context: ListenerContext = {
       connector,
       pace,
       store,
@@ -147,8 +147,17 @@ class Teams implements TeamsSurface {
       replyTo: (place, onStopped) => new TeamsReply({ connector, pace, place, log, onStopped }),
       now: this.#now,
       log,
+    };
+    this.#invokes = new Invokes(context);
+    this.#listeners = new Listeners(context, this.#invokes);
+    const door = teamsDoor({
+      framework: this.#framework,
+      rules: { tenants: this.#tenants, serviceHosts: this.#serviceHosts },
+      refusals: new Refusals((refusal) => handlers.refused(refusal), this.#now),
+      receive: (activity) => this.receive(activity),
+      log,
     });
-    const server = createServer(this.#http());
+    const server = createServer(door);
     await new Promise<void>((done, failed) => {
       server.once("error", (error) =>
         failed(new Error(`Teams' endpoint cannot listen on ${host}:${port} (${error.message}); set TEAMS_HOST and TEAMS_PORT.`)),
@@ -169,6 +178,7 @@ class Teams implements TeamsSurface {
     }
     await Promise.allSettled(this.#background);
     this.#listeners = null;
+    this.#invokes = null;
   }
 
   /** Teams has no way to look for a message, so that one whose answer was lost may come twice; only the last one's buttons are live. */
@@ -192,10 +202,10 @@ class Teams implements TeamsSurface {
 
   async receive(activity: IncomingActivity): Promise<InvokeAnswer | null> {
     const { store, conversations } = this.#options;
-    const listeners = this.#listeners;
-    if (!listeners) return { status: 503 };
+    const [listeners, invokes] = [this.#listeners, this.#invokes];
+    if (!listeners || !invokes) return { status: 503 };
     await conversations.save(conversationOf(activity), this.#now());
-    if (activity.type === "invoke") return listeners.invoke(activity);
+    if (activity.type === "invoke") return invokes.answer(activity);
     // Stored before Teams gets its answer; what a crash leaves open is taken up at the next start.
     const eventId = `${activity.conversation.id}:${activity.type}:${activity.id ?? ""}`;
     if (activity.id && (await store.takeIn(this.name, eventId, activity, this.#now())) !== "new") return null;
@@ -204,53 +214,6 @@ class Teams implements TeamsSurface {
       if (activity.id) await store.settle(this.name, eventId);
     });
     return null;
-  }
-
-  #http(): Express {
-    const http = express().disable("x-powered-by");
-    http.post("/api/messages", express.json({ limit: LARGEST_BODY }), (request, response) => this.#post(request, response));
-    http.use((error: { status?: unknown }, _request: Request, response: Response, _next: NextFunction) => {
-      const status = typeof error.status === "number" ? error.status : 500;
-      if (status >= 500) this.#options.log.error({ err: error }, "an activity from Teams failed");
-      response.status(status).end();
-    });
-    return http;
-  }
-
-  /** The door: the token first, then who and where it is from, and only then what it says. */
-  async #post(request: Request, response: Response): Promise<void> {
-    const body: unknown = request.body;
-    if (typeof body !== "object" || body === null || Array.isArray(body)) return void response.status(400).end();
-    const activity = readActivity(body);
-    const verdict = await this.#framework.authenticate(body, request.headers.authorization ?? "");
-    if (verdict.kind === "unavailable") {
-      this.#options.log.error({ reason: verdict.reason }, "Teams' signing keys cannot be fetched; activities are put off");
-      return void response.status(503).set("retry-after", "5").end();
-    }
-    if (verdict.kind === "bad") {
-      return this.#refuse(response, 401, { kind: "auth_reject", reason: verdict.reason }, null);
-    }
-    if (!activity) return void response.status(400).end();
-    const refusal = refusalOf(activity, { tenants: this.#tenants, serviceHosts: this.#serviceHosts });
-    if (refusal) return this.#refuse(response, 403, refusal, activity);
-    const answer = await this.#framework.run(verdict.authenticated, body, (one) => this.receive(one));
-    response.status(answer?.status ?? 200);
-    if (answer?.body) response.json(answer.body);
-    else response.end();
-  }
-
-  async #refuse(
-    response: Response,
-    status: 401 | 403,
-    refusal: Pick<Refusal, "kind" | "reason">,
-    activity: IncomingActivity | null,
-  ): Promise<void> {
-    const { log } = this.#options;
-    log.warn({ reason: refusal.reason.slice(0, 300) }, "an activity that does not come from our Teams was refused");
-    await this.#refusals
-      ?.record(refusal, activity)
-      .catch((error) => log.error({ err: error }, "a refused activity could not be written to the audit trail"));
-    response.status(status).end();
   }
 
   /** The card as everybody gets it. */
