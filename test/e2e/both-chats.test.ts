@@ -45,6 +45,7 @@ describe("one proposal in Slack and in Teams", () => {
     teams.endpoint = endpoint();
     const { proposal, card: inSlack } = await desk.proposed();
     const inTeams = await until("the card in Teams", () => teams.find("Awaits approval"));
+    await until("its place", () => desk.store.ref(`proposal:${proposal.id}`, "teams"));
     return { proposal, inSlack, inTeams };
   }
 

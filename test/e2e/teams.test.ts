@@ -80,7 +80,13 @@ afterEach(async () => {
   expect(teams.refused).toEqual([]);
 });
 
-const root = () => until("the investigation's card", () => teams.find(/storefront latency/));
+/** A message of Teams once it is known here which message it is: people press no sooner. */
+const known = async (what: string, text: string | RegExp): Promise<TeamsMessage> => {
+  const message = await until(what, () => teams.find(text));
+  await until(what, () => store.subjectOf("teams", { channel: message.conversation, message: message.id }));
+  return message;
+};
+const root = () => known("the investigation's card", /storefront latency/);
 const cardWords = (message: TeamsMessage) => wordsOf(teams.cardOf(message));
 const settled = () => new Promise((done) => setTimeout(done, 80));
 const toast = (body: Record<string, unknown>) => (body.task ? (body.task as { value: unknown }).value : body.value);
@@ -585,7 +591,7 @@ describe("proposals in Teams", () => {
   const show = async () => {
     await presenter.showInvestigation(finished());
     await presenter.showProposal(pending());
-    return until("the proposal's card", () => teams.find("Awaits approval"));
+    return known("the proposal's card", "Awaits approval");
   };
   const titles = async (who: typeof ANA, message: TeamsMessage) =>
     actionsOf(await teams.seenBy(who, message)).map(({ title }) => title);

@@ -15,6 +15,7 @@ import { judgeActivity } from "../../support/fake-teams-cards.ts";
 type Json = Record<string, unknown>;
 
 let db: StateDatabase;
+let store: ConversationRepository;
 let handlers: FakeHandlers;
 let surface: TeamsSurface;
 let presenter: Presenter;
@@ -43,7 +44,7 @@ beforeEach(async () => {
     member: async (_to, id) => member([ANA, BEN].find((one) => one.id === id) ?? BEN),
     members: async () => [member(ANA), member(BEN)],
   };
-  const store = new ConversationRepository(db);
+  store = new ConversationRepository(db);
   surface = teamsSurface({
     appId: null,
     environment: "test",
@@ -88,6 +89,8 @@ const cardIn = (id: string): Json => {
   const [attachment] = (messages.get(id)?.attachments as { content: Json }[] | undefined) ?? [];
   return attachment?.content ?? {};
 };
+/** Posted, and which message it is is known. */
+const shown = (subject: string) => until(subject, () => store.ref(subject, "teams"));
 const thread = `${CHANNEL};messageid=m1`;
 
 describe("turns of the SDK's TestAdapter", () => {
@@ -100,7 +103,7 @@ describe("turns of the SDK's TestAdapter", () => {
   it("invoke: approvers see the buttons in their own view, others do not; the press is a decision; the update takes the buttons away", async () => {
     await presenter.showInvestigation(finished());
     await presenter.showProposal(pending());
-    await until("the proposal", () => messages.has("m2"));
+    await shown("proposal:PRO-1");
     const { refresh } = cardIn("m2") as { refresh: { action: Json; userIds: string[] } };
     expect(refresh.userIds).toEqual([ANA.id]);
     const automatic = { action: refresh.action, trigger: "automatic" };
@@ -127,7 +130,7 @@ describe("turns of the SDK's TestAdapter", () => {
 
   it("feedback: message/submitAction is a verdict", async () => {
     await presenter.showInvestigation(finished());
-    await until("the card", () => messages.has("m1"));
+    await shown("investigation:INV-1");
     const value = { actionName: "feedback", actionValue: { reaction: "like", feedback: '{"feedbackText":"yes"}' } };
     expect(await invoke(BEN, "message/submitAction", value, "m1", thread)).toEqual({});
     expect(handlers.verdicts).toMatchObject([{ investigationId: "INV-1", verdict: "correct", missed: "yes" }]);
@@ -135,7 +138,7 @@ describe("turns of the SDK's TestAdapter", () => {
 
   it("reactions: added and removed", async () => {
     await presenter.showInvestigation(finished());
-    await until("the card", () => messages.has("m1"));
+    await shown("investigation:INV-1");
     await deliver(BEN, { type: "messageReaction", id: "r1", replyToId: "m1", reactionsAdded: [{ type: "angry" }] }, thread);
     await until("the vote", () => handlers.verdicts.length === 1);
     await deliver(BEN, { type: "messageReaction", id: "r2", replyToId: "m1", reactionsRemoved: [{ type: "angry" }] }, thread);
