@@ -53,3 +53,22 @@ export const knowledgeSourcesSchema = z
     });
   })
   .default([]);
+
+/** Where the passages nearest to a question are found. */
+export const vectorsSchema = z
+  .strictObject({
+    kind: z.enum(["hnswlib", "pgvector", "qdrant", "weaviate", "pinecone"]).default("hnswlib").describe("hnswlib: in memory"),
+    url: z.url().optional().describe("pgvector: postgres://…; pinecone: address of the index"),
+    apiKey: filled.optional(),
+    grpcUrl: z.url().optional().describe("weaviate, where it is not the host of url at 50051"),
+    collection: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]{0,40}$/, "must be lower-case letters, digits and _")
+      .default("vigil_passages")
+      .describe("the embedding model is added to the name"),
+  })
+  .refine(({ kind, url }) => kind === "hnswlib" || url !== undefined, {
+    path: ["url"],
+    message: "say where it is: every kind but hnswlib needs an address",
+  })
+  .prefault({});

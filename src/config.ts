@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { IANAZone } from "luxon";
 import { parseDocument } from "yaml";
 import { z } from "zod";
-import { knowledgeSourcesSchema } from "./config-knowledge.ts";
+import { knowledgeSourcesSchema, vectorsSchema } from "./config-knowledge.ts";
 import { logsSchema, metricsSchema, tracesSchema } from "./config-sources.ts";
 import { changesSchema, deploysSchema, flagsSchema, kubernetesSchema } from "./config-targets.ts";
 
@@ -184,6 +184,7 @@ export const schema = z.strictObject({
         })
         .optional()
         .describe("any OpenAI-compatible endpoint, to which document texts are sent; without, the model that ships with Vigil"),
+      vectors: vectorsSchema,
       sources: knowledgeSourcesSchema,
       refreshMinutes: positive.max(10_080).default(60).describe("between looks at folders and sources"),
     })
@@ -429,7 +430,7 @@ export const environment: Readonly<Record<string, string>> = {
   OPSGENIE_API_KEY: "escalation.opsgenie.apiKey",
 };
 
-const secret = /(token|secret|key|password|^state\.url)$|\.headers\./i;
+const secret = /(token|secret|key|password|(state|vectors)\.url)$|\.headers\./i;
 
 /**
  * Reads `vigil.yaml` (or the file that `VIGIL_CONFIG` names), then the environment over it, and checks the whole.

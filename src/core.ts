@@ -32,7 +32,7 @@ import { historyScanner } from "./flows/scan.ts";
 import { onCallSource } from "./inbound.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
-import { embedderOf } from "./knowledge-embedder.ts";
+import { embedderOf, remoteVectors } from "./knowledge-embedder.ts";
 import { agentOptions, mcpServersOf } from "./minds.ts";
 import type { Targets } from "./outbound.ts";
 import { McpTools } from "./sources/mcp/index.ts";
@@ -134,6 +134,7 @@ export async function openCore(
   const knowledge = await openKnowledge({
     embedder: embedderOf(config),
     indexFile: join(stores.folder, "passages.hnsw"),
+    remote: remoteVectors(config),
     store: new KnowledgeRepository(stores.state),
     boost: (id, services) => learning.boost(id, services),
   });

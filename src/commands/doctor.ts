@@ -6,6 +6,7 @@ import { DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
+import { vectorsProbe } from "../knowledge-embedder.ts";
 import { knowledgeSources, probeOf } from "../knowledge-sources.ts";
 import { agentOptions, mcpServersOf, modelsOf } from "../minds.ts";
 import { openTargets } from "../outbound.ts";
@@ -163,7 +164,7 @@ async function systems(config: Config): Promise<Finding[]> {
   const backends = Object.values(openBackends(config, Date.now, () => {})).filter((one) => one !== null);
   const probes: Probe[] = [
     ...backends,
-    ...[flags, deploys, workloads].filter((one) => one !== null),
+    ...[flags, deploys, workloads, vectorsProbe(config)].filter((one) => one !== null),
     ...knowledgeSources(config, () => []).map(probeOf),
   ];
   return Promise.all(

@@ -4,9 +4,12 @@ import { AUDIENCE_KEY } from "./audience.ts";
 import { type Chunk, chunksOf, DocumentError, embeddedText, type KnowledgeDocument, parseMarkdown } from "./document.ts";
 import { type Embedder, LocalEmbedder } from "./embedder.ts";
 import { isBinary, textFiles } from "./folder.ts";
+import type { Neighbour, PassageIndex } from "./passage-index.ts";
 import { fuse, WordIndex } from "./rank.ts";
+import { RemoteIndex } from "./remote-index.ts";
 import type { DocumentSource } from "./source.ts";
 import type { KnowledgeStore } from "./store.ts";
+import { openVectorStore, type VectorStoreOptions } from "./vector-stores.ts";
 import { VectorIndex } from "./vectors.ts";
 
 export interface KnowledgeOptions {
@@ -15,6 +18,8 @@ export interface KnowledgeOptions {
   readonly embedder?: Embedder;
   /** File that keeps the graph of vectors between runs; worth it from some thousand passages. Without it the graph is built at start. */
   readonly indexFile?: string;
+  /** Instead of the graph in memory: passages in a vector database. */
+  readonly remote?: Omit<VectorStoreOptions, "model"> | undefined;
   /** How much a document that helped with such services before moves up, or one that misled moves down. */
   readonly boost?: (documentId: string, services: readonly string[]) => Boost;
 }
@@ -81,15 +86,26 @@ export class Knowledge implements KnowledgeBase {
   /** Passage to the documents in which it stands. */
   readonly #owners = new Map<string, Set<string>>();
   readonly #words = new WordIndex();
-  readonly #vectors: VectorIndex;
+  readonly #vectors: PassageIndex;
+  /** The index in memory, or null with a vector database. */
+  readonly #graph: VectorIndex | null;
+  readonly #remote: RemoteIndex | null;
   #embedding: Promise<void> = Promise.resolve();
 
-  private constructor({ store, embedder, indexFile, boost }: KnowledgeOptions) {
+  private constructor({ store, embedder, indexFile, remote, boost }: KnowledgeOptions) {
     this.#store = store;
     this.#embedder = embedder ?? new LocalEmbedder();
     this.#indexFile = indexFile ?? null;
     this.#boost = boost ?? (() => ({ value: 0, because: [] }));
-    this.#vectors = new VectorIndex(this.#embedder.model);
+    const { model } = this.#embedder;
+    this.#remote = remote
+      ? new RemoteIndex({
+          open: (dimensions) => openVectorStore({ ...remote, model }, dimensions),
+          vectorOf: async (hash) => (await store.vectors(model, [hash])).get(hash) ?? null,
+        })
+      : null;
+    this.#graph = this.#remote ? null : new VectorIndex(model);
+    this.#vectors = this.#remote ?? this.#graph ?? new VectorIndex(model);
   }
 
   static async open(options: KnowledgeOptions): Promise<Knowledge> {
@@ -97,8 +113,11 @@ export class Knowledge implements KnowledgeBase {
     for (const { key, collection, hash, body } of await options.store.documents()) {
       knowledge.#index(key, collection, hash, { aliases: [], ...(JSON.parse(body) as Omit<KnowledgeDocument, "aliases">) });
     }
-    if (options.indexFile) await knowledge.#vectors.load(options.indexFile);
-    await knowledge.#connect();
+    if (options.indexFile) await knowledge.#graph?.load(options.indexFile);
+    // A vector database that is down is told everything at the next ingestion; until then search goes by words.
+    await knowledge.#connect().catch((error) => {
+      if (!options.remote) throw error;
+    });
     return knowledge;
   }
 
@@ -240,7 +259,8 @@ export class Knowledge implements KnowledgeBase {
       owners.delete(key);
       if (owners.size > 0) continue;
       this.#owners.delete(hash);
-      this.#vectors.remove(hash);
+      // What a vector database keeps for longer than the document is never asked for.
+      await Promise.resolve(this.#vectors.remove(hash)).catch(() => undefined);
       orphans.push(hash);
     }
     await this.#store.removeVectors(orphans);
@@ -266,7 +286,7 @@ export class Knowledge implements KnowledgeBase {
         await this.#vectors.add(made);
         onProgress?.(Math.min(texts.length, from + BATCH), texts.length);
       }
-      if (this.#vectors.unsaved >= Math.max(FEWEST_TO_SAVE, this.#vectors.size / 500)) await this.#saveGraph();
+      if ((this.#graph?.unsaved ?? 0) >= Math.max(FEWEST_TO_SAVE, this.#vectors.size / 500)) await this.#saveGraph();
     };
     this.#embedding = this.#embedding.catch(() => undefined).then(run);
     return this.#embedding;
@@ -274,7 +294,7 @@ export class Knowledge implements KnowledgeBase {
 
   /** A graph that cannot be kept is built again at the next start. */
   async #saveGraph(): Promise<void> {
-    if (this.#indexFile) await this.#vectors.save(this.#indexFile).catch(() => undefined);
+    if (this.#indexFile) await this.#graph?.save(this.#indexFile).catch(() => undefined);
   }
 
   /** Brings the graph in line with the documents as far as vectors are stored. */
@@ -311,7 +331,14 @@ export class Knowledge implements KnowledgeBase {
     const consider = (key: string, hash: string, similarity: number) => {
       if ((best.get(key)?.similarity ?? -1) < similarity) best.set(key, { similarity, hash });
     };
-    for (const { hash, similarity } of this.#vectors.nearest(vector, NEAREST_PASSAGES, accept)) {
+    let near: readonly Neighbour[];
+    try {
+      near = await this.#vectors.nearest(vector, NEAREST_PASSAGES, accept);
+    } catch {
+      // As above: a vector database that does not answer leaves the words.
+      return null;
+    }
+    for (const { hash, similarity } of near) {
       for (const key of ownersOf(hash)) consider(key, hash, similarity);
     }
     // What words found is measured too, so that a long list of near passages does not hide it.
@@ -320,7 +347,7 @@ export class Knowledge implements KnowledgeBase {
       if (best.has(key) || !isWanted(key)) continue;
       if (++measured > NEAREST_PASSAGES) break;
       for (const { hash } of this.#entries.get(key)?.chunks ?? [])
-        consider(key, hash, this.#vectors.similarity(vector, hash) ?? 0);
+        consider(key, hash, (await this.#vectors.similarity(vector, hash)) ?? 0);
     }
     return best;
   }

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import hnswlib from "hnswlib-node";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import type { PassageIndex } from "./passage-index.ts";
 import type { StoredVector } from "./store.ts";
 
 /** Neighbours per point, and breadth of the search while building and while asking. */
@@ -48,7 +49,7 @@ const Manifest = z.object({
  * The graph may be kept in a file that a manifest names, with its checksum. A new graph gets a new name and the manifest is replaced at once, so
  * that a crash leaves the old pair or the new one. It is a cache: what was added since then, or does not fit, is built from the vectors in the database.
  */
-export class VectorIndex {
+export class VectorIndex implements PassageIndex {
   readonly #model: string;
   readonly #given: number | null;
   #breadth: number;
