@@ -110,7 +110,7 @@ export class Executor {
       expected,
       standing: null,
       trouble: null,
-      undoing: false,
+      undoSent: false,
       actedAt: null,
       baseline: values,
       levelSamples,
@@ -190,11 +190,10 @@ export class Executor {
 
   async #undo(stored: StoredProposal, action: Action, execution: Execution, why: string): Promise<void> {
     const { proposal } = stored;
-    const undoing = { ...execution, undoing: true };
-    if (!(await this.#journal.move(proposal, ["verifying"], "rolling_back", why, undoing))) return;
+    if (!(await this.#journal.move(proposal, ["verifying"], "rolling_back", why, execution))) return;
     await this.#context.checkpoint("undo-claimed");
     const now = await this.#context.store.get(proposal.id);
-    if (now) await undo(this.#context, this.#journal, now, action, undoing);
+    if (now) await undo(this.#context, this.#journal, now, action, execution);
   }
 
   /** One thing at a time for each proposal within this process; between processes the store decides. */

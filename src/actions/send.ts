@@ -105,7 +105,6 @@ export async function readBack(
       await journal.move(proposal, ["executing"], "rolling_back", why, {
         ...execution,
         standing: standing.fingerprint,
-        undoing: true,
       });
     return;
   }

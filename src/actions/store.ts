@@ -32,8 +32,8 @@ export interface Execution {
   readonly standing: string | null;
   /** What went wrong with the send, when its outcome is not known; null while nothing did. */
   readonly trouble: string | null;
-  /** Whether the undo was sent, or is about to be. */
-  readonly undoing: boolean;
+  /** The undo was accepted and is on its way: it is waited for, not sent again. */
+  readonly undoSent: boolean;
   /** Telemetry time at which the change was made, or null while that is not known. */
   readonly actedAt: EpochMs | null;
   /** Samples of the criterion's signal from before the action; empty without a criterion. */

@@ -1,3 +1,4 @@
+import { MINUTE } from "../domain/time.ts";
 import type { Action } from "./catalogue/action.ts";
 import { type ActionContext, wordsOf } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
@@ -31,7 +32,7 @@ export async function undo(
   let trouble = "it does not read back as it was";
   try {
     const found = await look();
-    if (found.at !== "before") {
+    if (found.at !== "before" && !execution.undoSent) {
       if (found.fingerprint !== execution.standing) throw new StateMovedError("somebody changed it after the action");
       const args = action.schema.parse(proposal.args);
       const write = writeContext(proposal, `${proposal.id}.${proposal.rev}.undo`, execution.standing);
@@ -46,15 +47,15 @@ export async function undo(
   }
   await context.checkpoint("undo-sent");
   // Whatever the answer was: the target tells.
-  const restored = await look().then(
-    ({ at }) => at,
-    (error) => {
-      trouble = wordsOf(error);
-      return "unread" as const;
-    },
-  );
+  const restored = await look().catch((error) => {
+    trouble = wordsOf(error);
+    return null;
+  });
   await context.checkpoint("undo-read-back");
-  if (restored === "before") await end("rolled_back", `${why}; put back and read back as it was`);
-  else if (restored === "settling" && context.now() < execution.settledBy) return;
-  else await end("rollback_failed", `${why}; and the undo failed: ${trouble}. People must act now.`);
+  if (restored?.at === "before") await end("rolled_back", `${why}; put back and read back as it was`);
+  else if (restored?.at === "settling" && !execution.undoSent) {
+    const settledBy = context.now() + context.policy.settleMinutes * MINUTE;
+    await context.store.saveExecution({ ...execution, undoSent: true, settledBy }, "rolling_back");
+  } else if (restored?.at !== "settling" || context.now() >= execution.settledBy)
+    await end("rollback_failed", `${why}; and the undo failed: ${trouble}. People must act now.`);
 }

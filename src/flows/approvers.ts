@@ -82,6 +82,7 @@ export class Approvers {
 }
 
 /** The service that is acted upon, else the one on which the effect is verified. */
-function serviceOf({ criterion, target }: Proposal): ServiceName | null {
-  return /^(?:service|deploy|workload):(.+)$/.exec(target)?.[1] ?? criterion?.service ?? null;
+function serviceOf({ criterion, target, services }: Proposal): ServiceName | null {
+  // What is acted upon comes first: which signal is watched is the model's wish, and must not choose who may approve.
+  return /^(?:service|deploy|workload):(.+)$/.exec(target)?.[1] ?? services?.[0] ?? criterion?.service ?? null;
 }

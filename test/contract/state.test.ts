@@ -68,7 +68,7 @@ function stateContract(places: Places): void {
       expected: "25",
       standing: null,
       trouble: null,
-      undoing: false,
+      undoSent: false,
       actedAt: null,
       baseline: [],
       levelSamples: 0,

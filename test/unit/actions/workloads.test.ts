@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { restartService } from "../../../src/actions/catalogue/restart-service.ts";
+import { rollBackDeploy } from "../../../src/actions/catalogue/roll-back-deploy.ts";
 import { scaleService } from "../../../src/actions/catalogue/scale-service.ts";
+import type { DeployState, DeployTarget } from "../../../src/actions/ports.ts";
 import { WorkloadFile } from "../../../src/targets/workload-file/index.ts";
 import { actionWorld, START, type WorldOptions } from "../../support/action-world.ts";
 
@@ -59,6 +61,41 @@ describe("a restart", () => {
     }
     expect(await world.state(proposal)).toBe("unknown");
     expect(await world.outcome(proposal)).toContain("did not come up in time");
+  });
+});
+
+describe("a deploy that is undone", () => {
+  it("is waited for while it settles, sent once, and then read back", async () => {
+    const deploys = { version: "2.0", mark: 0, settling: false, writes: 0 };
+    const state = (): DeployState => ({
+      service: "shelf",
+      environment: "production",
+      version: deploys.version,
+      previousVersion: deploys.version === "2.0" ? "1.9" : "2.0",
+      reference: String(deploys.mark),
+      settling: deploys.settling,
+      fingerprint: `${deploys.version}@${deploys.mark}`,
+    });
+    const change = async (version: string, settling: boolean) => {
+      Object.assign(deploys, { version, settling, mark: deploys.mark + 1, writes: deploys.writes + 1 });
+      return state();
+    };
+    const target: DeployTarget = {
+      environment: "production",
+      list: async () => [state()],
+      get: async () => state(),
+      rollBack: () => change("1.9", false),
+      setVersion: (_service, version) => change(version, true),
+    };
+    const world = await actionWorld({ latency: worse, context: { catalogue: [rollBackDeploy(target)] } });
+    const proposal = await world.proposed({ service: "shelf" }, { action: "roll_back_deploy" });
+    await world.click(proposal);
+    await world.passes(9);
+    expect(await world.state(proposal)).toBe("rolling_back");
+    deploys.settling = false;
+    await world.passes(1);
+    expect(await world.state(proposal)).toBe("rolled_back");
+    expect(deploys).toMatchObject({ version: "2.0", writes: 2 });
   });
 });
 
