@@ -7,8 +7,9 @@ import type { Objection } from "../objection.ts";
 import type { Focus, Session } from "../session.ts";
 import { SUBMIT_REPORT } from "../tools/submit-report.ts";
 import type { PlannedCall, Policy, Turn } from "./chat-model.ts";
-import { type Suspect, toHypothesis, weigh } from "./hypotheses.ts";
+import { toHypothesis, weigh } from "./hypotheses.ts";
 import { writeReport } from "./report.ts";
+import type { Suspect } from "./suspect.ts";
 
 const MOST_RIVALS = 10;
 /** A second flag is tested only when the first was cleared. */

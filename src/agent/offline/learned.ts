@@ -1,7 +1,7 @@
 import type { CauseKind } from "../../domain/investigation.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
 import { type Finding, findingsOf } from "../findings.ts";
-import type { Reason } from "./hypotheses.ts";
+import type { Reason } from "./suspect.ts";
 
 /** A confirmed incident that resembles this one and had the same cause; two voices confirmed it, or one. */
 const LIKE_BEFORE = { several: 0.6, one: 0.3 };

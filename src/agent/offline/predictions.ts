@@ -1,5 +1,5 @@
 import type { CauseKind, Prediction } from "../../domain/investigation.ts";
-import type { Reason } from "./hypotheses.ts";
+import type { Reason } from "./suspect.ts";
 
 /** What a look can settle. */
 export type Tested =

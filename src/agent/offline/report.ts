@@ -3,8 +3,9 @@ import type { ReportDraft } from "../report-schema.ts";
 import type { Focus } from "../session.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import { percent } from "../words.ts";
-import { type Suspect, toHypothesis } from "./hypotheses.ts";
+import { toHypothesis } from "./hypotheses.ts";
 import type { OfflineSettings } from "./investigate.ts";
+import type { Suspect } from "./suspect.ts";
 
 const RIVALS = 6;
 
