@@ -5,12 +5,14 @@ import { join } from "node:path";
 import express from "express";
 import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
+import { Anchoring } from "./actions/anchor.ts";
 import { changeWatchers } from "./change-watchers.ts";
 import { Presenter } from "./chat/presenter.ts";
 import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "./chat/reactions.ts";
 import type { Surface } from "./chat/surface.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
 import { reportPages } from "./chat/web/report-page.ts";
+import { anchorFile } from "./commands/audit.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
@@ -39,9 +41,12 @@ import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts"
 import { openTracing } from "./observe/tracing.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
+import { auditHead } from "./store/audit.ts";
 import { ConversationRepository } from "./store/conversations.ts";
 import { PrivacyRepository } from "./store/privacy.ts";
 import { TeamsConversationRepository } from "./store/teams.ts";
+import { AnchorFile } from "./targets/anchor/file.ts";
+import { AnchorWebhook } from "./targets/anchor/webhook.ts";
 
 export interface App {
   readonly url: string;
@@ -142,6 +147,7 @@ class RunningApp {
     metrics.watch(() => this.#figures(core));
     this.#core = core;
     this.#closers.push(() => core.close());
+    this.#anchorAudit();
 
     const surfaces: Surface[] = [web.surface, ...(await this.#slack(conversations)), ...(await this.#teams(conversations))];
     const presenter = new Presenter({ surfaces, store: conversations, log: this.#log });
@@ -524,6 +530,24 @@ class RunningApp {
     if (name !== "reset" && !isScenario(name)) throw new OperatorError(`There is no scenario ${name.slice(0, 40)}.`);
     if (this.#progress) throw new OperatorError("History is still being loaded; try again in a moment.");
     await this.demo.play(name);
+  }
+
+  /** Notes the head of the audit trail outside the database. */
+  #anchorAudit(): void {
+    const { anchorUrl, anchorToken, anchorMinutes } = this.#config.audit;
+    const anchoring = new Anchoring({
+      head: () => auditHead(this.#stores.state as never),
+      places: [
+        new AnchorFile(anchorFile(this.#config)),
+        ...(anchorUrl ? [new AnchorWebhook({ url: anchorUrl, token: anchorToken ?? null })] : []),
+      ],
+      every: anchorMinutes * MINUTE,
+      now: () => Date.now(),
+      onFailure: (place, error) =>
+        this.#log.error({ err: error, place }, "the audit trail could not be anchored; the next time tries again"),
+    });
+    anchoring.start();
+    this.#closers.push(() => anchoring.stop());
   }
 
   /** Of what began since a moment. */

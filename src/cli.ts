@@ -158,6 +158,20 @@ learn
   .option("--json", "machine-readable output")
   .action(async (target, options) => (await import("./commands/learn.ts")).learnRedo(target, options));
 
+const audit = program.command("audit").description("the trail of who let what run");
+audit
+  .command("verify")
+  .description("walk the whole trail and name the first row that was touched")
+  .option("--anchors <file>", "heads that were noted outside the database; default: the configured file")
+  .option("--json", "machine-readable output")
+  .action(async (options) => (await import("./commands/audit.ts")).verifyTrail(options));
+audit
+  .command("show")
+  .argument("<subject>", "for instance PRO-7")
+  .description("everything that was recorded about a proposal: who proposed, who approved, what ran, what happened")
+  .option("--json", "machine-readable output")
+  .action(async (subject, options) => (await import("./commands/audit.ts")).showTrail(subject, options));
+
 const policy = program.command("policy").description("what your policy says of actions");
 policy
   .command("explain")

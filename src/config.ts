@@ -344,6 +344,20 @@ export const schema = z.strictObject({
         .refine((zone) => IANAZone.isValidZone(zone), "must be an IANA time zone, for instance Europe/Berlin"),
     })
     .prefault({}),
+  audit: z
+    .strictObject({
+      anchorFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          "where heads of the audit trail are noted; best on another disk. Default: audit-anchor.jsonl in the folder of all state",
+        ),
+      anchorUrl: webAddress.optional().describe("a server that keeps them, too: each is sent as JSON"),
+      anchorToken: z.string().min(1).optional().describe("sent to it as a bearer token"),
+      anchorMinutes: positive.max(1_440).default(5),
+    })
+    .prefault({}),
   retention: z
     .strictObject({
       incidentDays: positive
@@ -411,6 +425,8 @@ export const environment: Readonly<Record<string, string>> = {
   VIGIL_GITHUB_TOKEN: "changes.github.token",
   VIGIL_GITLAB_API_TOKEN: "changes.gitlab.token",
   VIGIL_KUBECONFIG: "kubernetes.kubeconfig",
+  VIGIL_AUDIT_ANCHOR_FILE: "audit.anchorFile",
+  VIGIL_AUDIT_ANCHOR_TOKEN: "audit.anchorToken",
   VIGIL_ALERTMANAGER_TOKEN: "webhooks.alertmanager.token",
   VIGIL_GRAFANA_TOKEN: "webhooks.grafana.token",
   VIGIL_GRAFANA_SECRET: "webhooks.grafana.secret",

@@ -53,27 +53,38 @@ export interface ChainState {
   readonly broken: { readonly seq: number; readonly why: string } | null;
 }
 
-/** Walks the chain from its beginning. `anchor` is a head noted elsewhere earlier: it must be on the chain, or its tail was cut or rewritten. */
+/** The newest row of the trail, or null while there is none. */
+export async function auditHead(db: Kysely<{ audit: AuditTable }>): Promise<{ seq: number; hash: string } | null> {
+  const last = await db.selectFrom("audit").select(["seq", "hash"]).orderBy("seq", "desc").limit(1).executeTakeFirst();
+  return last ? { seq: Number(last.seq), hash: last.hash } : null;
+}
+
+/** Everything that was recorded about a subject (a proposal, a flag, a channel), oldest first. */
+export async function auditTrail(db: Kysely<{ audit: AuditTable }>, subject: string): Promise<AuditTable[]> {
+  return db.selectFrom("audit").selectAll().where("subject", "=", subject).orderBy("seq").execute();
+}
+
+/** Walks the chain from its beginning. Each anchor is a head that was noted elsewhere earlier: it must be on the chain, or the tail was cut or the chain rewritten. */
 export async function verifyAudit(
   db: Kysely<{ audit: AuditTable }>,
-  anchor: { seq: number; hash: string } | null,
+  anchors: readonly { readonly seq: number; readonly hash: string }[] = [],
 ): Promise<ChainState> {
+  const noted = new Map(anchors.map(({ seq, hash }) => [seq, hash]));
   let previous = GENESIS;
   let expected = 1;
   let broken: ChainState["broken"] = null;
-  let anchored = anchor === null;
   for (const row of await db.selectFrom("audit").selectAll().orderBy("seq").execute()) {
     const { hash, ...body } = row;
+    const anchored = noted.get(row.seq);
     if (row.seq !== expected) broken ??= { seq: row.seq, why: `row ${expected} is missing` };
     else if (row.prev_hash !== previous) broken ??= { seq: row.seq, why: "it does not follow the row before it" };
     else if (hashOf(body) !== hash) broken ??= { seq: row.seq, why: "its content was changed" };
-    if (anchor && row.seq === anchor.seq) {
-      anchored = true;
-      if (hash !== anchor.hash) broken ??= { seq: row.seq, why: "it is not the row that was anchored: the chain was rewritten" };
-    }
+    else if (anchored !== undefined && anchored !== hash)
+      broken ??= { seq: row.seq, why: "it is not the row that was anchored: the chain was rewritten" };
     previous = hash;
     expected = row.seq + 1;
   }
-  if (!anchored && anchor) broken ??= { seq: expected, why: `rows up to ${anchor.seq} were anchored, the tail was cut` };
+  const furthest = Math.max(0, ...noted.keys());
+  if (furthest >= expected) broken ??= { seq: expected, why: `rows up to ${furthest} were anchored, the tail was cut` };
   return { rows: expected - 1, head: previous, broken };
 }

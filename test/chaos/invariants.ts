@@ -121,7 +121,7 @@ export async function violations(db: StateDatabase, { cluster, paged, stood, eve
     "no test is left open",
     "",
   );
-  const { broken } = await verifyAudit(db as never, null);
+  const { broken } = await verifyAudit(db as never);
   must(broken === null, "the audit chain is whole", JSON.stringify(broken));
   return found;
 }
