@@ -19,9 +19,9 @@ describe.skipIf(prometheus === null)("the flag story with a real Prometheus and 
 
   beforeAll(async () => {
     stack = await startDemoStack(folder, {
-      historyDays: 4,
+      // A baseline that knows each day of the week.
+      historyDays: 8,
       scenario: "none",
-      say: (line) => process.stderr.write(`${new Date().toISOString()} ${line}\n`),
     });
     channel = new Channel(stack.vigil);
     await stack.vigil.ready();

@@ -6,7 +6,7 @@ import { startDemoStack } from "./demo-stack.ts";
 /** `npm run demo:stack`: the flag story with a real Prometheus and a real Unleash, until Ctrl-C. */
 const folder = mkdtempSync(join(tmpdir(), "vigil-demo-stack-"));
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const stack = await startDemoStack(folder, { historyDays: 7, scenario: "flag", say });
+const stack = await startDemoStack(folder, { historyDays: 8, scenario: "flag", say });
 let stopping = false;
 process.on("SIGINT", () => {
   if (stopping) return;
