@@ -28,6 +28,8 @@ export class WordIndex {
     fields: Object.keys(WORTH),
     tokenize: unpack,
     processTerm: (term) => term,
+    // Vacuuming in the background trips over documents that come and go meanwhile; searches skip what is gone, and every start builds anew.
+    autoVacuum: false,
     searchOptions: { boost: { ...WORTH }, bm25: { k: 1.2, b: 0.5, d: 0 } },
   });
 
