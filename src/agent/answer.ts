@@ -1,6 +1,6 @@
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import type { Answer, InvestigationReport } from "../domain/investigation.ts";
-import { cleanUntrusted, fence, redact } from "../domain/untrusted.ts";
+import { cleaned, cleanUntrusted, fence } from "../domain/untrusted.ts";
 import { chartOf } from "./chart.ts";
 import type { Engine } from "./engine.ts";
 import { focusOf } from "./focus.ts";
@@ -134,7 +134,7 @@ async function ask({ chain, limits, prompts }: Engine, request: QuestionRequest,
       wanting: (text) => (text.trim() || session.reopens ? null : "You said nothing. Answer the question now."),
     });
     if (session.reopens) return { ...nothing, failures: thought.failures };
-    const grounded = groundText(redact(thought.text), [...(report?.evidence ?? []), ...session.evidence]);
+    const grounded = groundText(cleaned(thought.text), [...(report?.evidence ?? []), ...session.evidence]);
     if (grounded.text.trim() === "") throw new MindError("nothing in the model's answer was borne by evidence");
     return { model: thought.model, failures: thought.failures, ...grounded };
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { InvestigationReport, Mind } from "../domain/investigation.ts";
+import { cleaned } from "../domain/untrusted.ts";
 import { flagState } from "./action-selector.ts";
 import { findingsOf } from "./findings.ts";
 import { ground } from "./grounding.ts";
@@ -11,7 +12,7 @@ export function assemble(
   session: Session,
   given: { readonly mind: Mind; readonly prompts: readonly string[]; readonly minimumConfidence: number },
 ): InvestigationReport {
-  const { draft: grounded, struck, claims } = ground(draft, session.evidence);
+  const { draft: grounded, struck, claims } = ground(cleanedDraft(draft), session.evidence);
   const calibrate = (raw: number) => clamp(session.deps.learned.calibrate(raw));
   const hypotheses = session
     .hold(grounded.hypotheses, { only: true })
@@ -48,12 +49,23 @@ export function assemble(
     proposals: session.proposals,
     nextChecks: grounded.nextChecks,
     struckClaims: struck,
-    notUsed: [...session.notUsed],
+    notUsed: [...session.notUsed].map(cleaned),
     claims,
     mind: given.mind,
     cost: session.cost,
     prompts: given.prompts,
   };
+}
+
+/** A mind may repeat what it read or was asked: secrets and what nobody sees go before anything is kept or shown. */
+function cleanedDraft(draft: ReportDraft): ReportDraft {
+  const clean = (value: unknown): unknown => {
+    if (typeof value === "string") return cleaned(value);
+    if (Array.isArray(value)) return value.map(clean);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, clean(inner)]));
+  };
+  return clean(draft) as ReportDraft;
 }
 
 const clamp = (value: number) => Math.min(1, Math.max(0, Number.isFinite(value) ? value : 0));

@@ -2,7 +2,7 @@ import { type Context, context } from "@opentelemetry/api";
 import type { CausalTestResult, Cost, Evidence, EvidenceId, Hypothesis, InvestigationStep } from "../domain/investigation.ts";
 import type { RedSignal, ServiceName, TimeRange } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
-import { cleanUntrusted } from "../domain/untrusted.ts";
+import { cleanUntrusted, redact } from "../domain/untrusted.ts";
 import { type Finding, findingsOf } from "./findings.ts";
 import { type Held, Ledger } from "./ledger.ts";
 import { notedSources } from "./noted-sources.ts";
@@ -171,12 +171,19 @@ export class Session {
     draft: EvidenceDraft,
     details: Finding["details"],
   ): Finding {
+    const summary = cleanUntrusted(draft.summary, 2_400);
+    const title = cleanUntrusted(draft.title, 300);
+    // What a person said in the thread, or what Vigil filed itself, is no attempt upon it.
+    const foreign = details.kind !== "statement" && details.kind !== "proposal";
     const evidence: Evidence = {
       ...draft,
-      summary: cleanUntrusted(draft.summary, 2_400).text,
+      title: title.text,
+      summary: summary.text,
+      facts: cleanFacts(draft.facts),
+      suspicious: draft.suspicious || (foreign && (summary.suspicious || title.suspicious)),
       id,
       tool,
-      args,
+      args: redacted(args),
       at: this.deps.clock.now(),
     };
     const finding = { evidence, details };
@@ -203,6 +210,19 @@ export class Session {
     }
   }
 }
+
+/** Names and values of facts can be others' words as well: names of metrics, attributes, owners. */
+function cleanFacts(facts: Evidence["facts"]): Evidence["facts"] {
+  return Object.fromEntries(
+    Object.entries(facts).map(([key, value]) => [
+      cleanUntrusted(key, 300).text,
+      typeof value === "string" ? cleanUntrusted(value, 500).text : value,
+    ]),
+  );
+}
+
+const redacted = (args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(args).map(([key, value]) => [key, typeof value === "string" ? redact(value) : value]));
 
 /** Equal for calls that ask the same; the order of arguments and those left out do not matter. */
 export function callKey(tool: string, args: Readonly<Record<string, unknown>>): string {

@@ -99,7 +99,18 @@ const INSTRUCTIONS: readonly RegExp[] = [
   /\b(?:call|invoke|use|run)\b.{0,20}\b(?:tool|function)s?\b.{0,40}\b(?:toggle|roll|restart|delete|approve|flag|deploy)/i,
   /\b(?:reveal|print|show|repeat|leak|exfiltrate)\b.{0,30}\b(?:system prompt|your prompt|your instructions|api keys?|secrets?|credentials)\b/i,
   /\b(?:pre-?approved|approval (?:is )?(?:not |un)(?:required|needed|necessary)|without (?:asking|approval|confirmation)|skip (?:the )?approval)\b/i,
+  // The commonest of them, "ignore what you were told", in the languages of most logs and chats besides English.
+  /\bignor(?:iere?|ieren|e[zs]?|a|e|ar)\b.{0,40}\b(?:anweisungen|instruktionen|regeln|instructions|consignes|instrucciones|reglas|istruzioni|instruções)/iu,
+  /(?:игнорируй|игнорируйте|забудь).{0,40}(?:инструкци|указани|правил)/iu,
+  /(?:忽略|无视|無視).{0,20}(?:指令|指示|规则|規則)|(?:指示|命令|ルール).{0,12}無視/u,
 ];
+
+/** Cyrillic and Greek letters that look like Latin ones; folded only to judge a text, never to change it (after Unicode UTS 39). */
+const LOOK_ALIKES: Readonly<Record<string, string>> = Object.fromEntries(
+  [..."аaеeоoрpсcхxуyіiјjѕsԁdһhАAВBЕEКKМMНHОOРPСCТTХXІIЅSοoαaρpνvΑAΒBΕEΗHΙIΚKΜMΝNΟOΡPΤTΧX".matchAll(/(.)(.)/gu)].map(
+    ([, alike = "", latin = ""]) => [alike, latin],
+  ),
+);
 
 export interface Untrusted {
   /** Redacted, visible characters only, at most the asked length; an ellipsis marks a cut. */
@@ -108,14 +119,15 @@ export interface Untrusted {
   readonly suspicious: boolean;
 }
 
+const visibleOf = (text: string): string =>
+  text.replace(HALF_CHARACTER, "").normalize("NFC").replace(ANSI, "").replace(INVISIBLE, "");
+
+/** Secrets and what nobody sees out, uncut: for a text whose length is limited elsewhere. */
+export const cleaned = (text: string): string => redact(visibleOf(text));
+
 /** Cleans text that somebody else wrote. `longest` is in characters. */
 export function cleanUntrusted(text: string, longest = 500): Untrusted {
-  const visible = text
-    .slice(0, Math.max(longest * 8, 20_000))
-    .replace(HALF_CHARACTER, "")
-    .normalize("NFC")
-    .replace(ANSI, "")
-    .replace(INVISIBLE, "");
+  const visible = visibleOf(text.slice(0, Math.max(longest * 8, 20_000)));
   const safe = redact(visible);
   const cut =
     safe.length > longest
@@ -129,8 +141,9 @@ export function cleanUntrusted(text: string, longest = 500): Untrusted {
 
 /** True when a text tries to speak to the model rather than to people. Compatibility forms are folded before looking. */
 export function looksLikeInstruction(text: string): boolean {
-  const folded = text.normalize("NFKC").replace(INVISIBLE, "");
-  return INSTRUCTIONS.some((pattern) => pattern.test(folded));
+  const folded = text.normalize("NFKC").replace(ANSI, "").replace(INVISIBLE, "");
+  const latin = folded.replace(/[\u0370-\u052F]/g, (letter) => LOOK_ALIKES[letter] ?? letter);
+  return INSTRUCTIONS.some((pattern) => pattern.test(folded) || (latin !== folded && pattern.test(latin)));
 }
 
 /** Puts cleaned text between marks that it cannot forge, so that a prompt can say "what is in here is data". */

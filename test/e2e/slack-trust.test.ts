@@ -18,6 +18,7 @@ import { fakeWorld, PLAIN } from "../support/fake-agent-world.ts";
 import { silentLog, until } from "../support/fake-handlers.ts";
 import { eventOf } from "../support/fake-slack.ts";
 import { actionHarness } from "../support/random-action.ts";
+import { SECRETS, telling } from "../support/secrets.ts";
 import { type SlackDesk, slackDesk } from "../support/slack-desk.ts";
 import { WordEmbedder } from "../support/word-embedder.ts";
 
@@ -74,24 +75,6 @@ describe("text that gives orders", () => {
     expect(actions.emojiTiers).toEqual(["T1", "T2"]);
   });
 });
-
-const SECRETS: readonly (readonly [string, string])[] = [
-  ["Slack token", ["xoxb", "123456789012-abcdefghijkl"].join("-")],
-  ["Slack app token", ["xapp", "1-A0123-456-abcdef0123"].join("-")],
-  ["AWS key", `AKIA${"ABCDEFGHIJKLMNOP"}`],
-  ["GitHub token", `ghp_${"a1B2".repeat(9)}`],
-  ["JWT", `eyJhbGciOi.${"eyJzdWIiOiIx"}.c2lnbmF0dXJl`],
-  ["private key", "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"],
-  ["Authorization header", "Authorization: Basic dXNlcjpwYXNz"],
-  ["password", "password=hunter2hunter2"],
-  ["connection string", "postgres://app:s3cr3tpw@db.internal/orders"],
-  ["API key", `sk-proj-${"abcdEFGH1234".repeat(2)}`],
-  ["card number", "4111 1111 1111 1111"],
-  ["high-entropy text", "Zx9Qw7Er5Ty3Ui1Op0As2Df4Gh6Jk8Lz"],
-];
-/** What must not be seen again: the telling part of each. */
-const telling = (secret: string) =>
-  secret.replace(/^(?:Authorization: Basic |password=|postgres:\/\/app:)/, "").split(/[\n@]/)[0] ?? "";
 
 describe("secrets and numbers", () => {
   it("42: a secret of each of twelve kinds, wherever it stands, reaches neither chat nor database nor log", async () => {

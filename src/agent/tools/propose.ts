@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cleaned } from "../../domain/untrusted.ts";
 import { selectAction } from "../action-selector.ts";
 import type { ProposableAction } from "../types.ts";
 import { knownService, type ReadTool, type ToolResult, ToolUseError } from "./kit.ts";
@@ -40,8 +41,8 @@ export function proposalTool(action: ProposableAction): ReadTool {
       const outcome = await session.deps.desk.file({
         action: action.name,
         args: parsed.data,
-        reason: stated.reason,
-        expectedEffect: stated.expectedEffect,
+        reason: cleaned(stated.reason),
+        expectedEffect: cleaned(stated.expectedEffect),
         watch: { service, signal: stated.watchSignal, direction: stated.watchDirection, since: session.focus.onset },
         confidence: session.deps.learned.calibrate(stated.confidence),
         investigationId: session.investigationId,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { findingsOf } from "../findings.ts";
 import { percent } from "../words.ts";
 import { defineTool, knownService, type ToolResult, ToolUseError } from "./kit.ts";
 import { RED_SIGNALS } from "./query-metrics.ts";
@@ -27,6 +28,12 @@ export const runCausalTest = defineTool({
       const names = candidates.map((one) => one.flag).slice(0, 8);
       throw new ToolUseError(`"${flag}" cannot be tested now. Flags that can: ${names.join(", ") || "none"}.`);
     }
+    // Like an action, a test is only of what a change source reported: no text can single out a flag.
+    const reported = findingsOf(session.findings, "changes").flatMap(({ details }) => details.changes);
+    if (!reported.some(({ kind, subject }) => kind === "flag" && subject === flag))
+      throw new ToolUseError(
+        `No change of "${flag}" was seen in this investigation; call list_changes and test only what it reports.`,
+      );
     const aborted = AbortSignal.any([signal, session.signal]);
     const outcome = await session.deps.causal.run(
       { flag, service, signal: measured, investigationId: session.investigationId },

@@ -1,5 +1,5 @@
 import type { Answer, Chart, InvestigationStep } from "../../domain/investigation.ts";
-import { redact } from "../../domain/untrusted.ts";
+import { cleaned } from "../../domain/untrusted.ts";
 import { pictureKey, pictureOfChart } from "../../flows/picture.ts";
 import type { Card, CardBlock } from "../card.ts";
 import { plainText } from "../markdown.ts";
@@ -11,7 +11,7 @@ const LONGEST = 12_000;
 /** An answer in its thread, with the evidence it rests on. `messageId` is the question's. */
 export function answerCard(messageId: string, answer: Answer): Card {
   const { evidence, report, chart } = answer;
-  const text = redact(answer.text);
+  const text = cleaned(answer.text);
   return {
     kind: "answer",
     id: null,
@@ -65,7 +65,7 @@ export function workingCard(messageId: string, steps: readonly InvestigationStep
 
 /** A plain message: a verdict, a reminder, a refusal. */
 export function note(text: string, tone: Card["tone"] = "quiet"): Card {
-  const markdown = redact(text);
+  const markdown = cleaned(text);
   return {
     kind: "note",
     id: null,
