@@ -21,15 +21,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   targets: ["actions"],
   store: ["flows", "actions", "knowledge", "learning", "agent", "chat"],
   demo: ["targets"],
+  install: [],
 };
 
-function imports(): { file: string; from: string; to: string }[] {
+function imports(): { file: string; from: string; to: string; path: string }[] {
   const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
   return files.flatMap((file) => {
     const text = readFileSync(join(root, file), "utf8");
     return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map((match) => {
       const target = relative(root, resolve(root, dirname(file), match[1] as string));
-      return { file, from: file.split("/")[0] as string, to: target.split("/")[0] as string };
+      return { file, from: file.split("/")[0] as string, to: target.split("/")[0] as string, path: target };
     });
   });
 }
@@ -46,6 +47,32 @@ describe("the direction of imports", () => {
       ({ from, to }) => from === part && to !== part && to !== "domain" && !(allowed[part] ?? []).includes(to),
     );
     expect(wrong.map(({ file, to }) => `${file} -> ${to}`)).toEqual([]);
+  });
+
+  it.each(["agent", "mcp"])("nothing that %s imports, however far, holds write access: the model cannot act", (part) => {
+    const reached = new Set(all.filter(({ from }) => from === part).map(({ file }) => file));
+    for (const file of reached) for (const one of all) if (one.file === file) reached.add(one.path);
+    expect(reached.size).toBeGreaterThan(1);
+    // Of the actions only the interfaces and errors of targets: what files, decides and executes is handed in as a desk that can file.
+    const armed = [...reached].filter(
+      (file) => !/^(?:agent|mcp|domain|observe|detection|diagnosis|knowledge|learning)\//.test(file),
+    );
+    expect(armed.filter((file) => file !== "actions/ports.ts")).toEqual([]);
+    const system = /from "node:(?:child_process|net|tls|https?|fs\/promises)"|process\.env|\bfetch\(/;
+    const reaching = [...reached].filter(
+      (file) => /^(?:agent|mcp)\//.test(file) && system.test(readFileSync(join(root, file), "utf8")),
+    );
+    expect(reaching).toEqual([]);
+  });
+
+  it("the ports of targets are interfaces and errors, so that importing them hands over nothing", () => {
+    const text = readFileSync(join(root, "actions/ports.ts"), "utf8");
+    const exported = [...text.matchAll(/^export (?:abstract )?(\w+) (\w+)(?: extends (\w+))?/gm)];
+    expect(exported.length).toBeGreaterThan(4);
+    const other = exported.filter(
+      ([, kind, , parent]) => !(kind === "interface" || kind === "type" || (kind === "class" && /Error$/.test(parent ?? ""))),
+    );
+    expect(other.map(([line]) => line)).toEqual([]);
   });
 
   it("no chat surface knows another", () => {
