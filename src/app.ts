@@ -1,38 +1,28 @@
-import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import express from "express";
 import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
-import { Anchoring } from "./actions/anchor.ts";
 import { changeWatchers } from "./change-watchers.ts";
 import { Presenter } from "./chat/presenter.ts";
-import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "./chat/reactions.ts";
 import type { Surface } from "./chat/surface.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
 import { reportPages } from "./chat/web/report-page.ts";
-import { anchorFile } from "./commands/audit.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
 import { type DemoHandle, type DemoOptions, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
-import { type Clock, DAY, HOUR, MINUTE, SECOND, wallClock } from "./domain/time.ts";
+import { type Clock, DAY, MINUTE, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
-import { runCommand } from "./flows/command.ts";
-import { takeDecision } from "./flows/decision.ts";
-import { Digest } from "./flows/digest.ts";
 import { ExhaustionWatch } from "./flows/exhaustion.ts";
-import { takeFeedback } from "./flows/feedback.ts";
-import { retain as retainRecords } from "./flows/forget.ts";
-import { homeOf } from "./flows/home.ts";
-import { correctionNoted, Inference } from "./flows/infer.ts";
+import { Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
-import type { ChatHandlers } from "./flows/ports.ts";
-import { POSTMORTEMS } from "./flows/postmortem.ts";
-import { collectReport, type Kpis, reportText } from "./flows/report.ts";
+import { collectReport, type Kpis } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
+import { chatHandlers } from "./handlers.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { Inbound } from "./inbound.ts";
 import type { DocumentSource } from "./knowledge/index.ts";
 import { knowledgeSources } from "./knowledge-sources.ts";
@@ -41,12 +31,8 @@ import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts"
 import { openTracing } from "./observe/tracing.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./outbound.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
-import { auditHead } from "./store/audit.ts";
 import { ConversationRepository } from "./store/conversations.ts";
-import { PrivacyRepository } from "./store/privacy.ts";
-import { TeamsConversationRepository } from "./store/teams.ts";
-import { AnchorFile } from "./targets/anchor/file.ts";
-import { AnchorWebhook } from "./targets/anchor/webhook.ts";
+import { emojiMeanings, openSurfaces } from "./surfaces.ts";
 
 export interface App {
   readonly url: string;
@@ -117,7 +103,7 @@ class RunningApp {
       store: conversations,
       picture: async (id) => (await investigations.picture(id)) ?? this.#stores.recordings.answerPicture(id),
       state: () => this.#pageState(),
-      emoji: () => this.#emoji(),
+      emoji: () => this.#core && emojiMeanings(config, this.#core),
       demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
       host: config.server.host,
       now: () => Date.now(),
@@ -147,9 +133,9 @@ class RunningApp {
     metrics.watch(() => this.#figures(core));
     this.#core = core;
     this.#closers.push(() => core.close());
-    this.#anchorAudit();
 
-    const surfaces: Surface[] = [web.surface, ...(await this.#slack(conversations)), ...(await this.#teams(conversations))];
+    const rest = await openSurfaces({ config, core, stores: this.#stores, store: conversations, log: this.#log });
+    const surfaces: Surface[] = [web.surface, ...rest];
     const presenter = new Presenter({ surfaces, store: conversations, log: this.#log });
     const investigator = new Investigator({
       store: investigations,
@@ -228,7 +214,18 @@ class RunningApp {
       now: () => Date.now(),
       log: this.#log,
     });
-    const handlers = this.#handlers(core, investigator, answerer, presenter, inference);
+    const handlers = chatHandlers({
+      core,
+      stores: this.#stores,
+      investigator,
+      answerer,
+      presenter,
+      inference,
+      watcher,
+      clock: this.#clock,
+      mind: this.#mind(),
+      worth: config.worth,
+    });
     for (const surface of surfaces) await surface.start(handlers);
     this.#closers.push(async () => {
       answerer.stop();
@@ -245,8 +242,7 @@ class RunningApp {
       resolved: (incident) => inference.incidentResolved(incident),
     });
     this.#closers.push(() => inbound.close());
-    this.#weekly(presenter);
-    this.ready = this.#prepare(core, watcher, investigator, inbound, targets);
+    this.ready = this.#prepare(core, watcher, investigator, inbound, targets, presenter);
     this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
   }
 
@@ -259,7 +255,14 @@ class RunningApp {
   }
 
   /** Everything that takes a while: history, knowledge, learning the baselines; then the watch begins. */
-  async #prepare(core: Core, watcher: Watcher, investigator: Investigator, inbound: Inbound, targets: Targets): Promise<void> {
+  async #prepare(
+    core: Core,
+    watcher: Watcher,
+    investigator: Investigator,
+    inbound: Inbound,
+    targets: Targets,
+    presenter: Presenter,
+  ): Promise<void> {
     const fresh = (await this.#stores.investigations.recall("story-played")) === null;
     await this.demo?.ready;
     this.#progress = { what: "learning what is normal", done: 0, total: 1 };
@@ -290,21 +293,9 @@ class RunningApp {
     await core.actions.start();
     await investigator.resume();
     inbound.start();
-    this.#keepHouse(core);
-    // Commands beside this process take back, forget, and hand in post-mortems.
-    const published = join(this.#stores.folder, POSTMORTEMS);
-    const notice = async () => {
-      await core.learning.refreshIfChanged();
-      if (existsSync(published)) await core.knowledge.ingestFolder(published, { collection: POSTMORTEMS });
-    };
-    const noticing = setInterval(
-      () =>
-        notice().catch((error) =>
-          this.#log.warn({ err: error }, "what commands changed could not be read; the next look tries again"),
-        ),
-      30 * SECOND,
+    this.#closers.push(
+      keepHouse({ config: this.#config, stores: this.#stores, core, channel: presenter, clock: this.#clock, log: this.#log }),
     );
-    this.#closers.push(async () => clearInterval(noticing));
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
     this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
     const sources = knowledgeSources(this.#config, servicesOf);
@@ -381,173 +372,11 @@ class RunningApp {
     return handle;
   }
 
-  #handlers(
-    core: Core,
-    investigator: Investigator,
-    answerer: Answerer,
-    presenter: Presenter,
-    inference: Inference,
-  ): ChatHandlers {
-    const { investigations, feedback } = this.#stores;
-    const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
-    return {
-      ask: async (question, reply) => {
-        const id = await presenter.investigationAt(question.at);
-        const about = id ? await investigations.get(id) : null;
-        const verdict = about && (await inference.saidInThread(about, question.user, question.text, question.audience));
-        if (!about || !verdict) return answerer.ask(question, reply);
-        await investigator.show(about);
-        await reply.sorry(correctionNoted(verdict, question.user.name));
-      },
-      decide: (decision) =>
-        takeDecision(
-          {
-            isCardOf: (id, surface, message) => presenter.isCardOf(id, surface, message),
-            decide: (request) => core.actions.decide(request),
-          },
-          decision,
-        ),
-      feedback: (incoming) =>
-        takeFeedback(
-          {
-            investigations,
-            feedback,
-            show: (investigation) => investigator.show(investigation),
-            learning: core.learning,
-            now: () => Date.now(),
-          },
-          incoming,
-        ),
-      cancel: async (at) => {
-        answerer.stop(at);
-        const id = await presenter.investigationAt(at);
-        if (id) investigator.cancel(id);
-      },
-      command: (text, user, at) =>
-        runCommand(
-          {
-            status: async () => ({
-              stopped: (await core.actions.stopReason()) !== null,
-              mind: this.#mind(),
-              watchedSeries: this.#watcher?.watchedSeries ?? 0,
-              runningInvestigations: investigator.running,
-              pendingProposals: await core.actions.list({ states: ["pending"] }),
-              telemetryTime: new Date(this.#clock.now()).toISOString(),
-            }),
-            stop: async (who, reason) => {
-              for (const id of investigator.running) investigator.cancel(id);
-              answerer.stop();
-              return core.actions.stop(actor(who), reason);
-            },
-            resume: (who) => core.actions.resume(actor(who)),
-            services: () => core.telemetry.metrics.services(),
-            investigate: async (service, who) => {
-              const anomalies = (await this.#watcher?.scan([service], this.#clock.now())) ?? [];
-              const opened = await investigator.open({
-                trigger: "question",
-                incidentId: null,
-                anomalies,
-                question: `investigate ${service}`,
-                requester: actor(who),
-                channel: `${at.surface}:${at.channel}`,
-              });
-              return opened.id;
-            },
-            report: async () => reportText(await collectReport(core.records, this.#config.worth)),
-          },
-          text,
-          user,
-        ),
-      home: (user) =>
-        homeOf(
-          {
-            stopped: () => core.actions.stopReason(),
-            mind: () => this.#mind(),
-            watchedSeries: () => this.#watcher?.watchedSeries ?? 0,
-            pending: () => core.actions.list({ states: ["pending"] }),
-            mayDecide: (proposal, who) => core.actions.mayDecide(proposal, who),
-            running: () => investigations.list({ state: "running" }),
-            figures: () => collectReport(core.records, this.#config.worth),
-            undelivered: () => presenter.undelivered(),
-          },
-          user,
-        ),
-      refused: ({ kind, actor: who, subject, reason }) => core.actions.audit({ actor: who, kind, subject, data: { reason } }),
-    };
-  }
-
-  async #slack(store: ConversationRepository): Promise<Surface[]> {
-    const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces } = this.#config.slack;
-    if (!botToken || !channel) return [];
-    const { slackSurface } = await import("./chat/slack/index.ts");
-    const emoji = this.#emoji();
-    return [
-      slackSurface({
-        botToken,
-        appToken,
-        signingSecret,
-        httpPort,
-        channel,
-        apiUrl,
-        allowedTeams: allowedWorkspaces,
-        ...(emoji ? { emoji } : {}),
-        store,
-        log: this.#log,
-      }),
-    ];
-  }
-
-  async #teams(store: ConversationRepository): Promise<Surface[]> {
-    const { appId, channel, ...teams } = this.#config.teams;
-    if (!appId && !channel) return [];
-    if (!channel)
-      throw new OperatorError("Teams needs teams.channel (TEAMS_CHANNEL), the id of the channel or chat for proactive posts.");
-    const { teamsSurface } = await import("./chat/teams/index.ts");
-    try {
-      return [
-        teamsSurface({
-          ...teams,
-          appId: appId ?? null,
-          channel,
-          mayApprove: async (id, proposalId) => {
-            const proposal = await this.#core?.actions.get(proposalId);
-            return proposal ? (this.#core?.actions.mayDecide(proposal, `teams:${id}`) ?? false) : false;
-          },
-          store,
-          conversations: new TeamsConversationRepository(this.#stores.state),
-          environment: process.env.NODE_ENV,
-          log: this.#log,
-        }),
-      ];
-    } catch (error) {
-      // What the surface refuses is a matter of configuration.
-      throw new OperatorError(error instanceof Error ? error.message : String(error));
-    }
-  }
-
   async #play(name: string): Promise<void> {
     if (!this.demo) throw new OperatorError("The demo is off.");
     if (name !== "reset" && !isScenario(name)) throw new OperatorError(`There is no scenario ${name.slice(0, 40)}.`);
     if (this.#progress) throw new OperatorError("History is still being loaded; try again in a moment.");
     await this.demo.play(name);
-  }
-
-  /** Notes the head of the audit trail outside the database. */
-  #anchorAudit(): void {
-    const { anchorUrl, anchorToken, anchorMinutes } = this.#config.audit;
-    const anchoring = new Anchoring({
-      head: () => auditHead(this.#stores.state as never),
-      places: [
-        new AnchorFile(anchorFile(this.#config)),
-        ...(anchorUrl ? [new AnchorWebhook({ url: anchorUrl, token: anchorToken ?? null })] : []),
-      ],
-      every: anchorMinutes * MINUTE,
-      now: () => Date.now(),
-      onFailure: (place, error) =>
-        this.#log.error({ err: error, place }, "the audit trail could not be anchored; the next time tries again"),
-    });
-    anchoring.start();
-    this.#closers.push(() => anchoring.stop());
   }
 
   /** Of what began since a moment. */
@@ -556,32 +385,9 @@ class RunningApp {
     return collectReport(this.#core.records, this.#config.worth, since);
   }
 
-  /** The weekly digest, and the clearing away of what is older than it may be kept. */
-  #weekly(presenter: Presenter): void {
-    const { digest, escalation } = this.#config;
-    if (!digest.enabled) return;
-    const weekly = new Digest({
-      figures: (since) => this.#report(since),
-      channel: presenter,
-      memory: this.#stores.investigations,
-      schedule: digest,
-      page: escalation.pageUrl ? `${escalation.pageUrl.replace(/\/$/, "")}/report` : null,
-      now: () => Date.now(),
-      log: this.#log,
-    });
-    weekly.start();
-    this.#closers.push(async () => weekly.stop());
-  }
-
   #mind(): string {
     const { apiKey, baseUrl, name } = this.#config.model;
     return apiKey || baseUrl ? (name ?? "configured model") : "offline reasoner";
-  }
-
-  /** What emoji mean, by configuration and policy; null until the policy is read. */
-  #emoji(): EmojiMeanings | null {
-    const { approve, deny, verdicts = DEFAULT_EMOJI.verdicts } = this.#config.slack.emoji;
-    return this.#core && checkEmoji({ approve, deny, verdicts, tiers: this.#core.actions.emojiTiers });
   }
 
   async #pageState(): Promise<PageState> {
@@ -610,29 +416,6 @@ class RunningApp {
       stopped: stopped !== null,
       telemetryLag: latest === null ? null : (this.#clock.now() - latest) / SECOND,
     };
-  }
-
-  /** Deletes telemetry, incidents and conversations that are older than they may be kept, now and again every some hours. */
-  #keepHouse(core: Core): void {
-    const { telemetry, investigations, state } = this.#stores;
-    const { incidentDays, conversationDays } = this.#config.retention;
-    const forgetting = { privacy: new PrivacyRepository(state), investigations, learning: core.learning };
-    const retain = () =>
-      telemetry
-        .retain(this.#clock.now() - this.#config.telemetry.retentionDays * DAY)
-        .catch((error) => this.#log.warn({ err: error }, "old telemetry could not be deleted"));
-    const clearAway = () =>
-      retainRecords(forgetting, {
-        incidents: this.#clock.now() - incidentDays * DAY,
-        conversations: Date.now() - conversationDays * DAY,
-      }).catch((error) => this.#log.warn({ err: error }, "what is older than it may be kept could not be deleted"));
-    void retain();
-    void clearAway();
-    const timers = [setInterval(retain, HOUR / Math.min(60, this.#clock.speed)), setInterval(clearAway, 6 * HOUR)];
-    for (const timer of timers) timer.unref();
-    this.#closers.push(async () => {
-      for (const timer of timers) clearInterval(timer);
-    });
   }
 }
 

@@ -1,0 +1,119 @@
+import type { Presenter } from "./chat/presenter.ts";
+import type { Config } from "./config.ts";
+import type { Core, Stores } from "./core.ts";
+import type { Clock } from "./domain/time.ts";
+import type { Answerer } from "./flows/answer.ts";
+import { runCommand } from "./flows/command.ts";
+import { takeDecision } from "./flows/decision.ts";
+import { takeFeedback } from "./flows/feedback.ts";
+import { homeOf } from "./flows/home.ts";
+import { correctionNoted, type Inference } from "./flows/infer.ts";
+import type { Investigator } from "./flows/investigate.ts";
+import type { ChatHandlers } from "./flows/ports.ts";
+import { collectReport, reportText } from "./flows/report.ts";
+import type { Watcher } from "./flows/watch.ts";
+
+export interface HandlerParts {
+  readonly core: Core;
+  readonly stores: Stores;
+  readonly investigator: Investigator;
+  readonly answerer: Answerer;
+  readonly presenter: Presenter;
+  readonly inference: Inference;
+  readonly watcher: Watcher;
+  readonly clock: Clock;
+  /** What answers, for people. */
+  readonly mind: string;
+  readonly worth: Config["worth"];
+}
+
+/** What happens when people do something on any surface: each handler is one flow. */
+export function chatHandlers(parts: HandlerParts): ChatHandlers {
+  const { core, investigator, answerer, presenter, inference, watcher, clock, mind, worth } = parts;
+  const { investigations, feedback } = parts.stores;
+  const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
+  return {
+    ask: async (question, reply) => {
+      const id = await presenter.investigationAt(question.at);
+      const about = id ? await investigations.get(id) : null;
+      const verdict = about && (await inference.saidInThread(about, question.user, question.text, question.audience));
+      if (!about || !verdict) return answerer.ask(question, reply);
+      await investigator.show(about);
+      await reply.sorry(correctionNoted(verdict, question.user.name));
+    },
+    decide: (decision) =>
+      takeDecision(
+        {
+          isCardOf: (id, surface, message) => presenter.isCardOf(id, surface, message),
+          decide: (request) => core.actions.decide(request),
+        },
+        decision,
+      ),
+    feedback: (incoming) =>
+      takeFeedback(
+        {
+          investigations,
+          feedback,
+          show: (investigation) => investigator.show(investigation),
+          learning: core.learning,
+          now: () => Date.now(),
+        },
+        incoming,
+      ),
+    cancel: async (at) => {
+      answerer.stop(at);
+      const id = await presenter.investigationAt(at);
+      if (id) investigator.cancel(id);
+    },
+    command: (text, user, at) =>
+      runCommand(
+        {
+          status: async () => ({
+            stopped: (await core.actions.stopReason()) !== null,
+            mind: mind,
+            watchedSeries: watcher.watchedSeries,
+            runningInvestigations: investigator.running,
+            pendingProposals: await core.actions.list({ states: ["pending"] }),
+            telemetryTime: new Date(clock.now()).toISOString(),
+          }),
+          stop: async (who, reason) => {
+            for (const id of investigator.running) investigator.cancel(id);
+            answerer.stop();
+            return core.actions.stop(actor(who), reason);
+          },
+          resume: (who) => core.actions.resume(actor(who)),
+          services: () => core.telemetry.metrics.services(),
+          investigate: async (service, who) => {
+            const anomalies = await watcher.scan([service], clock.now());
+            const opened = await investigator.open({
+              trigger: "question",
+              incidentId: null,
+              anomalies,
+              question: `investigate ${service}`,
+              requester: actor(who),
+              channel: `${at.surface}:${at.channel}`,
+            });
+            return opened.id;
+          },
+          report: async () => reportText(await collectReport(core.records, worth)),
+        },
+        text,
+        user,
+      ),
+    home: (user) =>
+      homeOf(
+        {
+          stopped: () => core.actions.stopReason(),
+          mind: () => mind,
+          watchedSeries: () => watcher.watchedSeries,
+          pending: () => core.actions.list({ states: ["pending"] }),
+          mayDecide: (proposal, who) => core.actions.mayDecide(proposal, who),
+          running: () => investigations.list({ state: "running" }),
+          figures: () => collectReport(core.records, worth),
+          undelivered: () => presenter.undelivered(),
+        },
+        user,
+      ),
+    refused: ({ kind, actor: who, subject, reason }) => core.actions.audit({ actor: who, kind, subject, data: { reason } }),
+  };
+}
