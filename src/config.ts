@@ -3,9 +3,9 @@ import { resolve } from "node:path";
 import { IANAZone } from "luxon";
 import { parseDocument } from "yaml";
 import { z } from "zod";
-import { knowledgeSourcesSchema, vectorsSchema } from "./config-knowledge.ts";
-import { logsSchema, metricsSchema, tracesSchema } from "./config-sources.ts";
-import { changesSchema, deploysSchema, flagsSchema, kubernetesSchema } from "./config-targets.ts";
+import { knowledgeSourcesSchema, vectorsSchema } from "./config/knowledge.ts";
+import { logsSchema, metricsSchema, tracesSchema } from "./config/sources.ts";
+import { changesSchema, deploysSchema, flagsSchema, kubernetesSchema } from "./config/targets.ts";
 
 /** Configuration that cannot be used. The message names each key, its value and the remedy. */
 export class ConfigError extends Error {

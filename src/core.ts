@@ -29,12 +29,8 @@ import { Learning } from "./flows/learn.ts";
 import type { Log } from "./flows/log.ts";
 import type { ReportSources } from "./flows/report.ts";
 import { historyScanner } from "./flows/scan.ts";
-import { onCallSource } from "./inbound.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
-import { embedderOf, remoteVectors } from "./knowledge-embedder.ts";
-import { agentOptions, mcpServersOf } from "./minds.ts";
-import type { Targets } from "./outbound.ts";
 import { McpTools } from "./sources/mcp/index.ts";
 import { AlertRepository } from "./store/alerts.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
@@ -48,7 +44,11 @@ import { RecordingRepository } from "./store/recordings.ts";
 import { openStateDatabase, type StateDatabase } from "./store/state.ts";
 import { SwitchRepository } from "./store/switches.ts";
 import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
-import { openTelemetry, type Telemetry } from "./telemetry.ts";
+import { onCallSource } from "./wiring/inbound.ts";
+import { embedderOf, remoteVectors } from "./wiring/knowledge-embedder.ts";
+import { agentOptions, mcpServersOf } from "./wiring/minds.ts";
+import type { Targets } from "./wiring/outbound.ts";
+import { openTelemetry, type Telemetry } from "./wiring/telemetry.ts";
 
 /** The two database files of a state folder. */
 export interface Stores {

@@ -14,7 +14,7 @@ import {
   reckon,
   backtest as replay,
 } from "../flows/backtest/index.ts";
-import { openTelemetry } from "../telemetry.ts";
+import { openTelemetry } from "../wiring/telemetry.ts";
 import { rowsOf, sampleOf, textOf, timeOf } from "./csv.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
 

@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "../core.ts";
 import { DEMO_ENVIRONMENT, readDemo } from "../demo/index.ts";
 import { wallClock } from "../domain/time.ts";
-import { openTargets } from "../outbound.ts";
+import { openTargets } from "../wiring/outbound.ts";
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

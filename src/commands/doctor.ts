@@ -6,12 +6,12 @@ import { DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
-import { vectorsProbe } from "../knowledge-embedder.ts";
-import { knowledgeSources, probeOf } from "../knowledge-sources.ts";
-import { agentOptions, mcpServersOf, modelsOf } from "../minds.ts";
-import { openTargets } from "../outbound.ts";
 import { McpTools } from "../sources/mcp/index.ts";
-import { openBackends } from "../telemetry.ts";
+import { vectorsProbe } from "../wiring/knowledge-embedder.ts";
+import { knowledgeSources, probeOf } from "../wiring/knowledge-sources.ts";
+import { agentOptions, mcpServersOf, modelsOf } from "../wiring/minds.ts";
+import { openTargets } from "../wiring/outbound.ts";
+import { openBackends } from "../wiring/telemetry.ts";
 import { type OutputOptions, print } from "./output.ts";
 
 const run = promisify(execFile);

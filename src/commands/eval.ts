@@ -23,10 +23,10 @@ import {
   transcript,
 } from "../flows/eval/index.ts";
 import { type Embedder, LocalEmbedder, openKnowledge } from "../knowledge/index.ts";
-import { agentOptions, withMind } from "../minds.ts";
 import { KnowledgeRepository } from "../store/knowledge.ts";
 import { openStateDatabase } from "../store/state.ts";
 import { openTelemetryStore } from "../store/telemetry/index.ts";
+import { agentOptions, withMind } from "../wiring/minds.ts";
 import { readCaseFolder } from "./case-folder.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
 

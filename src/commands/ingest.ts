@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadConfig } from "../config.ts";
-import { knowledgeSources } from "../knowledge-sources.ts";
+import { knowledgeSources } from "../wiring/knowledge-sources.ts";
 import { withCore } from "./core.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
 

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config.ts";
 import type { InvestigationReport } from "../domain/investigation.ts";
-import { agentOptions, withMind } from "../minds.ts";
+import { agentOptions, withMind } from "../wiring/minds.ts";
 import { withCore } from "./core.ts";
 import { OperatorError, type OutputOptions, print } from "./output.ts";
 

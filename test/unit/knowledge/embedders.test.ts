@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { loadConfig } from "../../../src/config.ts";
 import { LocalEmbedder, OpenAiEmbedder } from "../../../src/knowledge/index.ts";
-import { embedderOf } from "../../../src/knowledge-embedder.ts";
+import { embedderOf } from "../../../src/wiring/knowledge-embedder.ts";
 
 const cosine = (a: Float32Array, b: Float32Array) =>
   a.reduce((sum, one, at) => sum + one * (b[at] as number), 0) / Math.hypot(...a) / Math.hypot(...b);

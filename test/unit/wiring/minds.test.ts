@@ -2,8 +2,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { loadConfig } from "../../src/config.ts";
-import { agentOptions, mcpServersOf, modelsOf, withMind } from "../../src/minds.ts";
+import { loadConfig } from "../../../src/config.ts";
+import { agentOptions, mcpServersOf, modelsOf, withMind } from "../../../src/wiring/minds.ts";
 
 function configured(yaml: string, env: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), "vigil-minds-"));

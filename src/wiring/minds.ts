@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
-import { type AgentOptions, DEFAULT_PRICES, type ModelOptions } from "./agent/index.ts";
-import type { Config } from "./config.ts";
-import { SECOND } from "./domain/time.ts";
-import type { McpServerOptions } from "./sources/mcp/index.ts";
+import { type AgentOptions, DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
+import type { Config } from "../config.ts";
+import { SECOND } from "../domain/time.ts";
+import type { McpServerOptions } from "../sources/mcp/index.ts";
 
 const DEFAULT_MODEL = "gpt-5-mini";
 
@@ -27,7 +27,7 @@ export function modelsOf({ model }: Config): readonly ModelOptions[] {
 export function agentOptions(config: Config): AgentOptions & { readonly models: readonly ModelOptions[] } {
   const { model } = config;
   return {
-    prompts: resolve(import.meta.dirname, "../prompts"),
+    prompts: resolve(import.meta.dirname, "../../prompts"),
     models: modelsOf(config),
     retries: model.retries,
     budget: {

@@ -1,21 +1,21 @@
-import type { Config } from "./config.ts";
-import type { Stores } from "./core.ts";
-import { type Clock, SECOND } from "./domain/time.ts";
-import type { ChangeRecorder } from "./flows/changes.ts";
-import type { Log } from "./flows/log.ts";
+import type { Config } from "../config.ts";
+import type { Stores } from "../core.ts";
+import { type Clock, SECOND } from "../domain/time.ts";
+import type { ChangeRecorder } from "../flows/changes.ts";
+import type { Log } from "../flows/log.ts";
+import { watchArgoCd } from "../sources/argocd/index.ts";
+import type { ChangeWatcher, Cursor } from "../sources/change-watcher.ts";
+import { watchFlagFile } from "../sources/flagd/index.ts";
+import { watchGithub } from "../sources/github/index.ts";
+import { watchGitlab } from "../sources/gitlab/index.ts";
+import { watchRepository } from "../sources/gitops/index.ts";
+import { watchRollouts } from "../sources/kubernetes/index.ts";
+import { watchUnleash } from "../sources/unleash/index.ts";
+import type { ServicesOf } from "../sources/webhooks/payload.ts";
+import { FlagdFile } from "../targets/flagd/index.ts";
+import { GitopsRepository } from "../targets/gitops/index.ts";
+import { GitopsRemote } from "../targets/gitops/remote.ts";
 import { clusterOf, type Targets } from "./outbound.ts";
-import { watchArgoCd } from "./sources/argocd/index.ts";
-import type { ChangeWatcher, Cursor } from "./sources/change-watcher.ts";
-import { watchFlagFile } from "./sources/flagd/index.ts";
-import { watchGithub } from "./sources/github/index.ts";
-import { watchGitlab } from "./sources/gitlab/index.ts";
-import { watchRepository } from "./sources/gitops/index.ts";
-import { watchRollouts } from "./sources/kubernetes/index.ts";
-import { watchUnleash } from "./sources/unleash/index.ts";
-import type { ServicesOf } from "./sources/webhooks/payload.ts";
-import { FlagdFile } from "./targets/flagd/index.ts";
-import { GitopsRepository } from "./targets/gitops/index.ts";
-import { GitopsRemote } from "./targets/gitops/remote.ts";
 
 export interface WatcherDependencies {
   readonly targets: Targets;

@@ -1,14 +1,14 @@
 import { join, resolve } from "node:path";
-import type { Config } from "./config.ts";
-import type { Probe } from "./domain/probe.ts";
-import { SECOND } from "./domain/time.ts";
-import { textFiles } from "./knowledge/folder.ts";
-import type { DocumentSource } from "./knowledge/index.ts";
-import { confluenceExport } from "./sources/knowledge/confluence.ts";
-import { gitDocuments } from "./sources/knowledge/git.ts";
-import { githubIssues } from "./sources/knowledge/github-issues.ts";
-import { incidentExport } from "./sources/knowledge/incident-export.ts";
-import { notionExport } from "./sources/knowledge/notion.ts";
+import type { Config } from "../config.ts";
+import type { Probe } from "../domain/probe.ts";
+import { SECOND } from "../domain/time.ts";
+import { textFiles } from "../knowledge/folder.ts";
+import type { DocumentSource } from "../knowledge/index.ts";
+import { confluenceExport } from "../sources/knowledge/confluence.ts";
+import { gitDocuments } from "../sources/knowledge/git.ts";
+import { githubIssues } from "../sources/knowledge/github-issues.ts";
+import { incidentExport } from "../sources/knowledge/incident-export.ts";
+import { notionExport } from "../sources/knowledge/notion.ts";
 
 type Given = Config["knowledge"]["sources"][number];
 

@@ -1,8 +1,8 @@
-import type { Config } from "./config.ts";
-import type { Probe } from "./domain/probe.ts";
-import { SECOND } from "./domain/time.ts";
-import { type Embedder, type KnowledgeOptions, LocalEmbedder, OpenAiEmbedder } from "./knowledge/index.ts";
-import { JsonApi, type Path } from "./targets/json-api.ts";
+import type { Config } from "../config.ts";
+import type { Probe } from "../domain/probe.ts";
+import { SECOND } from "../domain/time.ts";
+import { type Embedder, type KnowledgeOptions, LocalEmbedder, OpenAiEmbedder } from "../knowledge/index.ts";
+import { JsonApi, type Path } from "../targets/json-api.ts";
 
 /** The configured endpoint's embeddings, or the sentence model that ships with Vigil. Only the first sends texts away. */
 export function embedderOf({ knowledge, model }: Pick<Config, "knowledge" | "model">): Embedder {

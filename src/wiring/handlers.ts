@@ -1,17 +1,17 @@
-import type { Presenter } from "./chat/presenter.ts";
-import type { Config } from "./config.ts";
-import type { Core, Stores } from "./core.ts";
-import type { Clock } from "./domain/time.ts";
-import type { Answerer } from "./flows/answer.ts";
-import { runCommand } from "./flows/command.ts";
-import { takeDecision } from "./flows/decision.ts";
-import { takeFeedback } from "./flows/feedback.ts";
-import { homeOf } from "./flows/home.ts";
-import { correctionNoted, type Inference } from "./flows/infer.ts";
-import type { Investigator } from "./flows/investigate.ts";
-import type { ChatHandlers } from "./flows/ports.ts";
-import { collectReport, reportText } from "./flows/report.ts";
-import type { Watcher } from "./flows/watch.ts";
+import type { Presenter } from "../chat/presenter.ts";
+import type { Config } from "../config.ts";
+import type { Core, Stores } from "../core.ts";
+import type { Clock } from "../domain/time.ts";
+import type { Answerer } from "../flows/answer.ts";
+import { runCommand } from "../flows/command.ts";
+import { takeDecision } from "../flows/decision.ts";
+import { takeFeedback } from "../flows/feedback.ts";
+import { homeOf } from "../flows/home.ts";
+import { correctionNoted, type Inference } from "../flows/infer.ts";
+import type { Investigator } from "../flows/investigate.ts";
+import type { ChatHandlers } from "../flows/ports.ts";
+import { collectReport, reportText } from "../flows/report.ts";
+import type { Watcher } from "../flows/watch.ts";
 
 export interface HandlerParts {
   readonly core: Core;

@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
-import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "./chat/reactions.ts";
-import type { Surface } from "./chat/surface.ts";
-import { OperatorError } from "./commands/output.ts";
-import type { Config } from "./config.ts";
-import type { Core, Stores } from "./core.ts";
-import type { ConversationRepository } from "./store/conversations.ts";
-import { TeamsConversationRepository } from "./store/teams.ts";
+import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "../chat/reactions.ts";
+import type { Surface } from "../chat/surface.ts";
+import { OperatorError } from "../commands/output.ts";
+import type { Config } from "../config.ts";
+import type { Core, Stores } from "../core.ts";
+import type { ConversationRepository } from "../store/conversations.ts";
+import { TeamsConversationRepository } from "../store/teams.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
@@ -29,7 +29,7 @@ export function emojiMeanings(config: Config, core: Core): EmojiMeanings {
 async function slack({ config, core, store, log }: SurfaceParts): Promise<Surface[]> {
   const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces } = config.slack;
   if (!botToken || !channel) return [];
-  const { slackSurface } = await import("./chat/slack/index.ts");
+  const { slackSurface } = await import("../chat/slack/index.ts");
   const emoji = emojiMeanings(config, core);
   return [
     slackSurface({
@@ -52,7 +52,7 @@ async function teams({ config, core, stores, store, log }: SurfaceParts): Promis
   if (!appId && !channel) return [];
   if (!channel)
     throw new OperatorError("Teams needs teams.channel (TEAMS_CHANNEL), the id of the channel or chat for proactive posts.");
-  const { teamsSurface } = await import("./chat/teams/index.ts");
+  const { teamsSurface } = await import("../chat/teams/index.ts");
   try {
     return [
       teamsSurface({

@@ -1,15 +1,15 @@
-import type { Config } from "./config.ts";
-import type { Probe } from "./domain/probe.ts";
-import { type LogSource, type MetricSource, SourceError, type TraceSource } from "./domain/telemetry.ts";
-import { type EpochMs, HOUR, MINUTE, SECOND } from "./domain/time.ts";
-import { ElasticsearchLogs } from "./sources/elasticsearch/index.ts";
-import { JaegerTraces } from "./sources/jaeger/index.ts";
-import { LokiLogs } from "./sources/loki/index.ts";
-import { PrometheusMetrics } from "./sources/prometheus/index.ts";
-import { PRESETS, type RedTemplateText, redTemplate } from "./sources/prometheus/presets.ts";
-import type { BackendAddress } from "./sources/read-api.ts";
-import { TempoTraces } from "./sources/tempo/index.ts";
-import type { TelemetryStore } from "./store/telemetry/index.ts";
+import type { Config } from "../config.ts";
+import type { Probe } from "../domain/probe.ts";
+import { type LogSource, type MetricSource, SourceError, type TraceSource } from "../domain/telemetry.ts";
+import { type EpochMs, HOUR, MINUTE, SECOND } from "../domain/time.ts";
+import { ElasticsearchLogs } from "../sources/elasticsearch/index.ts";
+import { JaegerTraces } from "../sources/jaeger/index.ts";
+import { LokiLogs } from "../sources/loki/index.ts";
+import { PrometheusMetrics } from "../sources/prometheus/index.ts";
+import { PRESETS, type RedTemplateText, redTemplate } from "../sources/prometheus/presets.ts";
+import type { BackendAddress } from "../sources/read-api.ts";
+import { TempoTraces } from "../sources/tempo/index.ts";
+import type { TelemetryStore } from "../store/telemetry/index.ts";
 
 /** Where metrics, logs and traces are read, whichever backends the configuration names. */
 export interface Telemetry {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
-import { PRESETS, type PresetName, redTemplate, TemplateError } from "./sources/prometheus/presets.ts";
-import { isLabelName } from "./sources/prometheus/selector.ts";
+import { PRESETS, type PresetName, redTemplate, TemplateError } from "../sources/prometheus/presets.ts";
+import { isLabelName } from "../sources/prometheus/selector.ts";
 
 const webAddress = z.url({ protocol: /^https?$/ });
 const positive = z.coerce.number().positive();

@@ -2,14 +2,14 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Config, ConfigError, loadConfig } from "../../src/config.ts";
-import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
-import { openBackends, openTelemetry } from "../../src/telemetry.ts";
-import { LOGS_FROM, RECORDED_LINES } from "../contract/log-source.ts";
-import { RECORDED_SPANS, TRACES_RANGE } from "../contract/trace-source.ts";
-import { stubJaeger } from "../support/stub-jaeger.ts";
-import { stubLoki } from "../support/stub-loki.ts";
-import { type StubServer, stubServer } from "../support/stub-server.ts";
+import { type Config, ConfigError, loadConfig } from "../../../src/config.ts";
+import { openTelemetryStore } from "../../../src/store/telemetry/index.ts";
+import { openBackends, openTelemetry } from "../../../src/wiring/telemetry.ts";
+import { LOGS_FROM, RECORDED_LINES } from "../../contract/log-source.ts";
+import { RECORDED_SPANS, TRACES_RANGE } from "../../contract/trace-source.ts";
+import { stubJaeger } from "../../support/stub-jaeger.ts";
+import { stubLoki } from "../../support/stub-loki.ts";
+import { type StubServer, stubServer } from "../../support/stub-server.ts";
 
 /** The configuration as it is read from a file. */
 function configured(keys: object): Config {

@@ -1,19 +1,19 @@
 import { join, resolve } from "node:path";
-import type { DeployTarget, FlagProvider, WorkloadTarget } from "./actions/ports.ts";
-import type { Config } from "./config.ts";
-import type { Probe } from "./domain/probe.ts";
-import { type Clock, SECOND } from "./domain/time.ts";
-import { ArgoCd } from "./targets/argocd/index.ts";
-import { FlagdFile } from "./targets/flagd/index.ts";
-import { GitopsRepository } from "./targets/gitops/index.ts";
-import { GithubPullRequests } from "./targets/gitops/pull-request.ts";
-import { GitopsRemote } from "./targets/gitops/remote.ts";
-import { Cluster } from "./targets/kubernetes/cluster.ts";
-import { KubernetesDeploys } from "./targets/kubernetes/deploys.ts";
-import { KubernetesWorkloads } from "./targets/kubernetes/workloads.ts";
-import { LaunchDarkly } from "./targets/launchdarkly/index.ts";
-import { Unleash } from "./targets/unleash/index.ts";
-import { WorkloadFile } from "./targets/workload-file/index.ts";
+import type { DeployTarget, FlagProvider, WorkloadTarget } from "../actions/ports.ts";
+import type { Config } from "../config.ts";
+import type { Probe } from "../domain/probe.ts";
+import { type Clock, SECOND } from "../domain/time.ts";
+import { ArgoCd } from "../targets/argocd/index.ts";
+import { FlagdFile } from "../targets/flagd/index.ts";
+import { GitopsRepository } from "../targets/gitops/index.ts";
+import { GithubPullRequests } from "../targets/gitops/pull-request.ts";
+import { GitopsRemote } from "../targets/gitops/remote.ts";
+import { Cluster } from "../targets/kubernetes/cluster.ts";
+import { KubernetesDeploys } from "../targets/kubernetes/deploys.ts";
+import { KubernetesWorkloads } from "../targets/kubernetes/workloads.ts";
+import { LaunchDarkly } from "../targets/launchdarkly/index.ts";
+import { Unleash } from "../targets/unleash/index.ts";
+import { WorkloadFile } from "../targets/workload-file/index.ts";
 
 /** Where the demo shop keeps its flags, versions and copies. */
 export interface DemoPlaces {
