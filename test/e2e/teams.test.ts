@@ -351,12 +351,11 @@ describe("questions in Teams", () => {
 
   it("5: a slow handler does not delay Teams' answer", async () => {
     handlers.onAsk = async (_question, reply) => {
-      await new Promise((done) => setTimeout(done, 400));
+      await new Promise((done) => setTimeout(done, 1_000));
       await reply.answer(answer());
     };
-    const from = performance.now();
     await teams.say(ANA, "why?");
-    expect(performance.now() - from).toBeLessThan(300);
+    expect(teams.messages).toEqual([]);
     await until("the answer", () => teams.messages[0]);
   });
 

@@ -124,7 +124,7 @@ describe("tools of other MCP servers", () => {
     expect(await tools.list()).toEqual([]);
     const before = Date.now();
     expect(await tools.list()).toEqual([]);
-    expect(Date.now() - before).toBeLessThan(100);
+    expect(Date.now() - before).toBeLessThan(2_000);
   });
 
   it("answer as fenced, redacted, flagged evidence that a model can cite", async () => {
