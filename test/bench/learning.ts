@@ -88,14 +88,17 @@ const ROWS: readonly [string, keyof Measured, (value: number) => string][] = [
   ["… from the third occurrence on", "afterSecond", percent],
   ["… kinds that come once", "newError", percent],
   ["top-1 accuracy, all incidents", "accuracy", percent],
+  ["right cause stated as such, not as a guess", "named", percent],
   ["minutes to the right cause", "minutesToCause", number(1)],
   ["minutes until people are told", "minutesToTell", number(1)],
   ["incidents detected", "detected", percent],
   ["false alarms a week", "falseAlarmsPerWeek", number(2)],
   ["proposals accepted", "acceptance", percent],
   ["incidents cured by an accepted proposal", "cured", percent],
-  ["calibration error (debiased)", "calibration", number(3)],
-  ["calibration error (plain, ten bands)", "plainCalibration", number(3)],
+  ["reports that people read", "reports", number(0)],
+  ["calibration error of all of them (debiased)", "calibration", number(3)],
+  ["calibration error of all of them (plain, ten bands)", "plainCalibration", number(3)],
+  ["calibration error of those on real incidents (debiased)", "calibrationOnIncidents", number(3)],
 ];
 const weeks = (days / 7) * seeds.length;
 const overall = ARMS.map(({ name }) =>
@@ -144,11 +147,15 @@ const goals: [string, boolean, string][] = [
   ],
   ["60 % fewer false alarms after a month", fewer >= 0.6, percent(fewer)],
   ["no loss of detection", on.detected >= off.detected, `${percent(off.detected)} → ${percent(on.detected)}`],
-  ["calibration error under 0.05", on.calibration < 0.05, number(3)(on.calibration)],
+  [
+    "calibration error under 0.05",
+    on.calibration < 0.05,
+    `${number(3)(on.calibration)}, after a month ${number(3)(later[1]?.calibration ?? Number.NaN)} (${later[1]?.reports} reports)`,
+  ],
   [
     "no lasting harm from the saboteur: never worse than without learning",
     sabotaged.afterSecond < off.afterSecond && sabotaged.detected >= off.detected && sabotaged.calibration < off.calibration,
-    `error ${percent(sabotaged.afterSecond)}, detected ${percent(sabotaged.detected)}, calibration ${number(3)(sabotaged.calibration)}`,
+    `error ${percent(sabotaged.afterSecond)}, detected ${percent(sabotaged.detected)}, calibration ${number(3)(sabotaged.calibration)}, after a month ${number(3)(later[2]?.calibration ?? Number.NaN)}`,
   ],
 ];
 console.log("");

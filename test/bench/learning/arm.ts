@@ -30,9 +30,9 @@ export interface Lived {
   /** Null when people were never told. */
   readonly toldAt: EpochMs | null;
   readonly standing: Standing | null;
-  /** Of the leading hypothesis, as it was told. */
-  readonly confidence: number;
   readonly leadRight: boolean;
+  /** The report as a claim that people read, whatever raised it: that nothing is wrong is right of a false alarm. */
+  readonly claim: { readonly confidence: number; readonly right: boolean };
   /** Place of the right cause among the hypotheses, from 1; null when it is not among them. */
   readonly rank: number | null;
   readonly proposed: boolean;
@@ -115,8 +115,8 @@ export class Arm {
       incident,
       toldAt: null,
       standing: null,
-      confidence: 0,
       leadRight: false,
+      claim: { confidence: 0, right: false },
       rank: null,
       proposed: false,
       accepted: false,
@@ -156,8 +156,8 @@ export class Arm {
       incident,
       toldAt,
       standing,
-      confidence: report.confidence,
       leadRight,
+      claim: { confidence: report.confidence, right: incident === null ? report.outcome === "nothing_wrong" : leadRight },
       rank: rank < 0 ? null : rank + 1,
       proposed: filed !== null,
       accepted,

@@ -49,6 +49,8 @@ export interface Measured {
   readonly afterSecond: number;
   readonly newError: number;
   readonly accuracy: number;
+  /** Share of the incidents told whose right cause was stated as the cause, not as a guess under "I do not know". */
+  readonly named: number;
   readonly minutesToCause: number;
   readonly falseAlarmsPerWeek: number;
   /** Share of the incidents that were told before they were over. */
@@ -57,8 +59,12 @@ export interface Measured {
   /** Proposals accepted, of those made; and incidents in which an accepted proposal helped. */
   readonly acceptance: number;
   readonly cured: number;
+  /** Over every report that people were told, false alarms included: what a reader of one may expect. */
   readonly calibration: number;
   readonly plainCalibration: number;
+  /** Over the first report of each real incident, which nobody can pick out when reading. */
+  readonly calibrationOnIncidents: number;
+  readonly reports: number;
 }
 
 /** @param incidents how many there were, told or not */
@@ -66,7 +72,7 @@ export function measure(lived: readonly Lived[], incidents: number, weeks: numbe
   const real = firstOfEach(lived.filter(({ incident, toldAt }) => incident && toldAt !== null));
   const wrong = (some: readonly Lived[]) => share(some.filter(({ leadRight }) => !leadRight).length, some.length);
   const recurring = real.filter(({ incident }) => incident?.family);
-  const claims = real.map(({ confidence, leadRight }) => ({ confidence, right: leadRight }));
+  const claims = lived.flatMap(({ toldAt, claim }) => (toldAt === null ? [] : [claim]));
   const proposed = real.filter((one) => one.proposed);
   const told = (one: Lived) => ((one.toldAt as EpochMs) - (one.incident?.from ?? 0)) / MINUTE;
   return {
@@ -74,6 +80,7 @@ export function measure(lived: readonly Lived[], incidents: number, weeks: numbe
     afterSecond: wrong(recurring.filter(({ incident }) => (incident?.occurrence ?? 0) > 2)),
     newError: wrong(real.filter(({ incident }) => !incident?.family)),
     accuracy: 1 - wrong(real),
+    named: share(real.filter(({ standing }) => standing === "right").length, real.length),
     minutesToCause: mean(
       real.map((one) => told(one) + (one.rank === null ? BY_HAND : Math.min(BY_HAND, (one.rank - 1) * RULE_OUT))),
     ),
@@ -84,6 +91,8 @@ export function measure(lived: readonly Lived[], incidents: number, weeks: numbe
     cured: share(real.filter(({ helped }) => helped).length, real.length),
     calibration: calibrationError(claims),
     plainCalibration: plainCalibrationError(claims),
+    calibrationOnIncidents: calibrationError(real.map(({ claim }) => claim)),
+    reports: claims.length,
   };
 }
 
