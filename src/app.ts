@@ -15,6 +15,7 @@ import { type DemoHandle, type DemoOptions, isScenario, type ShopNames, startDem
 import { type Clock, DAY, MINUTE, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { ExhaustionWatch } from "./flows/exhaustion.ts";
+import { HeldBackDigest } from "./flows/held-back.ts";
 import { Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
 import { collectReport, type Kpis } from "./flows/report.ts";
@@ -201,6 +202,10 @@ class RunningApp {
       show().catch((error) => this.#log.error({ err: error, proposal: proposal.id }, "a proposal could not be shown"));
     });
 
+    const heldBack = new HeldBackDigest({ channel: presenter, memory: investigations, now: () => Date.now(), log: this.#log });
+    core.actions.onHeldBack((wish) => heldBack.note(wish));
+    heldBack.start();
+
     const answerer = new Answerer({
       agent: core.agent,
       conversation: investigations,
@@ -229,6 +234,7 @@ class RunningApp {
     for (const surface of surfaces) await surface.start(handlers);
     this.#closers.push(async () => {
       answerer.stop();
+      await heldBack.stop();
       for (const surface of surfaces) await surface.stop();
       await presenter.close();
     });

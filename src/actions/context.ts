@@ -4,6 +4,7 @@ import type { MetricSource, ServiceName } from "../domain/telemetry.ts";
 import type { Clock, EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Action } from "./catalogue/action.ts";
 import { withDeadline } from "./deadline.ts";
+import type { HeldBack } from "./file.ts";
 import type { Policy } from "./policy.ts";
 import type { FlagProvider } from "./ports.ts";
 import type { PastRuns, Severity } from "./risk.ts";
@@ -52,6 +53,8 @@ export interface ActionContext {
   readonly stoppedOutside: () => string | null;
   /** Calls people: something stands changed, and Vigil does nothing more about it. */
   readonly page: (proposal: Proposal, why: string) => Promise<void>;
+  /** Told of a sound wish that got no card, since there are too many. */
+  readonly heldBack: (wish: HeldBack) => Promise<void>;
   /** Telemetry time: baselines, verification windows, limits. */
   readonly clock: Clock;
   /** Wall clock: approvals and expiries. */

@@ -28,7 +28,17 @@ export interface FilingRequest {
   readonly requester: string;
 }
 
+/** A wish that was sound but got no card, since people have too many already. */
+export interface HeldBack {
+  readonly target: string;
+  readonly summary: string;
+  /** The key under the policy's `limits` that held it back. */
+  readonly limit: "pendingAtOnce" | "proposalsPerHour";
+}
+
 export type Filing = { readonly ok: true; readonly proposal: Proposal } | { readonly ok: false; readonly refusal: string };
+
+type Refusal = { readonly why: string; readonly heldBack?: HeldBack } | { readonly same: Proposal };
 
 /** Relative change that counts as help: below it, an action was not worth its risk. */
 const MINIMUM_EFFECT = 0.04;
@@ -63,22 +73,26 @@ export async function fileProposal(context: ActionContext, request: FilingReques
   const weighed = await weigh(context, action, plan, { confidence, investigationId, watched: request.watch?.service ?? null });
   const id = await store.nextProposalId();
 
-  const judge = ({ stopped: stop, active, filedSince }: FilingFacts): Judged<StoredProposal, string | Proposal> => {
+  const summary = `${plan.target.replace(":", " ")} in ${plan.environment}: ${plan.currentState} → ${[...(stages?.slice(0, -1) ?? []).map(({ state }) => state), plan.wantedState].join(" → ")}`;
+  const tiring = (limit: HeldBack["limit"], why: string): { readonly ok: false; readonly refusal: Refusal } => ({
+    ok: false,
+    refusal: { why: `${why} (limits.${limit}).`, heldBack: { target: plan.target, summary, limit } },
+  });
+
+  const judge = ({ stopped: stop, active, filedSince }: FilingFacts): Judged<StoredProposal, Refusal> => {
     const stopNow = stopWords(context.stoppedOutside(), stop);
-    if (stopNow) return refuse(`Nothing may run now: ${stopNow}.`);
+    if (stopNow) return { ok: false, refusal: { why: `Nothing may run now: ${stopNow}.` } };
     const same = active.find(
       (one) => one.target === plan.target && one.action === action.name && canonicalJson(one.args) === canonicalJson(args),
     );
-    if (same) return { ok: false, refusal: same };
+    if (same) return { ok: false, refusal: { same } };
     const pending = active.filter(({ state }) => state === "pending").length;
     if (pending >= policy.limits.pendingAtOnce)
-      return refuse(`${pending} proposals await a decision already; decide those first (limits.pendingAtOnce).`);
+      return tiring("pendingAtOnce", `${pending} proposals await a decision already; decide those first`);
     if (filedSince >= policy.limits.proposalsPerHour)
-      return refuse(
-        `${filedSince} proposals were filed within an hour; people need a rest from cards (limits.proposalsPerHour).`,
-      );
+      return tiring("proposalsPerHour", `${filedSince} proposals were filed within an hour; people need a rest from cards`);
     const { risk, ruling } = weighed(active.length - pending);
-    if (ruling.refusal) return refuse(ruling.refusal);
+    if (ruling.refusal) return { ok: false, refusal: { why: ruling.refusal } };
     const createdAt = context.now();
     const undigested: Undigested = {
       id,
@@ -91,7 +105,7 @@ export async function fileProposal(context: ActionContext, request: FilingReques
       ...(stages ? { stages } : {}),
       confidence,
       risk: { ...risk, tier: ruling.tier },
-      summary: `${plan.target.replace(":", " ")} in ${plan.environment}: ${plan.currentState} → ${[...(stages?.slice(0, -1) ?? []).map(({ state }) => state), plan.wantedState].join(" → ")}`,
+      summary,
       currentState: plan.currentState,
       wantedState: plan.wantedState,
       undo: plan.undo,
@@ -120,7 +134,12 @@ export async function fileProposal(context: ActionContext, request: FilingReques
     subject: proposal.id,
     data: { digest: proposal.digest, summary: proposal.summary, tier: proposal.risk.tier },
   }));
-  if (!filed.ok) return typeof filed.refusal === "string" ? refuse(filed.refusal) : { ok: true, proposal: filed.refusal };
+  if (!filed.ok) {
+    const { refusal } = filed;
+    if ("same" in refusal) return { ok: true, proposal: refusal.same };
+    if (refusal.heldBack) await context.heldBack(refusal.heldBack);
+    return refuse(refusal.why);
+  }
   context.changed(filed.value.proposal);
   return { ok: true, proposal: filed.value.proposal };
 }

@@ -14,16 +14,17 @@ import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts"
 import { nonceOf } from "./digest.ts";
 import { Executor } from "./execute.ts";
 import { type Explained, explain } from "./explain.ts";
-import { type Filing, type FilingRequest, fileProposal } from "./file.ts";
+import { type Filing, type FilingRequest, fileProposal, type HeldBack } from "./file.ts";
 import { personOf } from "./policy.ts";
 import type { AuditEntry } from "./store.ts";
 
 export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
 export type { Explanation } from "./explain.ts";
+export type { HeldBack } from "./file.ts";
 export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy, policyJsonSchema } from "./policy.ts";
 
-type Defaulted = "holder" | "severityOf" | "page" | "targetTimeout" | "writeTimeout" | "pause" | "checkpoint";
+type Defaulted = "holder" | "severityOf" | "page" | "heldBack" | "targetTimeout" | "writeTimeout" | "pause" | "checkpoint";
 
 /** What must be handed in; the rest has a default that fits one process and an unknown incident. */
 export type ActionsOptions = Omit<ActionContext, "changed" | Defaulted> & Partial<Pick<ActionContext, Defaulted>>;
@@ -42,6 +43,7 @@ export class Actions {
   /** Causal tests that this process is in the middle of. */
   readonly #testing = new Set<string>();
   readonly #pagers = new Set<(proposal: Proposal, why: string) => Promise<void>>();
+  readonly #keepers = new Set<(wish: HeldBack) => Promise<void>>();
   readonly #listeners = new Set<(proposal: Proposal) => void>();
   /** Wall clock of the last look for late pins. */
   #swept = Number.NEGATIVE_INFINITY;
@@ -55,6 +57,10 @@ export class Actions {
       page: async (proposal, why) => {
         options.log.error({ proposal: proposal.id }, `people must look: ${why}`);
         for (const pager of this.#pagers) await pager(proposal, why);
+      },
+      heldBack: async (wish) => {
+        for (const keeper of this.#keepers)
+          await keeper(wish).catch((error) => options.log.error({ err: error }, "a held-back proposal could not be noted"));
       },
       targetTimeout: 20 * SECOND,
       writeTimeout: options.targetTimeout ?? 20 * SECOND,
@@ -181,6 +187,11 @@ export class Actions {
   /** Adds somebody who calls people. A pager that fails is tried again later, and so are those before it. */
   onPage(pager: (proposal: Proposal, why: string) => Promise<void>): void {
     this.#pagers.add(pager);
+  }
+
+  /** Adds somebody who keeps what got no card because there were too many. */
+  onHeldBack(keeper: (wish: HeldBack) => Promise<void>): void {
+    this.#keepers.add(keeper);
   }
 
   /** Finishes what a crash interrupted, then keeps looking at what is in flight. */

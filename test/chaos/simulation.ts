@@ -91,6 +91,7 @@ class Process {
         if (!this.alive) return new Promise(() => {});
         world.paged.add(id);
       },
+      heldBack: async () => {},
       clock: { now: telemetry, speed: 1 },
       now: wall,
       key: Buffer.alloc(32, 1),

@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { DEFAULT_POLICY } from "../../src/actions/index.ts";
 import type { Policy } from "../../src/actions/policy.ts";
-import { until } from "../support/fake-handlers.ts";
+import { MINUTE } from "../../src/domain/time.ts";
+import { HeldBackDigest } from "../../src/flows/held-back.ts";
+import { InvestigationRepository } from "../../src/store/investigations.ts";
+import { silentLog, until } from "../support/fake-handlers.ts";
 import { eventOf, type SlackPost } from "../support/fake-slack.ts";
 import { type SlackDesk, slackDesk } from "../support/slack-desk.ts";
 
@@ -262,8 +265,12 @@ describe("an approval's life", () => {
     expect(flags.writes).toEqual([]);
   });
 
-  it("26: of thirty proposals in a minute only as many become cards as policy allows", async () => {
-    const { slack, wish, presenter, store } = await opened();
+  it("26: of thirty proposals in a minute only as many become cards as policy allows; one message says what was held back, also across a restart", async () => {
+    const { slack, wish, presenter, store, actions, db, clocks } = await opened();
+    const digest = () =>
+      new HeldBackDigest({ channel: presenter, memory: new InvestigationRepository(db), now: () => clocks.wall, log: silentLog });
+    const before = digest();
+    actions.onHeldBack((wish) => before.note(wish));
     const results = [];
     for (let percent = 0; percent < 30; percent++)
       results.push(await wish({ args: { flag: "new-layout", percent: percent % 25 } }));
@@ -271,10 +278,22 @@ describe("an approval's life", () => {
     // Eight cards; five wishes were the same as an earlier one.
     expect(refused).toHaveLength(30 - DEFAULT_POLICY.limits.pendingAtOnce - 5);
     expect(refused.map((one) => (one.ok ? "" : one.refusal)).join()).toMatch(/await a decision already/);
-    await until("the outbox to empty", async () => (await store.nextAt("slack")) === null);
+    expect(await before.check()).toBe(false);
+    clocks.wall += MINUTE;
+    const after = digest();
+    expect(await after.check()).toBe(true);
+    clocks.wall += MINUTE;
+    expect([await after.check(), await digest().check()]).toEqual([false, false]);
+    await until("the outbox to empty", async () => (await store.nextAt("slack")) === null, 20_000);
     await presenter.close();
     const cards = slack.posts.filter(({ metadata }) => String(metadata?.event_payload.subject).startsWith("proposal:"));
     expect(cards).toHaveLength(DEFAULT_POLICY.limits.pendingAtOnce);
+    const told = slack.posts.filter((post) => texts(post).includes("held back"));
+    expect(told).toHaveLength(1);
+    expect(told[0]?.thread_ts).toBeNull();
+    expect(told[0]?.text).toMatch(/17 proposals were held back/);
+    for (const words of ["flag new-layout", "decide the cards that wait", "limits.pendingAtOnce"])
+      expect(texts(told[0] as SlackPost)).toContain(words);
   });
 });
 
