@@ -95,7 +95,15 @@ export async function openVectorStore(options: VectorStoreOptions, dimensions: n
       });
       // A class begins with a capital letter.
       const indexName = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-      const store = await WeaviateStore.initialize(embeddings, { client, indexName, textKey: "text", metadataKeys: ["hash"] });
+      // Declared, so that it also works where Weaviate may not guess a schema; searched by vector only.
+      const property = (name: string) => ({ name, dataType: "text" as const, indexFilterable: false, indexSearchable: false });
+      const store = await WeaviateStore.initialize(embeddings, {
+        client,
+        indexName,
+        schema: { name: indexName, properties: [property("text"), property("hash")] },
+        textKey: "text",
+        metadataKeys: ["hash"],
+      });
       return { store, similarity: nearness, replaces: false, close: () => client.close() };
     }
     case "pinecone": {

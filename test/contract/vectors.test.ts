@@ -13,6 +13,7 @@ import { vectorsProbe } from "../../src/wiring/knowledge-embedder.ts";
 import { freePort } from "../e2e/app.ts";
 import type { StubServer } from "../support/stub-server.ts";
 import { stubPinecone, stubQdrant } from "../support/stub-vector-databases.ts";
+import { type StubWeaviate, stubWeaviate } from "../support/stub-weaviate.ts";
 import { WordEmbedder } from "../support/word-embedder.ts";
 import { DIMENSIONS, PASSAGES, passageIndexContract } from "./passage-index.ts";
 
@@ -87,6 +88,33 @@ describe("Pinecone (stub)", () => {
   });
   afterAll(() => stub.close());
   passageIndexContract(() => index);
+});
+
+describe("Weaviate (stub)", () => {
+  let stub: StubWeaviate;
+  let index: RemoteIndex;
+  const open = (apiKey: string) => remote({ kind: "weaviate", url: stub.url, grpcUrl: stub.grpcUrl, apiKey });
+  beforeAll(async () => {
+    stub = await stubWeaviate({ apiKey: "key" });
+    index = open("key");
+  });
+  afterAll(async () => {
+    await index?.close();
+    await stub?.close();
+  });
+  passageIndexContract(() => index);
+
+  it("finds its class again at the next start, and is told of a wrong key", async () => {
+    const again = open("key");
+    await again.add(PASSAGES);
+    expect((await again.nearest(PASSAGES[40]?.vector ?? new Float32Array(), 1))[0]?.hash).toBe(PASSAGES[40]?.hash);
+    await again.close();
+    expect(stub.requests.filter(({ method, path }) => method === "POST" && path === "/v1/schema")).toHaveLength(1);
+    await expect(open("wrong").add(PASSAGES)).rejects.toThrow(/invalid api key/);
+    const vectors = { kind: "weaviate", url: stub.url, apiKey: "key" };
+    const doctor = vectorsProbe({ knowledge: { vectors } } as Parameters<typeof vectorsProbe>[0]);
+    expect(await doctor?.check()).toMatch(/^weaviate at 127\.0\.0\.1:\d+: answers$/);
+  });
 });
 
 describe("doctor's look at a vector database (stub)", () => {

@@ -1,19 +1,20 @@
 import { type StubAnswer, type StubRequest, type StubServer, stubServer } from "./stub-server.ts";
 
 type Json = Readonly<Record<string, unknown>>;
-interface Point {
+export interface Point {
   readonly id: string;
   readonly vector: readonly number[];
   readonly payload: Json;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 const cosine = (a: readonly number[], b: readonly number[]) => {
   const dot = (x: readonly number[], y: readonly number[]) => x.reduce((sum, value, at) => sum + value * (y[at] ?? 0), 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 };
-const nearest = (points: Iterable<Point>, query: readonly number[], limit: number) =>
+/** Best first. */
+export const nearest = (points: Iterable<Point>, query: readonly number[], limit: number) =>
   [...points]
     .map((point) => ({ ...point, score: cosine(query, point.vector) }))
     .sort((a, b) => b.score - a.score)
