@@ -138,6 +138,12 @@ const after = (name: string) => (lives.get(name) ?? []).filter(({ period }) => p
 const later = ARMS.map(({ name }) =>
   measure(after(name), planned.all - (planned.byPeriod.get(0) ?? 0), weeks - 4 * seeds.length),
 );
+const write = number(3);
+const afterMonth = later.map(
+  ({ reports, calibration, plainCalibration }, index) =>
+    `${ARMS[index]?.name} ${write(calibration)} (plain ${write(plainCalibration)}, ${reports} reports)`,
+);
+console.log(`\nCalibration error after a month, debiased: ${afterMonth.join("; ")}`);
 const fewer = 1 - (later[1]?.falseAlarmsPerWeek ?? 0) / (later[0]?.falseAlarmsPerWeek ?? 1);
 const goals: [string, boolean, string][] = [
   [
@@ -147,15 +153,11 @@ const goals: [string, boolean, string][] = [
   ],
   ["60 % fewer false alarms after a month", fewer >= 0.6, percent(fewer)],
   ["no loss of detection", on.detected >= off.detected, `${percent(off.detected)} → ${percent(on.detected)}`],
-  [
-    "calibration error under 0.05",
-    on.calibration < 0.05,
-    `${number(3)(on.calibration)}, after a month ${number(3)(later[1]?.calibration ?? Number.NaN)} (${later[1]?.reports} reports)`,
-  ],
+  ["calibration error under 0.05", on.calibration < 0.05, write(on.calibration)],
   [
     "no lasting harm from the saboteur: never worse than without learning",
     sabotaged.afterSecond < off.afterSecond && sabotaged.detected >= off.detected && sabotaged.calibration < off.calibration,
-    `error ${percent(sabotaged.afterSecond)}, detected ${percent(sabotaged.detected)}, calibration ${number(3)(sabotaged.calibration)}, after a month ${number(3)(later[2]?.calibration ?? Number.NaN)}`,
+    `error ${percent(sabotaged.afterSecond)}, detected ${percent(sabotaged.detected)}, calibration ${write(sabotaged.calibration)}`,
   ],
 ];
 console.log("");
