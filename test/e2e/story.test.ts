@@ -41,7 +41,7 @@ async function approveLast(page: Page): Promise<void> {
 const stateOfLast = (page: Page) => page.getByTestId("proposal-card").last().getByTestId("proposal-state").textContent();
 
 /** The story as a newcomer sees it: the real command, the real page in a real browser, a real flag file and a real repository. */
-describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MINUTES, sequential: true }, () => {
+describe.skipIf(!chromium)("the incident that never happened", { timeout: 12 * MINUTES, sequential: true }, () => {
   const folder = mkdtempSync(join(tmpdir(), "vigil-story-"));
   const repository = join(folder, "demo/deployments");
   let vigil: RunningVigil;
@@ -61,7 +61,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
   beforeAll(async () => {
     ({ vigil, browser, page } = await watched(folder));
     channel = new Channel(vigil);
-    await page.getByTestId("progress").waitFor({ timeout: 30_000 });
+    await page.getByTestId("progress").waitFor({ timeout: 60_000 });
     await photograph("1-loading");
     await vigil.ready();
   }, 4 * MINUTES);
@@ -78,19 +78,19 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
     await page.getByTestId("scenario-flag").click();
 
     const card = page.getByTestId("investigation-card").last();
-    await card.waitFor({ timeout: 45_000 });
+    await card.waitFor({ timeout: 120_000 });
     await photograph("2-posted");
-    await card.getByTestId("picture").waitFor({ timeout: 30_000 });
-    await proposal().waitFor({ timeout: 60_000 });
+    await card.getByTestId("picture").waitFor({ timeout: 60_000 });
+    await proposal().waitFor({ timeout: 150_000 });
     await photograph("3-proposed");
     expect(await card.textContent()).toContain("catalog-cache-v2-keys");
-    await expect.poll(() => channel.investigations().at(-1)?.report?.seenBefore.text, { timeout: 5_000 }).toContain("INC-31");
+    await expect.poll(() => channel.investigations().at(-1)?.report?.seenBefore.text, { timeout: 30_000 }).toContain("INC-31");
     expect(shareOfTheFlag(folder)).toBeGreaterThan(20);
     const raised = (await vigil.state()).telemetryTime;
 
     await approveLast(page);
-    await expect.poll(() => shareOfTheFlag(folder), { timeout: 20_000 }).toBeLessThanOrEqual(1);
-    await expect.poll(() => stateOfLast(page), { timeout: 60_000 }).toMatch(/verified/i);
+    await expect.poll(() => shareOfTheFlag(folder), { timeout: 60_000 }).toBeLessThanOrEqual(1);
+    await expect.poll(() => stateOfLast(page), { timeout: 150_000 }).toMatch(/verified/i);
     await photograph("4-verified");
     const verified = (await vigil.state()).telemetryTime;
     const [before, during, after] = [
@@ -104,7 +104,9 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
     await card.getByTestId("verdict-correct").click();
     const state = await openStateDatabase(join(folder, "vigil.db"));
     await expect
-      .poll(() => state.selectFrom("feedback").select(["verdict", "via"]).execute(), { timeout: 10_000 })
+      .poll(() => state.selectFrom("feedback").select(["verdict", "via"]).where("via", "!=", "inferred").execute(), {
+        timeout: 30_000,
+      })
       .toEqual([{ verdict: "correct", via: "button" }]);
     await state.destroy();
     await photograph("5-judged");
@@ -114,7 +116,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
     await page.getByTestId("composer-text").fill("what changed in the last hour?");
     await page.getByTestId("composer-send").click();
     await expect
-      .poll(() => page.getByTestId("answer-card").last().textContent(), { timeout: 20_000 })
+      .poll(() => page.getByTestId("answer-card").last().textContent(), { timeout: 60_000 })
       .toContain("catalog-cache-v2-keys");
     await photograph("6-answered");
   });
@@ -122,14 +124,14 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
   it("reverts a bad deploy by a commit in the repository", async () => {
     const before = await page.getByTestId("proposal-card").count();
     await vigil.play("bad-deploy");
-    await expect.poll(() => page.getByTestId("proposal-card").count(), { timeout: 90_000 }).toBe(before + 1);
+    await expect.poll(() => page.getByTestId("proposal-card").count(), { timeout: 180_000 }).toBe(before + 1);
     await approveLast(page);
     await expect
       .poll(() => execFileSync("git", ["-C", repository, "log", "-1", "--format=%an %s"], { encoding: "utf8" }), {
-        timeout: 20_000,
+        timeout: 60_000,
       })
       .toMatch(/^Vigil Revert checkout from 4\.8\.0/);
-    await expect.poll(() => stateOfLast(page), { timeout: 60_000 }).toMatch(/verified/i);
+    await expect.poll(() => stateOfLast(page), { timeout: 150_000 }).toMatch(/verified/i);
     await photograph("7-reverted");
   });
 
@@ -137,34 +139,34 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 6 * MI
     const before = channel.proposals().length;
     const [confirmed] = channel.investigations();
     await vigil.play("flag");
-    await expect.poll(() => channel.proposals().length, { timeout: 90_000 }).toBe(before + 1);
-    await expect.poll(() => channel.investigations().at(-1)?.state, { timeout: 10_000 }).toBe("done");
+    await expect.poll(() => channel.proposals().length, { timeout: 180_000 }).toBe(before + 1);
+    await expect.poll(() => channel.investigations().at(-1)?.state, { timeout: 30_000 }).toBe("done");
     const again = channel.investigations().at(-1);
     expect(again?.id).not.toBe(confirmed?.id);
     expect(again?.report?.hypotheses[0]?.statement).toContain("catalog-cache-v2-keys: 1% on → 28% on");
     expect(again?.report?.seenBefore.text).toMatch(new RegExp(`^Perhaps, in ${confirmed?.id} `));
     await approveLast(page);
-    await expect.poll(() => stateOfLast(page), { timeout: 60_000 }).toMatch(/verified/i);
+    await expect.poll(() => stateOfLast(page), { timeout: 150_000 }).toMatch(/verified/i);
   });
 });
 
-describe.skipIf(!chromium)("an action that does not help", { timeout: 6 * MINUTES }, () => {
+describe.skipIf(!chromium)("an action that does not help", { timeout: 12 * MINUTES }, () => {
   it("is undone by itself, also across kill -9, and nothing is done twice", async () => {
     const folder = mkdtempSync(join(tmpdir(), "vigil-undo-"));
     let { vigil, browser, page } = await watched(folder);
     try {
       await vigil.ready();
       await vigil.play("rollback-no-help");
-      await page.getByTestId("proposal-card").waitFor({ timeout: 120_000 });
+      await page.getByTestId("proposal-card").waitFor({ timeout: 180_000 });
       await approveLast(page);
-      await expect.poll(() => shareOfTheFlag(folder), { timeout: 20_000 }).toBeLessThanOrEqual(1);
+      await expect.poll(() => shareOfTheFlag(folder), { timeout: 60_000 }).toBeLessThanOrEqual(1);
 
       await vigil.stop("SIGKILL");
       vigil = await startVigil(folder, {}, Number(new URL(vigil.url).port));
       await vigil.ready();
       await page.goto(vigil.url);
 
-      await expect.poll(() => stateOfLast(page), { timeout: 90_000 }).toMatch(/rolled back/i);
+      await expect.poll(() => stateOfLast(page), { timeout: 180_000 }).toMatch(/rolled back/i);
       expect(shareOfTheFlag(folder)).toBeGreaterThan(20);
       await page.screenshot({ path: join(pictures, "8-undone.png"), fullPage: true });
       const state = await openStateDatabase(join(folder, "vigil.db"));
