@@ -6,6 +6,7 @@ import { type Logger, pino } from "pino";
 import { lock } from "proper-lockfile";
 import { Presenter } from "./chat/presenter.ts";
 import type { Surface } from "./chat/surface.ts";
+import { evidencePages } from "./chat/web/evidence-page.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
 import { reportPages } from "./chat/web/report-page.ts";
 import { OperatorError } from "./commands/output.ts";
@@ -18,6 +19,7 @@ import { ExhaustionWatch } from "./flows/exhaustion.ts";
 import { HeldBackDigest } from "./flows/held-back.ts";
 import { Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
+import { OPERATOR } from "./flows/ports.ts";
 import { collectReport, type Kpis } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import { Watcher } from "./flows/watch.ts";
@@ -108,7 +110,11 @@ class RunningApp {
       demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
       host: config.server.host,
       now: () => Date.now(),
-      pages: reportPages((days) => this.#report(days === 0 ? 0 : Date.now() - days * DAY)),
+      pages: express.Router().use(
+        reportPages((days) => this.#report(days === 0 ? 0 : Date.now() - days * DAY)),
+        // A page that responders reach is read by everyone, not by the operator alone.
+        evidencePages((id) => investigations.get(id), config.escalation.pageUrl ? null : OPERATOR),
+      ),
     });
     const http = express().disable("x-powered-by");
     const clock: Clock = { now: () => this.#clock.now(), speed: 1 };
@@ -214,7 +220,7 @@ class RunningApp {
         return id ? investigations.get(id) : null;
       },
       recordings: this.#stores.recordings,
-      revise: (id, report, recording) => investigator.revise(id, report, recording),
+      revise: (...revised) => investigator.revise(...revised),
       within: (audience, work) => core.audience.run(audience, work),
       now: () => Date.now(),
       log: this.#log,

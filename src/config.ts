@@ -294,7 +294,9 @@ export const schema = z.strictObject({
       whenUnsure: flag
         .default(true)
         .describe("call them when an investigation ends below the confidence threshold while the trouble goes on"),
-      pageUrl: webAddress.optional().describe("address of this page as responders reach it, for the link in a page"),
+      pageUrl: webAddress
+        .optional()
+        .describe("address of this page as responders reach it, for the links in a page and to evidence"),
       pagerDuty: z
         .strictObject({
           routingKey: z.string().min(1).optional().describe("integration key of an Events API v2 integration"),

@@ -36,7 +36,7 @@ export type CardBlock =
   | { readonly type: "picture"; readonly investigationId: string; readonly version: string; readonly picture: AnomalyPicture }
   | { readonly type: "steps"; readonly steps: readonly InvestigationStep[] }
   | { readonly type: "hypotheses"; readonly items: readonly HypothesisLine[] }
-  | { readonly type: "evidence"; readonly investigationId: string | null; readonly items: readonly EvidenceLine[] }
+  | { readonly type: "evidence"; readonly items: readonly EvidenceLine[] }
   | { readonly type: "stages"; readonly stages: readonly Stage[] }
   | { readonly type: "code"; readonly text: string };
 
@@ -57,6 +57,8 @@ export interface EvidenceLine {
   readonly source: string;
   /** An `http(s)` address, or null. */
   readonly link: string | null;
+  /** Where Vigil's page shows it, `/evidence/INV-1/E1`; null where it is of no investigation that everyone may know. */
+  readonly page: string | null;
   readonly suspicious: boolean;
 }
 

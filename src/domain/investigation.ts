@@ -167,6 +167,8 @@ export interface Investigation {
   /** Spent so far, while it runs. */
   readonly cost?: Cost;
   readonly report: InvestigationReport | null;
+  /** The private place whose words the report may rest on, `slack:C0123`; absent where everyone may know it. */
+  readonly audience?: string | null;
 }
 
 /** A measured course as a picture's data, with the one it is compared with shifted onto the same time. */

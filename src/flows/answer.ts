@@ -16,7 +16,12 @@ export interface AnswerDependencies {
   readonly investigationAt: (at: ThreadRef) => Promise<Investigation | null>;
   readonly recordings?: RecordingStore;
   /** Puts the new report of an investigation in the place of the one that somebody objected to. */
-  readonly revise?: (id: string, report: InvestigationReport, recording: Recording | null) => Promise<boolean>;
+  readonly revise?: (
+    id: string,
+    report: InvestigationReport,
+    recording: Recording | null,
+    audience: Audience,
+  ) => Promise<boolean>;
   /** Does work that may use only what this audience may know. */
   readonly within: <T>(audience: Audience, work: () => Promise<T>) => Promise<T>;
   readonly now: () => EpochMs;
@@ -84,7 +89,9 @@ export class Answerer {
         );
       const { audience = null } = question;
       const answer = await (audience === OPERATOR ? answering() : this.#deps.within(audience, answering));
-      if (answer.revises && answer.report) await this.#deps.revise?.(answer.revises, answer.report, recording);
+      // What the operator revises is for everyone, since its card is.
+      const place = audience === OPERATOR ? null : audience;
+      if (answer.revises && answer.report) await this.#deps.revise?.(answer.revises, answer.report, recording, place);
       if (answer.chart)
         await this.#deps.recordings?.saveAnswerPicture(pictureKey(question.messageId), pictureOfChart(answer.chart));
       await conversation.addTurn(question.at, {

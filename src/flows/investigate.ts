@@ -5,7 +5,7 @@ import type { Anomaly } from "../domain/anomaly.ts";
 import type { Investigation, InvestigationReport, InvestigationStep } from "../domain/investigation.ts";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Log } from "./log.ts";
-import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
+import type { AnomalyPicture, Audience, IncidentChannel } from "./ports.ts";
 import type { FeedbackStore, InvestigationStore, RecordingStore } from "./stores.ts";
 
 export interface InvestigatorDependencies {
@@ -87,12 +87,16 @@ export class Investigator {
     this.#start(reopened, "vigil");
   }
 
-  /** Puts a new report in the place of the one that somebody objected to; the same message tells. False while it still runs. */
-  async revise(id: string, report: InvestigationReport, recording: Recording | null): Promise<boolean> {
+  /**
+   * Puts a new report in the place of the one that somebody objected to; the same message tells. False while it still runs.
+   * What was once revised in a private place stays of it.
+   */
+  async revise(id: string, report: InvestigationReport, recording: Recording | null, place: Audience = null): Promise<boolean> {
     const known = await this.#deps.store.get(id);
     if (!known || this.#running.has(id)) return false;
     const { hypotheses } = report;
-    const revised: Investigation = { ...known, state: "done", finishedAt: this.#deps.now(), hypotheses, report };
+    const audience = known.audience ?? place;
+    const revised: Investigation = { ...known, state: "done", finishedAt: this.#deps.now(), hypotheses, report, audience };
     await this.#deps.store.save(revised);
     if (recording) await this.#deps.recordings?.saveRecording(id, recording);
     await this.show(revised);

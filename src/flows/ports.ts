@@ -24,6 +24,10 @@ export type Audience = string | null;
 /** The operator at the local page, who sees every card anyway. */
 export const OPERATOR: Audience = "operator";
 
+/** Whether who reads as `reader` may know what belongs to `place`. */
+export const mayKnow = (place: Audience | undefined, reader: Audience): boolean =>
+  (place ?? null) === null || reader === OPERATOR || place === reader;
+
 /** The anomaly as a picture's data: expected band, the series, and markers where something changed. */
 export interface AnomalyPicture {
   readonly title: string;

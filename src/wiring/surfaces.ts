@@ -41,6 +41,7 @@ async function slack({ config, core, store, log }: SurfaceParts): Promise<Surfac
       apiUrl,
       allowedTeams: allowedWorkspaces,
       emoji,
+      pageUrl: config.escalation.pageUrl ?? null,
       store,
       log,
     }),
@@ -59,6 +60,7 @@ async function teams({ config, core, stores, store, log }: SurfaceParts): Promis
         ...teams,
         appId: appId ?? null,
         channel,
+        pageUrl: config.escalation.pageUrl ?? null,
         mayApprove: async (id, proposalId) => {
           const proposal = await core.actions.get(proposalId);
           return proposal ? core.actions.mayDecide(proposal, `teams:${id}`) : false;

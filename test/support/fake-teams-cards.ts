@@ -61,6 +61,8 @@ export function judgeCard(card: unknown): string[] {
       if (!Array.isArray(inlines) || inlines.length === 0) wrong.push(`${path}: no inlines`);
       else if (!inlines.every(({ type, text }) => type === "TextRun" && typeof text === "string" && text !== ""))
         wrong.push(`${path}: empty run`);
+      for (const inline of Array.isArray(inlines) ? inlines : [])
+        if (inline.selectAction) action(inline.selectAction as Json, `${path}/selectAction`);
     }
     if (one.type === "Image" && !/^(https:\/\/|data:image\/(png|jpeg|gif);base64,)/.test(String(one.url)))
       wrong.push(`${path}: image url`);

@@ -34,7 +34,7 @@ export function answerCard(messageId: string, answer: Answer): Card {
               id: "evidence",
               title: `Evidence, ${evidence.length} item${evidence.length > 1 ? "s" : ""}`,
               open: false,
-              blocks: [{ type: "evidence", investigationId: null, items: evidenceLines(evidence) }],
+              blocks: [{ type: "evidence", items: evidenceLines(evidence, null) }],
             },
           ]
         : [],

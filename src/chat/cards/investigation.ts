@@ -232,7 +232,7 @@ function folds(investigation: Investigation, report: InvestigationReport): Fold[
       id: "evidence",
       title: `Evidence, ${report.evidence.length} item${report.evidence.length > 1 ? "s" : ""}`,
       open: false,
-      blocks: [{ type: "evidence", investigationId: investigation.id, items: evidenceLines(report.evidence) }],
+      blocks: [{ type: "evidence", items: evidenceLines(report.evidence, investigation.audience ? null : investigation.id) }],
     });
   return all;
 }

@@ -1,5 +1,6 @@
 import type { Cost, Evidence, EvidenceId, Hypothesis, Mind } from "../../domain/investigation.ts";
 import type { EvidenceLine, HypothesisLine } from "../card.ts";
+import { evidencePath } from "../evidence-address.ts";
 import { plain, quoted, span } from "../text.ts";
 
 /** ` [E1, E4]`, or nothing. Ids that are not ids are left out. */
@@ -41,13 +42,15 @@ export function predictionText(hypotheses: readonly Hypothesis[]): string {
 
 const MARK: Readonly<Record<string, string>> = { true: "✓", false: "✗", null: "?" };
 
-export function evidenceLines(evidence: readonly Evidence[]): EvidenceLine[] {
+/** `investigationId` null: they have no page. */
+export function evidenceLines(evidence: readonly Evidence[], investigationId: string | null): EvidenceLine[] {
   return evidence.slice(0, 60).map((one) => ({
     id: one.id,
     title: plain(one.title, 200),
     summary: plain(one.summary, 1_500),
     source: plain(`${one.tool}(${Object.keys(one.args).length > 0 ? JSON.stringify(one.args) : ""})`, 400),
     link: safeLink(one.link),
+    page: evidencePath(investigationId, one.id),
     suspicious: one.suspicious,
   }));
 }

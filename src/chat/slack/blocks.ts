@@ -1,6 +1,7 @@
 import type { KnownBlock } from "@slack/types";
 import type { Button, Card, CardBlock, FeedbackBar, Fold } from "../card.ts";
 import { STATUS_MARKS } from "../card.ts";
+import { evidenceUrl } from "../evidence-address.ts";
 import { clip, share, span } from "../text.ts";
 import { LIMITS } from "./limits.ts";
 import { clipSlack, escapeSlack, mrkdwn, piecesOf } from "./mrkdwn.ts";
@@ -34,7 +35,7 @@ const small = (texts: readonly string[]): KnownBlock => ({
 /** The card's own message. What does not fit follows as further messages for its thread. */
 export function cardMessages(card: Card, emoji: EmojiWords): { readonly root: SlackMessage; readonly overflow: SlackMessage[] } {
   const head = headBlocks(card);
-  const body = card.body.flatMap(blocksOf);
+  const body = card.body.flatMap((block) => blocksOf(block));
   const tail = [
     ...buttonBlocks(card, emoji),
     ...(card.feedback ? feedbackBlocks(card.feedback) : []),
@@ -49,18 +50,21 @@ export function cardMessages(card: Card, emoji: EmojiWords): { readonly root: Sl
   };
 }
 
-/** What a page would fold: the questions, the reasoning, the evidence, as messages for the thread. */
-export function foldMessages(card: Card): SlackMessage[] {
+/** What a page would fold: the questions, the reasoning, the evidence, as messages for the thread. Evidence leads to the page where `pageUrl` tells its address. */
+export function foldMessages(card: Card, pageUrl: string | null = null): SlackMessage[] {
   const blocks = card.folds.flatMap((fold) => [
     section(`*${escapeSlack(clip(fold.title, 200))}*`),
-    ...fold.blocks.flatMap(blocksOf),
+    ...fold.blocks.flatMap((block) => blocksOf(block, pageUrl)),
   ]);
   return pages(blocks, `Details: ${card.story}`);
 }
 
 /** The folds of a proposal for a modal. */
 export function foldBlocks(folds: readonly Fold[]): KnownBlock[] {
-  const blocks = folds.flatMap((fold) => [section(`*${escapeSlack(clip(fold.title, 200))}*`), ...fold.blocks.flatMap(blocksOf)]);
+  const blocks = folds.flatMap((fold) => [
+    section(`*${escapeSlack(clip(fold.title, 200))}*`),
+    ...fold.blocks.flatMap((block) => blocksOf(block)),
+  ]);
   return blocks.slice(0, LIMITS.viewBlocks);
 }
 
@@ -82,7 +86,7 @@ function headBlocks(card: Card): KnownBlock[] {
   return [section(`*${escapeSlack(card.title)}*`), badge];
 }
 
-function blocksOf(block: CardBlock): KnownBlock[] {
+function blocksOf(block: CardBlock, pageUrl: string | null = null): KnownBlock[] {
   switch (block.type) {
     case "text":
       return sections(mrkdwn(block.markdown));
@@ -114,12 +118,12 @@ function blocksOf(block: CardBlock): KnownBlock[] {
           .join("\n"),
       );
     case "evidence":
-      return block.items.flatMap(({ id, title, summary, source, link, suspicious }) => {
+      return block.items.flatMap(({ id, title, summary, source, link, page, suspicious }) => {
+        const url = evidenceUrl(pageUrl, page);
+        const name = url ? `<${escapeSlack(url)}|${escapeSlack(id)}>` : `\`${escapeSlack(id)}\``;
         const look = link ? ` · <${encodeURI(link).replace(/[<>|]/g, "")}|look there>` : "";
         const warning = suspicious ? "\n⚠ This text reads like an attempt to instruct the model; it was treated as data." : "";
-        return sections(
-          `\`${escapeSlack(id)}\` *${escapeSlack(title)}*\n${escapeSlack(summary)}${warning}\n_${escapeSlack(source)}_${look}`,
-        );
+        return sections(`${name} *${escapeSlack(title)}*\n${escapeSlack(summary)}${warning}\n_${escapeSlack(source)}_${look}`);
       });
     case "stages":
       return [small([block.stages.map(({ name, state }) => `${STAGE_MARKS[state]} ${escapeSlack(name)}`).join("   ")])];

@@ -34,6 +34,8 @@ export interface SlackOptions {
   /** Workspaces that may speak to Vigil besides its own. */
   readonly allowedTeams?: readonly string[];
   readonly emoji?: Partial<EmojiMeanings>;
+  /** Address of the page as responders reach it, for links to evidence. */
+  readonly pageUrl?: string | null;
   /** Milliseconds between two messages in one channel. */
   readonly gap?: number;
   readonly now?: () => number;
@@ -223,7 +225,8 @@ class SlackSurface implements Surface {
     const picture = card.body.find((block): block is CardBlock & { type: "picture" } => block.type === "picture");
     if (picture) await this.#showPicture(card.subject, picture, root);
     // A proposal's details are behind its button; its card stays short.
-    const messages = card.kind === "proposal" ? [] : [...cardMessages(card, this.#emoji).overflow, ...foldMessages(card)];
+    const messages =
+      card.kind === "proposal" ? [] : [...cardMessages(card, this.#emoji).overflow, ...foldMessages(card, this.#options.pageUrl)];
     for (const [index, message] of messages.entries()) await this.#showDetail(`${card.subject}#${index}`, message, root);
   }
 

@@ -8,6 +8,7 @@ import {
   type Tone,
   VERDICTS,
 } from "../card.ts";
+import { evidenceUrl } from "../evidence-address.ts";
 import { parseInline, parseMarkdown } from "../markdown.ts";
 import { clip, share, span } from "../text.ts";
 import type { JsonObject } from "./activity.ts";
@@ -22,6 +23,8 @@ export interface View {
   readonly refreshFor: readonly string[];
   /** The card's picture as a `data:` address; without it its words stand there. */
   readonly picture?: string | null;
+  /** Address of the page as responders reach it, for links to evidence. */
+  readonly pageUrl?: string | null;
 }
 
 export const EVERYONE: View = { approver: false, refreshFor: [] };
@@ -50,14 +53,14 @@ export function adaptiveCard(card: Card, view: View = EVERYONE): JsonObject {
   const buttons = cardActions(card, view);
   let room = LIMITS.card - sizeOf([frame, head, tail, buttons, more, detailsAction(card)]) - 64;
   const body = fitting(
-    card.body.flatMap((block) => elementsOf(block, view.picture)),
+    card.body.flatMap((block) => elementsOf(block, view)),
     room,
   );
   room -= sizeOf(body.shown);
   const folds: JsonObject[] = [];
   let cut = body.cut;
   for (const fold of card.kind === "proposal" ? [] : card.folds) {
-    const elements = foldElements(card, fold);
+    const elements = foldElements(card, fold, view);
     const bytes = sizeOf(elements);
     if (bytes > room) cut = true;
     else {
@@ -74,12 +77,12 @@ export function adaptiveCard(card: Card, view: View = EVERYONE): JsonObject {
 }
 
 /** Everything behind a card, for a dialog. */
-export function detailsCard(card: Card): JsonObject {
+export function detailsCard(card: Card, pageUrl: string | null = null): JsonObject {
   const elements = [
-    ...(card.kind === "proposal" ? [] : card.body.flatMap((block) => elementsOf(block))),
+    ...(card.kind === "proposal" ? [] : card.body.flatMap((block) => elementsOf(block, { pageUrl }))),
     ...card.folds.flatMap((fold) => [
       text([run(fold.title, { bold: true })], "Medium"),
-      ...fold.blocks.flatMap((block) => elementsOf(block)),
+      ...fold.blocks.flatMap((block) => elementsOf(block, { pageUrl })),
     ]),
   ];
   const { shown, cut } = fitting(elements, LIMITS.card - 1_000);
@@ -155,7 +158,7 @@ function headElements({ title, badge, tone }: Card): JsonObject[] {
   return title ? [...state, text([run(clip(title, LIMITS.title), { bold: true, size: "Large" })], "Small")] : state;
 }
 
-function elementsOf(block: CardBlock, picture: string | null = null): JsonObject[] {
+function elementsOf(block: CardBlock, { picture = null, pageUrl = null }: Pick<View, "picture" | "pageUrl">): JsonObject[] {
   switch (block.type) {
     case "text":
       return markdownLines(block.markdown);
@@ -188,8 +191,8 @@ function elementsOf(block: CardBlock, picture: string | null = null): JsonObject
         ]),
       );
     case "evidence":
-      return block.items.flatMap(({ id, title, summary, source, link, suspicious }) => [
-        ...lines([run(`${id}  `, { code: true }), run(title, { bold: true })], "Medium"),
+      return block.items.flatMap(({ id, title, summary, source, link, page, suspicious }) => [
+        ...lines([idRun(id, evidenceUrl(pageUrl, page)), run(title, { bold: true })], "Medium"),
         ...lines([run(summary)], "None"),
         ...(suspicious
           ? lines(
@@ -210,8 +213,14 @@ function elementsOf(block: CardBlock, picture: string | null = null): JsonObject
   }
 }
 
+/** An evidence id, which leads to its page where there is one. */
+const idRun = (id: string, url: string | null): JsonObject => ({
+  ...run(`${id}  `, { code: true, ...(url ? { color: "Accent" } : {}) }),
+  ...(url ? { selectAction: { type: "Action.OpenUrl", title: `Evidence ${id}`, url } } : {}),
+});
+
 /** A title that opens and closes what is below it. */
-function foldElements(card: Card, fold: Fold): JsonObject[] {
+function foldElements(card: Card, fold: Fold, { pageUrl }: View): JsonObject[] {
   const id = `fold-${fold.id}`;
   return [
     {
@@ -224,7 +233,7 @@ function foldElements(card: Card, fold: Fold): JsonObject[] {
       type: "Container",
       id,
       isVisible: fold.open && card.tone !== "quiet",
-      items: fold.blocks.flatMap((block) => elementsOf(block)),
+      items: fold.blocks.flatMap((block) => elementsOf(block, { pageUrl })),
     },
   ];
 }

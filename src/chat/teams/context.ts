@@ -19,6 +19,8 @@ export interface ListenerContext {
   /** Whether a person is shown the buttons; whether they may decide is asked again when they do. */
   readonly mayApprove: (aadObjectId: string, proposalId: string) => Promise<boolean>;
   readonly reactions: Readonly<Record<string, Verdict>>;
+  /** Address of the page as responders reach it, or null. */
+  readonly pageUrl: string | null;
   readonly replyTo: (place: ReplyPlace, onStopped: () => void) => TeamsReply;
   readonly now: () => number;
   readonly log: Log;

@@ -42,6 +42,8 @@ export interface TeamsOptions {
   readonly mayApprove: (aadObjectId: string, proposalId: string) => Promise<boolean>;
   /** What a reaction says of an investigation. */
   readonly reactions?: Readonly<Record<string, Verdict>> | undefined;
+  /** Address of the page as responders reach it, for links to evidence. */
+  readonly pageUrl?: string | null;
   readonly store: ChatStore;
   readonly conversations: ConversationBook;
   /** `NODE_ENV`. */
@@ -144,6 +146,7 @@ class Teams implements TeamsSurface {
       audienceOf: (conversation) => (baseOf(conversation) === channel ? null : `teams:${baseOf(conversation)}`),
       mayApprove,
       reactions,
+      pageUrl: this.#options.pageUrl ?? null,
       replyTo: (place, onStopped) => new TeamsReply({ connector, pace, place, log, onStopped }),
       now: this.#now,
       log,
@@ -222,7 +225,8 @@ class Teams implements TeamsSurface {
       this.#options.log.warn({ err: error }, "a picture could not be drawn; its words are in the card");
       return null;
     });
-    return cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place), picture });
+    const pageUrl = this.#options.pageUrl ?? null;
+    return cardMessage(card, { approver: false, refreshFor: await this.#refreshFor(card, place), picture, pageUrl });
   }
 
   async #placeOf(conversation: string): Promise<Place> {

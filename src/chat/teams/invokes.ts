@@ -59,7 +59,7 @@ export class Invokes {
     const [first] = card.buttons;
     const approver = first && id ? await this.#context.mayApprove(id, first.proposalId).catch(() => false) : false;
     if (!approver && !automatic && first) return said("You are not among the approvers; the buttons are theirs.");
-    const content = adaptiveCard(card, { approver, refreshFor: [] });
+    const content = adaptiveCard(card, { approver, refreshFor: [], pageUrl: this.#context.pageUrl });
     return { status: 200, body: { statusCode: 200, type: "application/vnd.microsoft.card.adaptive", value: content } };
   }
 
@@ -127,7 +127,7 @@ export class Invokes {
     const card = vigil === DO.details ? await this.#context.store.card(value, "teams") : null;
     // Details are of the card they were asked from, and no other.
     const own = ref ? await this.#context.store.subjectOf("teams", ref) : null;
-    if (card && own === value) return opened(card.id ?? "Details", detailsCard(card));
+    if (card && own === value) return opened(card.id ?? "Details", detailsCard(card, this.#context.pageUrl));
     return opened("Details", noteForm("There is nothing more to show."));
   }
 

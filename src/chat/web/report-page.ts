@@ -1,5 +1,6 @@
 import { Router } from "express";
 import { type Kpis, reportCsv, reportRows, rivalLine } from "../../flows/report.ts";
+import { escaped, pageHtml, table } from "./html.ts";
 import { PLOTS } from "./report-plots.ts";
 
 const PERIODS: readonly { readonly days: number; readonly name: string }[] = [
@@ -44,15 +45,6 @@ export function reportPages(figures: (days: number) => Promise<Kpis>): Router {
   return router;
 }
 
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-const row = (tag: "td" | "th", cells: readonly string[]): string =>
-  `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join("")}</tr>`;
-
-function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
-  if (rows.length === 0) return "";
-  return `<table><caption>${escaped(caption)}</caption><thead>${row("th", head)}</thead><tbody>${rows.map((cells) => row("td", cells)).join("")}</tbody></table>`;
-}
-
 function page(figures: Kpis, days: number): string {
   const query = days === 0 ? "" : `?days=${days}`;
   const periods = PERIODS.map((period) =>
@@ -63,20 +55,19 @@ function page(figures: Kpis, days: number): string {
   const plots = Object.entries(PLOTS).map(
     ([name, { alt }]) => `<img src="/report/plots/${name}.svg${query}" width="560" height="300" alt="${escaped(alt(figures))}">`,
   );
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Vigil: report</title>
-<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/report.css"></head><body>
-<header><h1>What Vigil found, cost and saved</h1><nav><a href="/">channel</a> · ${periods.join(" · ")} · <a href="/report.csv${query}">CSV</a> · <a href="/report.json${query}">JSON</a></nav></header>
-<main>
-<section class="figures">${reportRows(figures)
-    .map(({ name, value }) => `<div><span>${escaped(name)}</span><b>${escaped(value)}</b></div>`)
-    .join("")}</section>
+  return pageHtml({
+    title: "Vigil: report",
+    heading: "What Vigil found, cost and saved",
+    nav: `<a href="/">channel</a> · ${periods.join(" · ")} · <a href="/report.csv${query}">CSV</a> · <a href="/report.json${query}">JSON</a>`,
+    main: `<section class="figures">${reportRows(figures)
+      .map(({ name, value }) => `<div><span>${escaped(name)}</span><b>${escaped(value)}</b></div>`)
+      .join("")}</section>
 <section class="plots">${plots.join("")}</section>
 <section>${table(
-    "The article's figures, and ours",
-    ["to beat", "here"],
-    figures.rivals.map(rivalLine).map(({ article, ours }) => [article, ours]),
-  )}
+      "The article's figures, and ours",
+      ["to beat", "here"],
+      figures.rivals.map(rivalLine).map(({ article, ours }) => [article, ours]),
+    )}
 ${table(
   "Causes that came back",
   ["cause", "investigations"],
@@ -90,6 +81,6 @@ ${table(
       String,
     ),
   ),
-)}</section>
-</main></body></html>`;
+)}</section>`,
+  });
 }

@@ -18,6 +18,22 @@ function wrongWith(card: Parameters<typeof foldMessages>[0]): string[] {
 }
 
 describe("Block Kit", () => {
+  it("leads from an evidence id to the page only where the page's address is known, and never from text of others", () => {
+    const [first] = fullReport().evidence;
+    const evidence = ["E1", "E2|x>", "E3"].map((id) => ({ ...first!, id, title: HOSTILE, summary: huge }));
+    const view = finished({ evidence });
+    const linked = foldMessages(investigationCard(view), "https://vigil.example/sre/");
+    expect(linked.flatMap(({ blocks }) => judgeBlocks(blocks, "message"))).toEqual([]);
+    const { id } = view.investigation;
+    expect(JSON.stringify(linked).match(/<https?:[^>]*>/g)).toEqual([
+      `<https://vigil.example/sre/evidence/${id}/E1|E1>`,
+      `<https://vigil.example/sre/evidence/${id}/E3|E3>`,
+    ]);
+    expect(JSON.stringify(foldMessages(investigationCard(view)))).not.toContain("/evidence/");
+    const hidden = { ...view, investigation: { ...view.investigation, audience: "slack:C9" } };
+    expect(JSON.stringify(foldMessages(investigationCard(hidden), "https://vigil.example"))).not.toContain("/evidence/");
+  });
+
   it("45: takes every card, however large, and puts the rest into the thread", () => {
     const [first] = fullReport().evidence;
     const evidence = Array.from({ length: 500 }, (_, index) => ({

@@ -118,6 +118,17 @@ describe("cards in Teams", () => {
     expect(JSON.stringify(linked("javascript:alert(1)"))).not.toContain("OpenUrl");
   });
 
+  it("leads from an evidence id to the page only where the page's address is known", () => {
+    const card = investigationCard(finished());
+    const page = "https://vigil.example/sre/";
+    const drawn = adaptiveCard(card, { ...EVERYONE, pageUrl: page });
+    expect(judgeCard(drawn)).toEqual([]);
+    const address = `"url":"https://vigil.example/sre/evidence/${card.id}/E1"`;
+    expect(JSON.stringify(drawn)).toContain(address);
+    expect(JSON.stringify(detailsCard(card, page))).toContain(address);
+    expect(JSON.stringify([adaptiveCard(card), detailsCard(card)])).not.toContain("/evidence/");
+  });
+
   it("forms are cards that Teams takes", () => {
     for (const form of [
       denyForm("PRO-1.1.n", { conversation: "19:x", message: "1" }),

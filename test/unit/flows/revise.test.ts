@@ -78,8 +78,11 @@ it("an objection in the thread changes the stored investigation and its message;
   expect((await recordings.recording(id))?.findings.length).toBe(revised.report?.evidence.length);
 
   // What was said once stays said: the next look starts from there.
-  await answerer.ask({ messageId: "m2", at, user, text: "check the orders db too" }, reply);
+  // And what was said in a private place makes the report one of that place.
+  expect(revised.audience ?? null).toBeNull();
+  await answerer.ask({ messageId: "m2", at, user, text: "check the orders db too", audience: "slack:C9" }, reply);
   const again = (await store.get(id)) as Investigation;
+  expect(again.audience).toBe("slack:C9");
   expect(again.report?.evidence.filter(({ tool }) => tool === "person")).toHaveLength(2);
 
   await answerer.ask({ messageId: "m3", at, user, text: "show me p95 of checkout since 2am" }, reply);

@@ -134,7 +134,9 @@ function drawEvidence(item, scope) {
     el(
       "div",
       { class: "proof-head" },
-      el("span", { class: "cite" }, item.id),
+      item.page
+        ? el("a", { class: "cite", href: item.page, title: `Evidence ${item.id} on a page of its own` }, item.id)
+        : el("span", { class: "cite" }, item.id),
       el("strong", {}, item.title),
       item.suspicious
         ? el(
