@@ -5,7 +5,9 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Presenter } from "../../src/chat/presenter.ts";
 import { DEFAULT_EMOJI } from "../../src/chat/reactions.ts";
+import { evidencePages } from "../../src/chat/web/evidence-page.ts";
 import { type PageState, webSurface } from "../../src/chat/web/index.ts";
+import { OPERATOR } from "../../src/flows/ports.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
 import { galleryApp } from "../gallery/app.ts";
@@ -54,6 +56,8 @@ describe.skipIf(!chromium)("in a browser", () => {
   const overflow = (page: Page) =>
     page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") as Promise<number>;
 
+  const shown = finished().investigation;
+
   beforeAll(async () => {
     browser = await openBrowser(chromium ?? "");
     db = await openStateDatabase(":memory:");
@@ -68,6 +72,7 @@ describe.skipIf(!chromium)("in a browser", () => {
       demo: null,
       host: "127.0.0.1",
       now: Date.now,
+      pages: evidencePages(async (id) => (id === shown.id ? shown : null), OPERATOR),
     });
     ({ server, url } = await serve(express().use(web.router)));
     presenter = new Presenter({ surfaces: [web.surface], store, log: silentLog });
@@ -86,6 +91,19 @@ describe.skipIf(!chromium)("in a browser", () => {
     server.closeAllConnections();
     server.close();
     await db.destroy();
+  });
+
+  it("an evidence id on the card leads to the evidence's own page", async () => {
+    const page = await open(url);
+    await page.getByTestId("fold-evidence").locator("summary").click();
+    const first = page.getByTestId("evidence").first();
+    const title = await first.locator("strong").textContent();
+    await first.locator("a.cite").click();
+    await page.waitForURL(`${url}/evidence/${shown.id}/E1`);
+    expect(await page.locator("h1").textContent()).toBe(title);
+    expect(await page.getByRole("row").count()).toBeGreaterThan(6);
+    expect(await overflow(page)).toBe(0);
+    await page.close();
   });
 
   it("is worked by keys alone: to the message, its reaction, the overview, and to Approve, which a person still presses and confirms", async () => {
