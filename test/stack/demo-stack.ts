@@ -29,9 +29,18 @@ const WEBHOOK_TOKEN = "unleash-shows-this";
  */
 export async function startDemoStack(
   folder: string,
-  options: { readonly historyDays: number; readonly scenario: "flag" | "none"; readonly say?: (line: string) => void },
+  options: {
+    readonly historyDays: number;
+    readonly scenario: "flag" | "none";
+    readonly say?: (line: string) => void;
+    /** Ends the start at its next step; what runs by then is stopped. */
+    readonly signal?: AbortSignal;
+  },
 ): Promise<DemoStack> {
-  const say = options.say ?? (() => {});
+  const step = (line: string) => {
+    options.signal?.throwIfAborted();
+    options.say?.(line);
+  };
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
@@ -41,7 +50,7 @@ export async function startDemoStack(
     const names = DEFAULT_NAMES;
     const start = demoStart(Date.now()) - DAYS_BACK * DAY;
     const metricsPort = await freePort();
-    say(`loading ${options.historyDays} days of metrics into Prometheus`);
+    step(`loading ${options.historyDays} days of metrics into Prometheus`);
     const prometheus = await startPrometheus(folder, {
       history: metricHistory({ names, seed: SEED, from: start - options.historyDays * DAY, to: start }),
       config: {
@@ -60,7 +69,7 @@ export async function startDemoStack(
     });
     stops.push(() => prometheus.stop());
 
-    say("starting Unleash on PostgreSQL");
+    step("starting Unleash on PostgreSQL");
     const unleash = await startUnleash();
     stops.push(() => unleash.stop());
     await unleash.createFlag(names.harmfulFlag, 1, { description: HARMFUL_DESCRIPTION });
@@ -68,7 +77,7 @@ export async function startDemoStack(
     await unleash.admin("POST", "tag-types", { name: "service", description: "reads the flag", icon: "S" });
     await unleash.admin("POST", `features/${names.harmfulFlag}/tags`, { type: "service", value: names.services.catalog });
 
-    say("starting Vigil");
+    step("starting Vigil");
     const config = join(folder, "vigil.yaml");
     const { url, adminToken, clientToken, project, environment } = unleash;
     writeFileSync(
@@ -106,6 +115,7 @@ export async function startDemoStack(
       const [strategy] = (await unleash.admin("GET", path)) as { parameters: { rollout: string } }[];
       return Number(strategy?.parameters.rollout);
     };
+    options.signal?.throwIfAborted();
     return { vigil, prometheus, unleash, share, stop };
   } catch (error) {
     await stop();

@@ -1,6 +1,7 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { freePort } from "../e2e/app.ts";
 
 /** The version of a Debian package's server, or null when it is not installed, which is said aloud. On CI it must be there. */
@@ -62,9 +63,8 @@ export async function startPrometheus(
     const opened = openSync(file, "w");
     for (const piece of options.history) writeSync(opened, piece);
     closeSync(opened);
-    execFileSync("promtool", ["tsdb", "create-blocks-from", "--max-block-duration=240h", "openmetrics", file, data], {
-      stdio: "pipe",
-    });
+    const load = ["tsdb", "create-blocks-from", "--max-block-duration=240h", "openmetrics", file, data];
+    await promisify(execFile)("promtool", load, { maxBuffer: Number.POSITIVE_INFINITY });
     rmSync(file);
   }
   const config = join(folder, "prometheus.json");
