@@ -112,6 +112,16 @@ describe("questions in Slack", () => {
     await until("the answer", () => slack.thread(post.ts)[0]);
   });
 
+  it("5: no call to Slack stands between an event and its acknowledgement", async () => {
+    const asked = () => slack.calls.filter(({ method }) => method === "auth.test").length;
+    const before = asked();
+    slack.fail("auth.test", "drop", "drop", "drop");
+    const posts = Array.from({ length: 3 }, (_, index) => slack.write(`U${index}`, `<@${BOT.user_id}> why?`));
+    await Promise.all(posts.map((post) => slack.event(eventOf("app_mention", post))));
+    await until("the answers", () => posts.every((post) => slack.thread(post.ts)[0]));
+    expect(asked()).toBe(before);
+  });
+
   it("6: an event that a crash left between acknowledgement and answer is taken up after the restart", async () => {
     await surface.stop();
     await presenter.close();

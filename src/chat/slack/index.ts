@@ -128,6 +128,7 @@ class SlackSurface implements Surface {
     const own = await patiently(() => this.#client.auth.test());
     const { app, replay, settled } = boltApp({
       botToken,
+      bot: { botId: own.bot_id, botUserId: own.user_id },
       connection: this.#connection,
       clientOptions: this.#clientOptions,
       inbox: {

@@ -31,6 +31,8 @@ export interface Inbox {
  */
 export function boltApp(options: {
   readonly botToken: string;
+  /** Who the token speaks as; without them Bolt asks Slack at every event, before it acknowledges. */
+  readonly bot: { readonly botId: string | undefined; readonly botUserId: string | undefined };
   readonly connection: Connection;
   readonly clientOptions: WebClientOptions;
   readonly inbox: Inbox;
@@ -39,10 +41,11 @@ export function boltApp(options: {
   readonly now: () => number;
   readonly log: Log;
 }): { readonly app: App; readonly replay: () => Promise<number>; readonly settled: () => Promise<void> } {
-  const { botToken, connection, clientOptions, inbox, rejected, now, log } = options;
+  const { botToken, bot, connection, clientOptions, inbox, rejected, now, log } = options;
   const logger = slackLogger(log);
   const common = {
     token: botToken,
+    ...bot,
     clientOptions: { ...CLIENT_OPTIONS, ...clientOptions },
     logger,
     tokenVerificationEnabled: false,
@@ -54,6 +57,12 @@ export function boltApp(options: {
   const process = app.processEvent.bind(app);
   const inFlight = new Set<Promise<void>>();
   const inWork = new Set<string>();
+  let turn: Promise<void> = Promise.resolve();
+  /** Of a burst, the work begins one event a turn of the event loop, so that the acknowledgements of the others go out between. */
+  const nextTurn = (): Promise<void> => {
+    turn = turn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return turn;
+  };
   const take = async (event: ReceiverEvent): Promise<void> => {
     const sentAt = Number(event.customProperties?.timestamp);
     if (sentAt - now() / 1_000 > LONGEST_SKEW) throw new FromTheFuture("The request's time is ahead of this clock.");
@@ -73,8 +82,10 @@ export function boltApp(options: {
     inWork.add(id);
     try {
       // It is stored. When the connection is gone Slack sends it again, which is known then; the work must not wait for that.
-      const ack: ReceiverEvent["ack"] = async (response) =>
-        event.ack(response).catch((error) => log.debug({ err: error, event: id }, "an acknowledgement did not arrive"));
+      const ack: ReceiverEvent["ack"] = async (response) => {
+        await event.ack(response).catch((error) => log.debug({ err: error, event: id }, "an acknowledgement did not arrive"));
+        await nextTurn();
+      };
       await process({ ...event, ack });
       await inbox.settle(id);
     } finally {
