@@ -28,6 +28,10 @@ export class Channel {
     );
   }
 
+  votes(): { user: string; verdict: string; via: string }[] {
+    return this.#rows("SELECT json_object('user', user, 'verdict', verdict, 'via', via) AS body FROM feedback");
+  }
+
   /** Newest card of a subject, for instance `proposal:PRO-1`. */
   card(subject: string): Card | null {
     return this.#rows<Card>("SELECT body FROM channel_messages WHERE id = ?", subject)[0] ?? null;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../support/fake-handlers.ts";
-import { FakeSlack, type SlackPost } from "../support/fake-slack.ts";
+import { BOT, FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 import { type RunningVigil, startVigil } from "./app.ts";
 import { Channel } from "./channel.ts";
 
@@ -36,6 +36,7 @@ describe("the incident that never happened, in Slack", { timeout: 5 * MINUTES },
   }, MINUTES);
 
   const texts = (post: SlackPost) => JSON.stringify(post.blocks);
+  const said = (post: SlackPost) => `${post.text} ${post.stream?.markdown ?? ""} ${texts(post)}`;
   const subject = (post: SlackPost) => String(post.metadata?.event_payload.subject ?? "");
 
   it("is posted unasked, explained in the thread, approved by a button and not by everybody, and verified", async () => {
@@ -79,6 +80,28 @@ describe("the incident that never happened, in Slack", { timeout: 5 * MINUTES },
       flags: Record<string, { targeting: { fractional?: [string, number][] } }>;
     };
     expect(flags["catalog-cache-v2-keys"]?.targeting.fractional?.[0]?.[1]).toBeLessThan(25);
-    expect(new Channel(vigil).card(subject(card))?.badge).toBe("Verified");
+    const channel = new Channel(vigil);
+    expect(channel.card(subject(card))?.badge).toBe("Verified");
+
+    // A person's vote counts beside the one that was inferred from the outcome.
+    await until("the inferred vote", () => channel.votes().some(({ via }) => via === "inferred"), MINUTES);
+    await slack.react("reaction_added", "U2BEN", "+1", root);
+    const votes = await until("Ben's vote", () => {
+      const all = channel.votes();
+      return all.some(({ via }) => via === "reaction") ? all : null;
+    });
+    expect(votes).toContainEqual({ user: "slack:U2BEN", verdict: "correct", via: "reaction" });
+    expect(votes.filter(({ via }) => via === "inferred")).toHaveLength(1);
+
+    const before = new Set(slack.thread(root.ts));
+    await slack.mention("U1ANA", "which change caused this?", root.ts);
+    await until(
+      "an answer in the thread",
+      () =>
+        slack
+          .thread(root.ts)
+          .find((post) => !before.has(post) && post.user === BOT.user_id && /catalog-cache-v2-keys/.test(said(post))),
+      2 * MINUTES,
+    );
   });
 });
