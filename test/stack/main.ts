@@ -38,7 +38,7 @@ try {
 } catch (error) {
   if (!stopped.signal.aborted) {
     const { message, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error), code: "" };
-    const remedy = code === "ENOENT" ? " Is Prometheus installed? apt-get install prometheus" : "";
+    const remedy = code === "ENOENT" ? ". Is Prometheus installed? apt-get install prometheus" : "";
     process.stderr.write(`The stack did not start: ${message}${remedy}\n`);
     await end(1);
   }
