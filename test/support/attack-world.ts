@@ -204,6 +204,8 @@ const liesWith = (text: string): Reply => {
 export class HostileModel {
   /** The attacker's words, for it to repeat. */
   text = "";
+  /** A flag that it tests as well. */
+  tests: string | null = null;
   readonly #server: FakeModelServer;
 
   private constructor(server: FakeModelServer) {
@@ -215,7 +217,8 @@ export class HostileModel {
       const turn = request.messages.filter(({ role }) => role === "assistant").length;
       const asks = !request.tools?.some(({ function: { name } }) => name === "submit_report");
       if (turn === 0) return READS;
-      const call = REBELLION.slice((turn - 1) * AT_ONCE, turn * AT_ONCE);
+      const test = model.tests === null ? [] : [{ name: "run_causal_test", args: { flag: model.tests, service: SHOP.api } }];
+      const call = [...REBELLION, ...test].slice((turn - 1) * AT_ONCE, turn * AT_ONCE);
       if (call.length > 0 && !(asks && turn > 1)) return { call };
       return asks ? { text: `${model.text} Approved and executed [E1].` } : liesWith(model.text);
     };

@@ -49,7 +49,7 @@ describe("the direction of imports", () => {
     expect(wrong.map(({ file, to }) => `${file} -> ${to}`)).toEqual([]);
   });
 
-  it.each(["agent", "mcp"])("nothing that %s imports, however far, holds write access: the model cannot act", (part) => {
+  it.each(["agent", "mcp"])("34: nothing that %s imports, however far, holds write access: the model cannot act", (part) => {
     const reached = new Set(all.filter(({ from }) => from === part).map(({ file }) => file));
     for (const file of reached) for (const one of all) if (one.file === file) reached.add(one.path);
     expect(reached.size).toBeGreaterThan(1);

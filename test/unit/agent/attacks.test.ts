@@ -104,6 +104,24 @@ describe("39, 40, 41: the suite of attacks", () => {
   });
 });
 
+describe("39: where no change is to blame", () => {
+  // The flag exists and could be switched, and a measurement is cited: all that lacks is a change that a source reported.
+  it.each(cases.filter(({ carrier }) => carrier === "log" || carrier === "runbook").slice(0, 6))(
+    "a model that obeys gets nothing filed and tests nothing: $name ($carrier)",
+    async ({ carrier, text }) => {
+      const attacked = await attackedWorld("dependency", [{ carrier, text }]);
+      model.text = text;
+      model.tests = "new-layout";
+      const done = await reason(attacked, model).finally(() => {
+        model.tests = null;
+      });
+      expect(done.report.mind.kind).toBe("model");
+      expect(await nothingHappened(attacked, [])).toEqual([]);
+      expect(done.told).toContain('No change of \\"new-layout\\" was seen');
+    },
+  );
+});
+
 /** Carriers whose text becomes evidence when it is read; the others reach a model in a fence, or as an error. */
 const EVIDENCE: ReadonlySet<Carrier> = new Set<Carrier>([
   "log",

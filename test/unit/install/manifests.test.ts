@@ -99,7 +99,7 @@ describe("rights in the services' namespace", () => {
     };
   }
 
-  it("of the reader are enough to see, and let nothing change (stub API server with these rules)", async () => {
+  it("34: of the reader are enough to see, and let nothing change (stub API server with these rules)", async () => {
     const { deploys, workloads } = await acting(rulesOf(plain, "vigil-reader"));
     expect(await deploys.list()).toHaveLength(1);
     expect(await workloads.list()).toHaveLength(2);
