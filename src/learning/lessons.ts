@@ -1,4 +1,5 @@
 import type { Feedback } from "../domain/feedback.ts";
+import type { Hypothesis, InvestigationReport } from "../domain/investigation.ts";
 import { cleanUntrusted } from "../domain/untrusted.ts";
 import { hypothesisNamed, type Judgement } from "./judgement.ts";
 import { servicesOf } from "./ranking.ts";
@@ -27,6 +28,20 @@ function typed(votes: readonly Feedback[], pick: (vote: Feedback) => string | nu
 
 const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
 
+/** Evidence that lists what else there was would make every incident of a day resemble every other. */
+const ABOUT_OTHERS: ReadonlySet<string> = new Set(["search_past_incidents", "get_runbook", "service_dependencies"]);
+
+/** What bore the hypothesis; of a list of changes only the one that it blames. */
+function evidenceOf({ evidenceFor, changeId }: Hypothesis, { evidence }: InvestigationReport): string[] {
+  return evidence
+    .filter(({ id, tool }) => evidenceFor.includes(id) && !ABOUT_OTHERS.has(tool))
+    .map(({ tool, title, summary }) => {
+      if (tool !== "list_changes") return `- ${title}: ${summary}`;
+      const blamed = summary.split("\n").filter((line) => changeId !== null && line.includes(changeId));
+      return [`- ${title}`, ...blamed].join(": ");
+    });
+}
+
 /**
  * Turns a judged investigation into a document for the context repository: a confirmed one with its cause, a rejected one as a counter-example
  * that says what was wrongly blamed, with the real cause where somebody told it. Null for noise, and for a rejected one without a cause.
@@ -53,12 +68,14 @@ export function learnedDocument(judgement: Judgement, votes: readonly Feedback[]
     statement,
     ...(verdict === "incorrect" && lead ? ["## Counter-example: wrongly blamed at first", lead.statement] : []),
     ...(missed.length > 0 ? ["## What was missed at first", ...missed] : []),
-    "## What helped",
-    report.causalTest
-      ? `A causal test on ${report.causalTest.flag} changed ${report.causalTest.signal} of ${report.causalTest.service} by ${(report.causalTest.effect * 100).toFixed(1)} %.`
-      : report.whatChanged.text,
+    ...(report.causalTest
+      ? [
+          "## What helped",
+          `A causal test on ${report.causalTest.flag} changed ${report.causalTest.signal} of ${report.causalTest.service} by ${(report.causalTest.effect * 100).toFixed(1)} %.`,
+        ]
+      : []),
     "## Evidence",
-    ...report.evidence.filter(({ id }) => right?.evidenceFor.includes(id)).map(({ title, summary }) => `- ${title}: ${summary}`),
+    ...(right ? evidenceOf(right, report) : []),
   ].join("\n");
   return {
     id: investigation.id,
