@@ -68,6 +68,7 @@ export type Details =
       readonly hits: readonly SearchHit[];
       readonly priors?: readonly LearnedPrior[];
     }
+  | { readonly kind: "past_changes"; readonly hits: readonly SearchHit[] }
   | { readonly kind: "runbook"; readonly hit: SearchHit | null; readonly text: string }
   | {
       readonly kind: "dependencies";

@@ -32,6 +32,8 @@ function callsFor(question: Question, request: QuestionRequest) {
   switch (intent) {
     case "changes":
       return [{ name: "list_changes", args: { ...(service ? { service } : {}), ...window } }];
+    case "changed_before":
+      return [{ name: "search_past_changes", args: { about: symptom(question, request) } }];
     case "seen_before":
       return [{ name: "search_past_incidents", args: { symptom: symptom(question, request) } }];
     case "owner":

@@ -7,6 +7,7 @@ export type Intent =
   | "why"
   | "why_so"
   | "changes"
+  | "changed_before"
   | "seen_before"
   | "owner"
   | "blast_radius"
@@ -40,6 +41,10 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   [
     "compare",
     /\b(?:compar\w*|versus|vs\.?|against)\b.*\b(?:week|yesterday|before|usual|normal)\b|\blast week\b|\bweek over week\b/,
+  ],
+  [
+    "changed_before",
+    /\b(?:chang\w+|deploy\w*|releas\w+|roll(?:ed)?[ -]?out\w*)\b.*\b(?:like (?:this|that|it)|similar)\b|\b(?:similar|ever)\b.*\b(?:chang\w+|deploy\w*|releas\w+|roll(?:ed)?[ -]?outs?)\b|\b(?:past|earlier) (?:changes?|deploys?|releases?|roll-?outs?)\b/,
   ],
   [
     "changes",
@@ -96,7 +101,8 @@ export function understand(text: string, services: readonly ServiceName[], now: 
   const named = mentioned(words, services);
   const unknown = named ? null : stranger(words, services);
   const { from, to } = times(words, now);
-  const generic = intent === "changes" || intent === "seen_before" || intent === "why_so" || intent === "health";
+  const generic =
+    intent === "changes" || intent === "changed_before" || intent === "seen_before" || intent === "why_so" || intent === "health";
   const service = named ?? (unknown && !generic ? null : fallback);
   const lost = service === null && unknown !== null && !generic;
   return {

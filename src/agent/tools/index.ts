@@ -12,6 +12,7 @@ import { queryMetrics } from "./query-metrics.ts";
 import { rankRootCausesTool } from "./rank-root-causes.ts";
 import { reopenInvestigation } from "./reopen-investigation.ts";
 import { runCausalTest } from "./run-causal-test.ts";
+import { searchPastChanges } from "./search-past-changes.ts";
 import { searchPastIncidents } from "./search-past-incidents.ts";
 import { serviceDependencies } from "./service-dependencies.ts";
 import { submitReport } from "./submit-report.ts";
@@ -24,6 +25,7 @@ export const READ_TOOLS: readonly ReadTool[] = [
   fetchLogs,
   fetchTraces,
   listChanges,
+  searchPastChanges,
   searchPastIncidents,
   getRunbook,
   serviceDependencies,

@@ -24,6 +24,9 @@ describe("understanding a question", () => {
   it.each([
     ["what changed since 02:00?", "changes", null, null],
     ["have we seen this before?", "seen_before", null, null],
+    ["what changed before 02:00?", "changes", null, null],
+    ["have we ever rolled out a cache key change?", "changed_before", null, null],
+    ["was something like this deployed before? a similar release perhaps", "changed_before", null, null],
     ["show me p95 of checkout since 2am", "metric", "checkout", "latency_p95"],
     ["compare checkout latency with last week", "compare", "checkout", "latency"],
     ["who is on call for checkout?", "owner", "checkout", null],
@@ -43,6 +46,36 @@ describe("understanding a question", () => {
 });
 
 describe("answering offline", () => {
+  it("finds past changes by meaning among what was written about them", async () => {
+    const world = fakeWorld("flag");
+    const hit = (documentId: string, type: string | undefined, title: string) => ({
+      documentId,
+      kind: "note" as const,
+      title,
+      file: "",
+      score: 1,
+      excerpt: "Entries are read under another layout of their names.",
+      services: [PLAIN.api],
+      metadata: { ...(type ? { type } : {}), author: "Ana" },
+      why: "meaning 0.71",
+    });
+    const asked: object[] = [];
+    const search = async (query: { top: number; text: string }) => {
+      asked.push(query);
+      return [hit("N-1", undefined, "A note"), hit("change:c-7", "change", "basket-keys: 0% on → 20% on")];
+    };
+    const deps = { ...world.deps, knowledge: { ...world.deps.knowledge, search } };
+    const answer = await createSreAgent(deps, { prompts: PROMPTS }).answer(
+      { question: "have we ever rolled out another layout of keys?", history: [], investigation: null, requester: "web:maya" },
+      { onStep: () => {} },
+      new AbortController().signal,
+    );
+    expect(asked).toMatchObject([{ kinds: ["note"], text: expect.stringContaining("layout of keys") }]);
+    expect(answer.text).toContain("change:c-7");
+    expect(answer.text).not.toContain("N-1");
+    expect(answer.evidence[0]).toMatchObject({ tool: "search_past_changes", facts: { found: 1, "change:c-7.author": "Ana" } });
+  });
+
   it("lists what changed in the window, with evidence", async () => {
     const answer = await ask("what changed since yesterday?");
     expect(answer.text).toContain(PLAIN.flag);

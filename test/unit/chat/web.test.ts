@@ -270,7 +270,8 @@ describe("the page's reactions and overview", () => {
   const shown = async () => {
     await presenter.showInvestigation(finished());
     await presenter.showProposal(pending());
-    await until("the cards", async () => (await store.messagesSince(0, 10)).length === 2);
+    // A card is live once its message is noted, just after it was stored.
+    for (const subject of ["investigation:INV-1", "proposal:PRO-1"]) await until(subject, () => store.ref(subject, "web"));
   };
 
   it("an emoji is the same decision or vote as everywhere; on anything else it means nothing", async () => {
