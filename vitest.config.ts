@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    // The stories run in real time beside everything else; a machine that stalls gets a second chance, and the report says so.
+    retry: process.env.CI ? 1 : 0,
   },
 });
