@@ -2,7 +2,7 @@ import { z } from "zod";
 import { DAY, type Milliseconds } from "../../domain/time.ts";
 import type { IncomingChange } from "../../flows/changes.ts";
 import { shaped } from "../../targets/answer-shape.ts";
-import { JsonApi } from "../../targets/json-api.ts";
+import { githubApi } from "../../targets/github-api.ts";
 import { type ChangeWatcher, pollingWatcher, type Watching } from "../change-watcher.ts";
 import { githubReader } from "../webhooks/changes/github.ts";
 import type { ServicesOf } from "../webhooks/payload.ts";
@@ -22,6 +22,8 @@ export interface GithubChangesOptions {
 export type DeploymentCursor = readonly number[];
 
 const SYSTEM = { name: "GitHub", key: "changes.github.apiUrl" };
+/** Configuration keys of what is read there. */
+export const GITHUB_KEYS = { url: SYSTEM.key, token: "changes.github.token" };
 const deployments = z.array(z.looseObject({ id: z.number(), sha: z.string(), created_at: z.string() }));
 const statuses = z.array(z.looseObject({ state: z.string() }));
 const pulls = z.array(z.looseObject({ merged_at: z.string().nullish() }));
@@ -39,7 +41,7 @@ const FINAL = new Set(["success", "failure", "error", "inactive"]);
  * A deployment that also came by webhook counts once, by its id.
  */
 export function watchGithub(options: Watching<DeploymentCursor, IncomingChange> & GithubChangesOptions): ChangeWatcher {
-  const api = githubApi(options);
+  const api = githubApi(options, GITHUB_KEYS);
   const path = ["repos", ...options.repository.split("/")];
   const read = githubReader(options.servicesOf);
   const repository = { name: options.repository.split("/").at(-1) ?? options.repository, full_name: options.repository };
@@ -83,18 +85,3 @@ export function watchGithub(options: Watching<DeploymentCursor, IncomingChange> 
     },
   });
 }
-
-/** The REST API of GitHub, for reading. */
-export const githubApi = ({ url, token, timeout }: Pick<GithubChangesOptions, "url" | "token" | "timeout">): JsonApi =>
-  new JsonApi({
-    name: SYSTEM.name,
-    url,
-    headers: {
-      authorization: `Bearer ${token}`,
-      accept: "application/vnd.github+json",
-      "x-github-api-version": "2022-11-28",
-      "user-agent": "vigil",
-    },
-    keys: { url: SYSTEM.key, token: "changes.github.token" },
-    ...(timeout === undefined ? {} : { timeout }),
-  });

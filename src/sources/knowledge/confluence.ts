@@ -1,35 +1,18 @@
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
-import type { DocumentSource, SourceDocument } from "../../knowledge/source.ts";
-import { exportedFiles } from "./archive.ts";
+import type { DocumentSource } from "../../knowledge/source.ts";
+import { type ExportOptions, exportedWiki } from "./export.ts";
 import { kindByName, withFrontMatter } from "./front-matter.ts";
 import { between, markdownOf } from "./html.ts";
 
 /** An HTML export of a Confluence space: a zip, or the folder that it was unpacked to. */
-export function confluenceExport(options: {
-  readonly path: string;
-  readonly collection: string;
-  readonly audience: string | null;
-}): DocumentSource {
-  const { path, collection, audience } = options;
-  return {
-    collection,
-    audience,
-    documents: async () => {
-      const files = (await exportedFiles(path, /\.html?$/i)).filter(
-        ({ file }) => !/(^|\/)(index|attachments\/.*)\.html?$/i.test(file),
-      );
-      return files.map(
-        ({ file, read }): SourceDocument => ({
-          file: pageId(file) ?? file,
-          version: null,
-          metadata: { source: `Confluence export ${basename(path)}` },
-          read: async () => pageOf(file, await read()),
-        }),
-      );
-    },
-  };
-}
+export const confluenceExport = (options: ExportOptions): DocumentSource =>
+  exportedWiki(options, {
+    name: "Confluence",
+    wanted: /\.html?$/i,
+    skipped: /(^|\/)(index|attachments\/.*)\.html?$/i,
+    pageId,
+    pageOf,
+  });
 
 /** Exports name a page `Its-title_65538.html`; the number stays when the title changes. */
 const pageId = (file: string): string | null => /(?:^|[_/])(\d+)\.html?$/i.exec(file)?.[1] ?? null;

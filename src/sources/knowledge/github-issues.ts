@@ -2,8 +2,9 @@ import { z } from "zod";
 import type { Milliseconds } from "../../domain/time.ts";
 import type { DocumentSource, SourceDocument } from "../../knowledge/source.ts";
 import { shaped } from "../../targets/answer-shape.ts";
+import { githubApi } from "../../targets/github-api.ts";
 import type { JsonApi } from "../../targets/json-api.ts";
-import { githubApi } from "../github/index.ts";
+import { GITHUB_KEYS } from "../github/index.ts";
 import { withFrontMatter } from "./front-matter.ts";
 
 export interface GithubIssuesOptions {
@@ -46,7 +47,7 @@ const MOST_PAGES = 50;
 /** Issues with a label, open and closed, with their comments. One that was not touched since is not read again. */
 export function githubIssues(options: GithubIssuesOptions): DocumentSource {
   const { repository, label, collection, audience, servicesOf } = options;
-  const api = githubApi(options);
+  const api = githubApi(options, GITHUB_KEYS);
   const path = ["repos", ...repository.split("/"), "issues"];
   return {
     collection,

@@ -1,34 +1,17 @@
-import { basename } from "node:path";
-import type { DocumentSource, SourceDocument } from "../../knowledge/source.ts";
-import { exportedFiles } from "./archive.ts";
+import type { DocumentSource } from "../../knowledge/source.ts";
+import { type ExportOptions, exportedWiki } from "./export.ts";
 import { kindByName, withFrontMatter } from "./front-matter.ts";
 import { between, markdownOf } from "./html.ts";
 
 /** An export of a Notion workspace as Markdown or HTML: a zip, also of zips, or the folder that it was unpacked to. */
-export function notionExport(options: {
-  readonly path: string;
-  readonly collection: string;
-  readonly audience: string | null;
-}): DocumentSource {
-  const { path, collection, audience } = options;
-  return {
-    collection,
-    audience,
-    documents: async () => {
-      const files = await exportedFiles(path, /\.(md|html?)$/i);
-      return files
-        .filter(({ file }) => !/(^|\/)index\.html$/i.test(file))
-        .map(
-          ({ file, read }): SourceDocument => ({
-            file: pageId(file) ?? file,
-            version: null,
-            metadata: { source: `Notion export ${basename(path)}` },
-            read: async () => pageOf(file, await read()),
-          }),
-        );
-    },
-  };
-}
+export const notionExport = (options: ExportOptions): DocumentSource =>
+  exportedWiki(options, {
+    name: "Notion",
+    wanted: /\.(md|html?)$/i,
+    skipped: /(^|\/)index\.html$/i,
+    pageId,
+    pageOf,
+  });
 
 /** Exports name a page `Its title 0123…cdef.md`, by its title and id. */
 const pageId = (file: string): string | null => /[ _-]([0-9a-f]{32})\.(?:md|html?)$/i.exec(file)?.[1] ?? null;

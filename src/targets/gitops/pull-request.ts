@@ -2,7 +2,8 @@ import { z } from "zod";
 import { TargetError } from "../../actions/ports.ts";
 import type { Milliseconds } from "../../domain/time.ts";
 import { shaped } from "../answer-shape.ts";
-import { ApiError, JsonApi } from "../json-api.ts";
+import { githubApi } from "../github-api.ts";
+import { ApiError, type JsonApi } from "../json-api.ts";
 
 export interface PullRequest {
   readonly head: string;
@@ -42,18 +43,10 @@ export class GithubPullRequests implements PullRequests {
 
   constructor({ url, token, repository, timeout }: GithubOptions) {
     this.#path = ["repos", ...repository.split("/")];
-    this.#api = new JsonApi({
-      name: "GitHub",
-      url,
-      headers: {
-        authorization: `Bearer ${token}`,
-        accept: "application/vnd.github+json",
-        "x-github-api-version": "2022-11-28",
-        "user-agent": "vigil",
-      },
-      keys: { url: SYSTEM.key, token: "deploys.pullRequest.token" },
-      ...(timeout === undefined ? {} : { timeout }),
-    });
+    this.#api = githubApi(
+      { url, token, ...(timeout === undefined ? {} : { timeout }) },
+      { url: SYSTEM.key, token: "deploys.pullRequest.token" },
+    );
   }
 
   async check(): Promise<string> {
