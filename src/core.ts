@@ -2,13 +2,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-
 import { restartService } from "./actions/catalogue/restart-service.ts";
-
 import { rollBackDeploy } from "./actions/catalogue/roll-back-deploy.ts";
-
 import { scaleService } from "./actions/catalogue/scale-service.ts";
 import { toggleFeatureFlag } from "./actions/catalogue/toggle-feature-flag.ts";
 import { turnOffFeatureFlag } from "./actions/catalogue/turn-off-feature-flag.ts";
@@ -21,6 +17,7 @@ import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
 import type { KnowledgeBase } from "./domain/knowledge.ts";
+import type { OnCallSource } from "./domain/oncall.ts";
 import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
 import { SourceError } from "./domain/telemetry.ts";
 import { type Clock, DAY, MINUTE, SECOND } from "./domain/time.ts";
@@ -145,7 +142,8 @@ export async function openCore(
 
   const { flags, deploys, workloads } = targets;
   const policy = config.actions.policyFile ? loadPolicy(resolve(config.actions.policyFile)) : DEFAULT_POLICY;
-  const approvers = await approversOf(config);
+  const onCall = onCallSource(config);
+  const approvers = await approversOf(config, onCall);
   const stopFile = join(stores.folder, "STOP");
   const actions = new Actions(
     {
@@ -166,7 +164,7 @@ export async function openCore(
       catalog,
       severityOf: async (id) => {
         const incident = id === null ? null : ((await investigations.get(id))?.incidentId ?? null);
-        return incident === null ? null : new AlertRepository(stores.state).worst(incident);
+        return incident === null ? null : alerts.worst(incident);
       },
       isApprover: (actor, proposal) => approvers.mayApprove(actor, proposal),
       stoppedOutside: () => {
@@ -191,7 +189,6 @@ export async function openCore(
 
   let unread: () => readonly string[] = () => [];
   let scanner = historyScanner(telemetry.metrics, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
-  const onCall = onCallSource(config);
   const servers = mcpServersOf(config);
   const foreign = servers.length > 0 ? new McpTools(servers, log, () => Date.now()) : null;
   const deps: AgentDependencies = {
@@ -244,9 +241,8 @@ export async function openCore(
 }
 
 /** On loopback the person at the page is the operator; elsewhere only those whom the configuration names may approve. */
-async function approversOf(config: Config): Promise<Approvers> {
+async function approversOf(config: Config, onCall: OnCallSource | null): Promise<Approvers> {
   const { slack, teams, server } = config;
-  const onCall = slack.onCallApproves ? onCallSource(config) : null;
   if (slack.onCallApproves && !onCall)
     throw new OperatorError(
       "slack.onCallApproves needs a rota or PagerDuty schedules: set onCall.file or onCall.pagerDuty, or remove it.",
@@ -261,7 +257,7 @@ async function approversOf(config: Config): Promise<Approvers> {
       slack: {
         users: new Set(slack.approvers),
         ...(members ? { members } : {}),
-        ...(onCall ? { onCall: { source: onCall, id: (person) => person.slackId } } : {}),
+        ...(slack.onCallApproves && onCall ? { onCall: { source: onCall, id: (person) => person.slackId } } : {}),
       },
       teams: { users: new Set(teams.approvers) },
     },

@@ -70,7 +70,7 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
         {
           status: async () => ({
             stopped: (await core.actions.stopReason()) !== null,
-            mind: mind,
+            mind,
             watchedSeries: watcher.watchedSeries,
             runningInvestigations: investigator.running,
             pendingProposals: await core.actions.list({ states: ["pending"] }),
