@@ -1,5 +1,6 @@
 import type { Verdict } from "../domain/feedback.ts";
 import type { Audience, ChatHandlers, ChatUser, DecisionReply } from "../flows/ports.ts";
+import type { Lines } from "./lines.ts";
 import type { ChatStore, Reaction } from "./store.ts";
 
 /** What an emoji on one of our messages means. Names without colons. An emoji that decides must not be one that votes. */
@@ -47,18 +48,23 @@ export interface ReactionDependencies {
     id: string,
   ) => Promise<{ readonly ok: true; readonly user: ChatUser } | { readonly ok: false; readonly refusal: string }>;
   readonly audience: (channel: string) => Promise<Audience>;
+  /** Kept by the surface: what one person puts on a message and takes away again counts in that order. */
+  readonly lines: Lines;
   readonly now: () => number;
 }
+
+/** Where one person's reactions on one message stand in line. */
+export const lineOf = ({ channel, message, user }: Omit<Reaction, "emoji">): string => `${channel} ${message} ${user}`;
 
 /**
  * Takes a reaction on a message of ours: a decision on the live card of a proposal, or a vote on an investigation. One vote a person; taking
  * the reaction away withdraws it, while a decision stands. Null when it means nothing.
  */
-export async function takeReaction(
-  deps: ReactionDependencies,
-  reaction: Reaction,
-  present: boolean,
-): Promise<DecisionReply | null> {
+export function takeReaction(deps: ReactionDependencies, reaction: Reaction, present: boolean): Promise<DecisionReply | null> {
+  return deps.lines.run(lineOf(reaction), () => take(deps, reaction, present));
+}
+
+async function take(deps: ReactionDependencies, reaction: Reaction, present: boolean): Promise<DecisionReply | null> {
   const { surface, store, emoji } = deps;
   const { channel, message, emoji: name } = reaction;
   const subject = await store.subjectOf(surface, { channel, message });

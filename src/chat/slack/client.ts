@@ -6,6 +6,7 @@ import {
   WebClient,
   type WebClientOptions,
 } from "@slack/web-api";
+import { Lines } from "../lines.ts";
 import { DeliveryError } from "../surface.ts";
 
 /** A client that answers within ten seconds or fails, follows no absolute addresses, and leaves waiting to its caller. */
@@ -66,21 +67,14 @@ export const maybeDone = (error: unknown): boolean =>
 /** One call at a time for each channel, with a pause between them: Slack takes about one message a second. */
 export class Pacer {
   readonly #gap: number;
-  readonly #lines = new Map<string, Promise<unknown>>();
+  readonly #lines = new Lines();
 
   constructor(gap: number) {
     this.#gap = gap;
   }
 
   run<T>(channel: string, call: () => Promise<T>): Promise<T> {
-    const before = this.#lines.get(channel) ?? Promise.resolve();
-    const result = before.then(call, call);
-    const rested = result.then(
-      () => this.#rest(),
-      () => this.#rest(),
-    );
-    this.#lines.set(channel, rested);
-    return result;
+    return this.#lines.run(channel, call, () => this.#rest());
   }
 
   #rest(): Promise<void> {

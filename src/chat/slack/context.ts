@@ -2,6 +2,7 @@ import type { BlockAction } from "@slack/bolt";
 import type { WebClient } from "@slack/web-api";
 import type { Log } from "../../flows/log.ts";
 import type { ChatHandlers } from "../../flows/ports.ts";
+import type { Lines } from "../lines.ts";
 import type { EmojiMeanings } from "../reactions.ts";
 import type { ChatStore } from "../store.ts";
 import { LIMITS } from "./limits.ts";
@@ -20,6 +21,8 @@ export interface ListenerContext {
   readonly teams: ReadonlySet<string>;
   readonly botUserId: string;
   readonly emoji: EmojiMeanings;
+  /** Of reactions. */
+  readonly lines: Lines;
   readonly replyTo: (place: ReplyPlace) => SlackReply;
   readonly now: () => number;
   readonly log: Log;

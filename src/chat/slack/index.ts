@@ -5,6 +5,7 @@ import { WebAPIPlatformError } from "@slack/web-api";
 import type { Log } from "../../flows/log.ts";
 import type { ChatHandlers } from "../../flows/ports.ts";
 import type { Card, CardBlock } from "../card.ts";
+import { Lines } from "../lines.ts";
 import { picturePng } from "../picture.ts";
 import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "../reactions.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
@@ -153,6 +154,7 @@ class SlackSurface implements Surface {
       teams: new Set([own.team_id ?? "", ...allowedTeams]),
       botUserId,
       emoji: this.#emoji,
+      lines: new Lines(),
       replyTo: (place) =>
         new SlackReply({
           client: this.#client,

@@ -77,7 +77,7 @@ interface ReactionEvent {
 
 /** A reaction on a message of ours. A vote that counts is silent; a decision and every refusal get a word to that person alone. */
 async function reacted(context: ListenerContext, event: ReactionEvent, present: boolean): Promise<void> {
-  const { store, handlers, people, places, emoji, teams, botUserId, now } = context;
+  const { store, handlers, people, places, emoji, lines, teams, botUserId, now } = context;
   const { user, item } = event;
   const { channel, ts } = item;
   if (item.type !== "message" || !channel || !ts || user === botUserId || event.item_user !== botUserId) return;
@@ -91,6 +91,7 @@ async function reacted(context: ListenerContext, event: ReactionEvent, present: 
       named: (id) => people.named(id),
       member: (id) => people.member(id, teams),
       audience: (id) => places.audience(id),
+      lines,
       now,
     },
     { channel, message: ts, user, emoji: name },

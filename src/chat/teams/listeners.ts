@@ -1,3 +1,7 @@
+import type { ChatUser } from "../../flows/ports.ts";
+import { Lines } from "../lines.ts";
+import { lineOf } from "../reactions.ts";
+import type { MessageRef } from "../store.ts";
 import { baseOf, cardRef, type IncomingActivity, kindOf, spokenText, threadOf } from "./activity.ts";
 import { DO } from "./adaptive.ts";
 import { type Place, placeOf } from "./connector.ts";
@@ -15,6 +19,8 @@ export class Listeners {
   readonly #context: ListenerContext;
   readonly #invokes: Invokes;
   readonly #recent = new Map<string, number[]>();
+  /** Of reactions. */
+  readonly #lines = new Lines();
   readonly #running = new Set<string>();
 
   constructor(context: ListenerContext, invokes: Invokes) {
@@ -70,13 +76,17 @@ export class Listeners {
   }
 
   async #reaction(activity: IncomingActivity): Promise<void> {
-    const { store, handlers, people, reactions, now } = this.#context;
     const ref = cardRef(activity);
-    const subject = ref ? await store.subjectOf("teams", ref) : null;
+    const user = this.#context.people.sender(activity);
+    if (ref) await this.#lines.run(lineOf({ ...ref, user: user.id }), () => this.#vote(activity, ref, user));
+  }
+
+  async #vote(activity: IncomingActivity, ref: MessageRef, user: ChatUser): Promise<void> {
+    const { store, handlers, reactions, now } = this.#context;
+    const subject = await store.subjectOf("teams", ref);
     // On a proposal a reaction is nothing: it has no confirmation and can be taken back.
-    if (!ref || !subject?.startsWith("investigation:")) return;
+    if (!subject?.startsWith("investigation:")) return;
     const investigationId = subject.slice("investigation:".length);
-    const user = people.sender(activity);
     let standing: string[] | null = null;
     for (const [list, present] of [
       [activity.reactionsRemoved, false],

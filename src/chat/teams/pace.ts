@@ -1,3 +1,4 @@
+import { Lines } from "../lines.ts";
 import { DeliveryError } from "../surface.ts";
 
 /** At most `count` calls within `within` milliseconds. */
@@ -29,7 +30,7 @@ export class Pace {
   readonly #sleep: (milliseconds: number) => Promise<void>;
   readonly #random: () => number;
   readonly #gap: number;
-  readonly #lines = new Map<string, Promise<unknown>>();
+  readonly #lines = new Lines();
   readonly #calls = new Map<string, number[]>();
   #all: number[] = [];
 
@@ -41,21 +42,10 @@ export class Pace {
   }
 
   run<T>(conversation: string, call: () => Promise<T>): Promise<T> {
-    const before = this.#lines.get(conversation) ?? Promise.resolve();
-    const turn = async () => {
+    return this.#lines.run(conversation, async () => {
       await this.#mayGo(conversation);
       return call();
-    };
-    const result = before.then(turn, turn);
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#lines.set(conversation, settled);
-    void settled.then(() => {
-      if (this.#lines.get(conversation) === settled) this.#lines.delete(conversation);
     });
-    return result;
   }
 
   /**

@@ -8,6 +8,7 @@ import { redact } from "../../domain/untrusted.ts";
 import { type AnomalyPicture, type ChatHandlers, type ChatUser, OPERATOR } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import { answerCard, note, workingCard } from "../cards/answer.ts";
+import { Lines } from "../lines.ts";
 import { pictureSvg } from "../picture.ts";
 import { type EmojiMeanings, takeReaction } from "../reactions.ts";
 import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
@@ -106,6 +107,8 @@ class WebChannel implements Surface {
   readonly #options: WebOptions;
   readonly #token = randomBytes(24).toString("base64url");
   readonly #listeners = new Set<Listener>();
+  /** Of reactions. */
+  readonly #lines = new Lines();
   #handlers: ChatHandlers | null = null;
   #timer: NodeJS.Timeout | null = null;
 
@@ -337,6 +340,7 @@ class WebChannel implements Surface {
           named: async () => user,
           member: async () => ({ ok: true, user }),
           audience: async () => OPERATOR,
+          lines: this.#lines,
           now,
         },
         { channel: CHANNEL, message, user: id, emoji: name },
