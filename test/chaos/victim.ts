@@ -1,15 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pino } from "pino";
 import { toggleFeatureFlag } from "../../src/actions/catalogue/toggle-feature-flag.ts";
-import { Actions, DEFAULT_POLICY } from "../../src/actions/index.ts";
-import { causalEffect } from "../../src/diagnosis/causal-test.ts";
 import { MINUTE } from "../../src/domain/time.ts";
-import { ExperimentRepository } from "../../src/store/experiments.ts";
-import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase } from "../../src/store/state.ts";
-import { SwitchRepository } from "../../src/store/switches.ts";
 import { FlagdFile } from "../../src/targets/flagd/index.ts";
+import { actionsOver } from "../support/actions-over.ts";
 
 /**
  * One real process over a real SQLite file and a real flag file: files a proposal when there is none, approves it, and takes it to its end, or
@@ -24,11 +19,10 @@ const flags = new FlagdFile({ file: join(folder, "flags.json"), environment: "pr
 const db = await openStateDatabase(join(folder, "vigil.db"));
 const written = async () => (await flags.get("new-layout"))?.percent ?? 25;
 
-const actions = new Actions(
+const actions = actionsOver(
+  db,
+  { telemetry: () => now, wall: () => now },
   {
-    store: new ProposalRepository(db, () => now),
-    switches: new SwitchRepository(db),
-    experiments: new ExperimentRepository(db, () => now),
     catalogue: [toggleFeatureFlag(flags)],
     flags,
     metrics: {
@@ -45,24 +39,11 @@ const actions = new Actions(
         return { metric: "red", service: "shelf", labels: {}, unit: "s", points };
       },
     },
-    policy: DEFAULT_POLICY,
-    graph: async () => ({ nodes: ["shelf"], edges: [] }),
-    catalog: async () => [{ name: "shelf", description: "", owner: "books", tier: 2, dependsOn: [] }],
     isApprover: async (actor) => actor === "web:maya",
-    stoppedOutside: () => null,
-    clock: { now: () => now, speed: 1 },
-    now: () => now,
-    key: Buffer.alloc(32, 1),
-    step: MINUTE,
-    approvalTtl: 5 * MINUTE,
-    verificationWindow: 15 * MINUTE,
-    causalWindow: 15 * MINUTE,
     checkpoint: async (point) => {
       if (point === diesAt) process.kill(process.pid, "SIGKILL");
     },
-    log: pino({ level: "silent" }),
   },
-  causalEffect,
 );
 
 if ((await actions.list()).length === 0) {

@@ -1,35 +1,21 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type App, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
 import { AlertRepository } from "../../src/store/alerts.ts";
 import { InvestigationRepository } from "../../src/store/investigations.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
-import { freePort } from "../e2e/app.ts";
+import { installed, type RunningServer, startAlertmanager } from "../support/servers.ts";
 
-const BINARY = "prometheus-alertmanager";
 const TOKEN = "alertmanager-shows-this";
 
-/** The version of the server, or null when it is not installed. On CI it must be. */
-function installed(): string | null {
-  try {
-    return /version ([\d.]+)/.exec(execFileSync(BINARY, ["--version"], { encoding: "utf8" }))?.[1] ?? "unknown";
-  } catch (error) {
-    if (process.env.CI === "true") throw new Error(`${BINARY} is missing; .ci/run installs it`, { cause: error });
-    process.stderr.write(`SKIPPED: the contract with a real Alertmanager. Install it: apt-get install ${BINARY}\n`);
-    return null;
-  }
-}
-
-const version = installed();
+const version = installed("prometheus-alertmanager");
 
 describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "vigil-alertmanager-"));
-  let server: ChildProcess;
-  let url = "";
+  let server: RunningServer;
   let app: App;
   let db: StateDatabase;
 
@@ -49,52 +35,18 @@ describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => 
     await app.ready;
     db = await openStateDatabase(join(folder, "state/vigil.db"));
 
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    const file = join(folder, "alertmanager.json");
-    writeFileSync(
-      file,
-      // JSON is YAML.
-      JSON.stringify({
-        route: { receiver: "vigil", group_by: ["alertname"], group_wait: "200ms", group_interval: "1s", repeat_interval: "1s" },
-        receivers: [
-          {
-            name: "vigil",
-            webhook_configs: [
-              {
-                url: `${app.url}/v1/alerts/alertmanager`,
-                send_resolved: true,
-                http_config: { authorization: { type: "Bearer", credentials: TOKEN } },
-              },
-            ],
-          },
-        ],
-      }),
-    );
-    server = spawn(BINARY, [
-      `--config.file=${file}`,
-      `--storage.path=${join(folder, "alertmanager")}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-      "--cluster.listen-address=",
-      "--log.level=error",
-    ]);
-    const isReady = () =>
-      fetch(`${url}/-/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    await vi.waitUntil(isReady, { timeout: 20_000, interval: 100 });
+    server = await startAlertmanager(folder, { url: `${app.url}/v1/alerts/alertmanager`, token: TOKEN });
   });
 
   afterAll(async () => {
-    server?.kill();
+    await server?.stop();
     await db?.destroy();
     await app?.close();
   });
 
   const labels = { alertname: "CheckoutErrors", service: "till", severity: "critical" };
   const post = async (alerts: unknown[]) => {
-    const answer = await fetch(`${url}/api/v2/alerts`, {
+    const answer = await fetch(`${server.url}/api/v2/alerts`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(alerts),
@@ -125,7 +77,7 @@ describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => 
 
   it("repeats, which it sends every second here, open nothing more", async () => {
     const notified = async () => {
-      const metrics = await (await fetch(`${url}/metrics`)).text();
+      const metrics = await (await fetch(`${server.url}/metrics`)).text();
       return Number(/alertmanager_notifications_total\{integration="webhook"\} (\d+)/.exec(metrics)?.[1] ?? 0);
     };
     const before = await notified();
@@ -147,6 +99,6 @@ describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => 
     await expect.poll(async () => (await store.unresolvedIncidents()).length, { timeout: 15_000 }).toBe(0);
     expect(await new AlertRepository(db).firing()).toEqual([]);
     const failed = /alertmanager_notifications_failed_total\{integration="webhook"[^}]*\} (\d+)/;
-    expect(Number(failed.exec(await (await fetch(`${url}/metrics`)).text())?.[1] ?? 0)).toBe(0);
+    expect(Number(failed.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? 0)).toBe(0);
   });
 });

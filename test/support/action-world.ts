@@ -1,15 +1,14 @@
-import { pino } from "pino";
 import { rollBackDeploy } from "../../src/actions/catalogue/roll-back-deploy.ts";
 import { toggleFeatureFlag } from "../../src/actions/catalogue/toggle-feature-flag.ts";
 import { turnOffFeatureFlag } from "../../src/actions/catalogue/turn-off-feature-flag.ts";
-import { type ActionContext, Actions, DEFAULT_POLICY } from "../../src/actions/index.ts";
-import { causalEffect } from "../../src/diagnosis/causal-test.ts";
+import type { ActionContext, Actions } from "../../src/actions/index.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
 import { MINUTE } from "../../src/domain/time.ts";
 import { ExperimentRepository } from "../../src/store/experiments.ts";
 import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase } from "../../src/store/state.ts";
 import { SwitchRepository } from "../../src/store/switches.ts";
+import { actionsOver } from "./actions-over.ts";
 import { FakeFlags, noDeploys, steppedMetrics } from "./fake-targets.ts";
 
 export const START = Date.UTC(2026, 10, 24, 3);
@@ -35,7 +34,9 @@ export async function actionWorld(options: WorldOptions = {}) {
   const switches = new SwitchRepository(db);
   const experiments = new ExperimentRepository(db, () => clocks.wall);
   const shown: Proposal[] = [];
-  const actions = new Actions(
+  const actions = actionsOver(
+    db,
+    { telemetry: () => clocks.telemetry, wall: () => clocks.wall },
     {
       store,
       switches,
@@ -43,26 +44,14 @@ export async function actionWorld(options: WorldOptions = {}) {
       catalogue: [toggleFeatureFlag(flags), turnOffFeatureFlag(flags), rollBackDeploy(noDeploys)],
       flags,
       metrics: steppedMetrics((at) => latency(at, changedAt)),
-      policy: DEFAULT_POLICY,
       graph: async () => ({ nodes: ["front", "shelf"], edges: [{ caller: "front", callee: "shelf", calls: 9 }] }),
-      catalog: async () => [{ name: "shelf", description: "", owner: "books", tier: 2, dependsOn: [] }],
       isApprover: async (actor) => actor.startsWith("web:"),
-      stoppedOutside: () => null,
       page: async (proposal, why) => {
         pages.push(`${proposal.id}: ${why}`);
       },
-      clock: { now: () => clocks.telemetry, speed: 1 },
-      now: () => clocks.wall,
-      key: Buffer.alloc(32, 1),
-      step: MINUTE,
-      approvalTtl: 5 * MINUTE,
-      verificationWindow: 15 * MINUTE,
-      causalWindow: 15 * MINUTE,
       targetTimeout: 50,
-      log: pino({ level: "silent" }),
       ...options.context,
     },
-    causalEffect,
   );
   actions.onChange((proposal) => {
     shown.push(proposal);

@@ -1,14 +1,10 @@
 import type { z } from "zod";
 import type { Action } from "../../src/actions/catalogue/action.ts";
-import { Actions, DEFAULT_POLICY } from "../../src/actions/index.ts";
-import { causalEffect } from "../../src/diagnosis/causal-test.ts";
+import { DEFAULT_POLICY } from "../../src/actions/index.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
 import { MINUTE } from "../../src/domain/time.ts";
-import { ExperimentRepository } from "../../src/store/experiments.ts";
-import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase } from "../../src/store/state.ts";
-import { SwitchRepository } from "../../src/store/switches.ts";
-import { silentLog } from "./fake-handlers.ts";
+import { actionsOver } from "./actions-over.ts";
 import { steppedMetrics } from "./fake-targets.ts";
 import { seededRandom } from "./synthetic-metrics.ts";
 
@@ -48,29 +44,17 @@ export async function actionHarness(schema: z.ZodObject, seed: number) {
   const db = await openStateDatabase(":memory:");
   let now = Date.UTC(2026, 10, 24, 3);
   const limits = { ...DEFAULT_POLICY.limits, perDay: 1_000_000, perTargetPerHour: 1_000_000, pendingAtOnce: 1_000_000 };
-  const actions = new Actions(
+  const actions = actionsOver(
+    db,
+    { telemetry: () => now, wall: () => now },
     {
-      store: new ProposalRepository(db, () => now),
-      switches: new SwitchRepository(db),
-      experiments: new ExperimentRepository(db, () => now),
       catalogue: [action],
       flags: null,
       metrics: steppedMetrics(() => 0.1),
       policy: { ...DEFAULT_POLICY, limits },
-      graph: async () => ({ nodes: ["shelf"], edges: [] }),
       catalog: async () => [],
       isApprover: async () => true,
-      stoppedOutside: () => null,
-      clock: { now: () => now, speed: 1 },
-      now: () => now,
-      key: Buffer.alloc(32, 1),
-      step: MINUTE,
-      approvalTtl: 5 * MINUTE,
-      verificationWindow: 15 * MINUTE,
-      causalWindow: 15 * MINUTE,
-      log: silentLog,
     },
-    causalEffect,
   );
   return {
     executions: () => executions,

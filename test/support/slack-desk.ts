@@ -1,11 +1,10 @@
 import { toggleFeatureFlag } from "../../src/actions/catalogue/toggle-feature-flag.ts";
 import type { FilingRequest } from "../../src/actions/file.ts";
-import { type ActionContext, Actions, DEFAULT_POLICY } from "../../src/actions/index.ts";
+import type { ActionContext } from "../../src/actions/index.ts";
 import { Presenter } from "../../src/chat/presenter.ts";
 import { userGroup } from "../../src/chat/slack/group.ts";
 import { type SlackOptions, slackSurface } from "../../src/chat/slack/index.ts";
 import type { Surface } from "../../src/chat/surface.ts";
-import { causalEffect } from "../../src/diagnosis/causal-test.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
 import { MINUTE } from "../../src/domain/time.ts";
 import { type ApproverRules, Approvers } from "../../src/flows/approvers.ts";
@@ -15,10 +14,8 @@ import type { ChatHandlers, IncomingQuestion, Reply } from "../../src/flows/port
 import { verdictOf } from "../../src/flows/verdict.ts";
 import type { AuditTable } from "../../src/store/audit.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";
-import { ExperimentRepository } from "../../src/store/experiments.ts";
-import { ProposalRepository } from "../../src/store/proposals.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
-import { SwitchRepository } from "../../src/store/switches.ts";
+import { actionsOver } from "./actions-over.ts";
 import { answer, finished, home } from "./chat-samples.ts";
 import { silentLog, until } from "./fake-handlers.ts";
 import { FakeSlack, type SlackPost } from "./fake-slack.ts";
@@ -57,30 +54,16 @@ export async function slackDesk(
     members: userGroup({ token: "xoxb-test", groups: [GROUP], apiUrl: fake.apiUrl }),
   };
   const approvers = new Approvers({ rules: { slack: rules, ...options.otherRules }, now: () => clocks.wall });
-  const actions = new Actions(
+  const actions = actionsOver(
+    db,
+    { telemetry: () => clocks.telemetry, wall: () => clocks.wall },
     {
-      store: new ProposalRepository(db, () => clocks.wall),
-      switches: new SwitchRepository(db),
-      experiments: new ExperimentRepository(db, () => clocks.wall),
       catalogue: [toggleFeatureFlag(flags)],
       flags,
       metrics: steppedMetrics((at) => (loweredAt !== null && at >= loweredAt ? 0.1 : 0.115)),
-      policy: DEFAULT_POLICY,
-      graph: async () => ({ nodes: ["shelf"], edges: [] }),
-      catalog: async () => [{ name: "shelf", description: "", owner: "books", tier: 2, dependsOn: [] }],
       isApprover: (actor, proposal) => approvers.mayApprove(actor, proposal),
-      stoppedOutside: () => null,
-      clock: { now: () => clocks.telemetry, speed: 1 },
-      now: () => clocks.wall,
-      key: Buffer.alloc(32, 1),
-      step: MINUTE,
-      approvalTtl: 5 * MINUTE,
-      verificationWindow: 15 * MINUTE,
-      causalWindow: 15 * MINUTE,
-      log: silentLog,
       ...options.context,
     },
-    causalEffect,
   );
   const surface: Surface = slackSurface({
     botToken: "xoxb-test",
