@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { teamsSurface } from "../../src/chat/teams/index.ts";
-import { TeamsConversationRepository } from "../../src/store/teams.ts";
 import { until } from "../support/fake-handlers.ts";
 import type { SlackPost } from "../support/fake-slack.ts";
-import { ANA, APP_ID, actionsOf, CHANNEL, FakeTeams, TENANT, type TeamsMessage, wordsOf } from "../support/fake-teams.ts";
+import { ANA, actionsOf, FakeTeams, type TeamsMessage, teamsOptions, wordsOf } from "../support/fake-teams.ts";
 import { type SlackDesk, slackDesk } from "../support/slack-desk.ts";
 
 const texts = (post: SlackPost) => JSON.stringify(post.blocks);
@@ -20,22 +19,10 @@ describe("one proposal in Slack and in Teams", () => {
     desk = await slackDesk({
       others: ({ store, db }) => {
         const surface = teamsSurface({
-          appId: APP_ID,
-          appSecret: "secret-of-the-app",
-          tenantId: TENANT,
-          channel: CHANNEL,
-          serviceUrl: teams.serviceUrl,
-          serviceHosts: [teams.host],
-          host: "127.0.0.1",
-          port: 0,
+          ...teamsOptions(teams, store, db),
           mayApprove: async (id) => id === ANA.aadObjectId,
-          store,
-          conversations: new TeamsConversationRepository(db),
-          environment: "production",
           openIdMetadataUrl: teams.openIdMetadataUrl,
-          tokenForTests: async () => "token-of-the-bot",
           pace: { gap: 0 },
-          log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
         });
         endpoint = () => surface.url;
         return [surface];

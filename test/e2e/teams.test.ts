@@ -22,6 +22,7 @@ import {
   OLA,
   TENANT,
   type TeamsMessage,
+  teamsOptions,
   wordsOf,
 } from "../support/fake-teams.ts";
 
@@ -35,22 +36,10 @@ let approvers: Set<string>;
 
 async function connect(changed: Partial<TeamsOptions> = {}): Promise<void> {
   surface = teamsSurface({
-    appId: APP_ID,
-    appSecret: "secret-of-the-app",
-    tenantId: TENANT,
-    channel: CHANNEL,
-    serviceUrl: teams.serviceUrl,
-    serviceHosts: [teams.host],
-    host: "127.0.0.1",
-    port: 0,
+    ...teamsOptions(teams, store, db),
     mayApprove: async (id) => approvers.has(id),
-    store,
-    conversations: new TeamsConversationRepository(db),
-    environment: "production",
     openIdMetadataUrl: teams.openIdMetadataUrl,
-    tokenForTests: async () => "token-of-the-bot",
     pace: { gap: 0, sleep: async () => {} },
-    log: silentLog,
     ...changed,
   });
   presenter = new Presenter({ surfaces: [surface], store, log: silentLog });
@@ -221,22 +210,7 @@ describe("the door of Teams", () => {
   });
 });
 
-const optionsOf = (): TeamsOptions => ({
-  appId: APP_ID,
-  appSecret: "secret-of-the-app",
-  tenantId: TENANT,
-  channel: CHANNEL,
-  serviceUrl: teams.serviceUrl,
-  serviceHosts: [teams.host],
-  host: "127.0.0.1",
-  port: 0,
-  mayApprove: async () => false,
-  store,
-  conversations: new TeamsConversationRepository(db),
-  environment: "production",
-  tokenForTests: async () => "token-of-the-bot",
-  log: silentLog,
-});
+const optionsOf = (): TeamsOptions => teamsOptions(teams, store, db);
 
 describe("questions in Teams", () => {
   const step = (id: string, title: string, state: "running" | "done" = "running") => ({

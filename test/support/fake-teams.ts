@@ -1,6 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type CryptoKey, exportJWK, type GenerateKeyPairResult, generateKeyPair, SignJWT } from "jose";
+import type { TeamsOptions } from "../../src/chat/teams/index.ts";
+import type { ConversationRepository } from "../../src/store/conversations.ts";
+import type { StateDatabase } from "../../src/store/state.ts";
+import { TeamsConversationRepository } from "../../src/store/teams.ts";
+import { silentLog } from "./fake-handlers.ts";
 import { judgeActivity, judgeCard } from "./fake-teams-cards.ts";
 
 type Json = Record<string, unknown>;
@@ -53,6 +58,24 @@ export interface TokenOptions {
   readonly expiresAt?: number;
   readonly foreignKey?: boolean;
 }
+
+/** A surface that talks to `teams` and to nobody else; nobody may approve unless the test says so. */
+export const teamsOptions = (teams: FakeTeams, store: ConversationRepository, db: StateDatabase): TeamsOptions => ({
+  appId: APP_ID,
+  appSecret: "secret-of-the-app",
+  tenantId: TENANT,
+  channel: CHANNEL,
+  serviceUrl: teams.serviceUrl,
+  serviceHosts: [teams.host],
+  host: "127.0.0.1",
+  port: 0,
+  mayApprove: async () => false,
+  store,
+  conversations: new TeamsConversationRepository(db),
+  environment: "production",
+  tokenForTests: async () => "token-of-the-bot",
+  log: silentLog,
+});
 
 /**
  * Teams on this machine: the Bot Connector's REST interface, the roster, the signing keys, and people who write, press and react. Keeps the
