@@ -17,7 +17,7 @@ export async function verifyTrail(options: OutputOptions & { readonly anchors?: 
     throw new OperatorError(`The anchors cannot be used: ${error instanceof Error ? error.message : String(error)}.`);
   });
   if (options.anchors && anchors.length === 0) throw new OperatorError(`There are no anchors in ${file}.`);
-  const { rows, head, broken } = await withStores(config, ({ state }) => verifyAudit(state as never, anchors));
+  const { rows, head, broken } = await withStores(config, ({ state }) => verifyAudit(state, anchors));
   if (broken) throw new OperatorError(`The audit trail was touched: row ${broken.seq}: ${broken.why}.`);
   const against =
     anchors.length > 0 ? `and agrees with ${anchors.length} anchors in ${file}` : `but nothing was anchored in ${file} yet`;
@@ -26,7 +26,7 @@ export async function verifyTrail(options: OutputOptions & { readonly anchors?: 
 
 /** `vigil audit show PRO-7`: who proposed, who approved, what ran, what happened. */
 export async function showTrail(subject: string, options: OutputOptions): Promise<void> {
-  const rows = await withStores(loadConfig(), ({ state }) => auditTrail(state as never, subject));
+  const rows = await withStores(loadConfig(), ({ state }) => auditTrail(state, subject));
   if (rows.length === 0) throw new OperatorError(`Nothing was recorded about ${subject}.`);
   const entries = rows.map(({ seq, at, actor, kind, data }) => ({
     seq,

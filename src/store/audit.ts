@@ -22,15 +22,20 @@ const GENESIS = "0".repeat(64);
 
 const hashOf = (row: Omit<AuditTable, "hash">): string => createHash("sha256").update(canonicalJson(row)).digest("hex");
 
+/** The chain needs no more of a database than its own table. */
+const onlyAudit = <Tables extends AuditTables>(db: Kysely<Tables>) => db as unknown as Kysely<AuditTables>;
+
+const newestRow = (db: Kysely<AuditTables>) =>
+  db.selectFrom("audit").select(["seq", "hash"]).orderBy("seq", "desc").limit(1).executeTakeFirst();
+
 /** Appends to the hash chain; call it inside the transaction whose change it records. */
 export async function appendAudit<Tables extends AuditTables>(
   transaction: Transaction<Tables>,
   entry: AuditEntry,
   at: number,
 ): Promise<void> {
-  // The chain needs no more of the database than its own table.
-  const db = transaction as unknown as Transaction<AuditTables>;
-  const last = await db.selectFrom("audit").select(["seq", "hash"]).orderBy("seq", "desc").limit(1).executeTakeFirst();
+  const db = onlyAudit(transaction);
+  const last = await newestRow(db);
   const row = {
     seq: (last?.seq ?? 0) + 1,
     at,
@@ -54,26 +59,26 @@ export interface ChainState {
 }
 
 /** The newest row of the trail, or null while there is none. */
-export async function auditHead(db: Kysely<{ audit: AuditTable }>): Promise<{ seq: number; hash: string } | null> {
-  const last = await db.selectFrom("audit").select(["seq", "hash"]).orderBy("seq", "desc").limit(1).executeTakeFirst();
+export async function auditHead<Tables extends AuditTables>(db: Kysely<Tables>): Promise<{ seq: number; hash: string } | null> {
+  const last = await newestRow(onlyAudit(db));
   return last ? { seq: Number(last.seq), hash: last.hash } : null;
 }
 
 /** Everything that was recorded about a subject (a proposal, a flag, a channel), oldest first. */
-export async function auditTrail(db: Kysely<{ audit: AuditTable }>, subject: string): Promise<AuditTable[]> {
-  return db.selectFrom("audit").selectAll().where("subject", "=", subject).orderBy("seq").execute();
+export async function auditTrail<Tables extends AuditTables>(db: Kysely<Tables>, subject: string): Promise<AuditTable[]> {
+  return onlyAudit(db).selectFrom("audit").selectAll().where("subject", "=", subject).orderBy("seq").execute();
 }
 
 /** Walks the chain from its beginning. Each anchor is a head that was noted elsewhere earlier: it must be on the chain, or the tail was cut or the chain rewritten. */
-export async function verifyAudit(
-  db: Kysely<{ audit: AuditTable }>,
+export async function verifyAudit<Tables extends AuditTables>(
+  db: Kysely<Tables>,
   anchors: readonly { readonly seq: number; readonly hash: string }[] = [],
 ): Promise<ChainState> {
   const noted = new Map(anchors.map(({ seq, hash }) => [seq, hash]));
   let previous = GENESIS;
   let expected = 1;
   let broken: ChainState["broken"] = null;
-  for (const row of await db.selectFrom("audit").selectAll().orderBy("seq").execute()) {
+  for (const row of await onlyAudit(db).selectFrom("audit").selectAll().orderBy("seq").execute()) {
     const { hash, ...body } = row;
     const anchored = noted.get(row.seq);
     if (row.seq !== expected) broken ??= { seq: row.seq, why: `row ${expected} is missing` };

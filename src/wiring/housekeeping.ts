@@ -78,7 +78,7 @@ async function readWhatCommandsChanged({ stores, core, log }: HouseParts): Promi
 function anchorAudit({ config, stores, log }: HouseParts): Anchoring {
   const { anchorUrl, anchorToken, anchorMinutes } = config.audit;
   const anchoring = new Anchoring({
-    head: () => auditHead(stores.state as never),
+    head: () => auditHead(stores.state),
     places: [
       new AnchorFile(anchorFile(config)),
       ...(anchorUrl ? [new AnchorWebhook({ url: anchorUrl, token: anchorToken ?? null })] : []),

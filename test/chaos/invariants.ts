@@ -121,7 +121,7 @@ export async function violations(db: StateDatabase, { cluster, paged, stood, eve
     "no test is left open",
     "",
   );
-  const { broken } = await verifyAudit(db as never);
+  const { broken } = await verifyAudit(db);
   must(broken === null, "the audit chain is whole", JSON.stringify(broken));
   return found;
 }

@@ -53,7 +53,7 @@ describe("chaos", () => {
       expect(ends).toContain(end.state);
       expect(end.percent).toBe(25);
       const db = await openStateDatabase(join(folder, "vigil.db"));
-      expect((await verifyAudit(db as never)).broken).toBeNull();
+      expect((await verifyAudit(db)).broken).toBeNull();
       const kinds = (await db.selectFrom("audit").select("kind").execute()).map(({ kind }) => kind);
       expect(kinds.filter((kind) => kind === "executing")).toHaveLength(1);
       await db.destroy();

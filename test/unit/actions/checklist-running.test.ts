@@ -456,7 +456,7 @@ describe("a crash", () => {
     expect(keys.length).toBeLessThanOrEqual(1);
     if (state === "rolled_back") expect(first.flags.percent).toBe(25);
     expect((await second.db.selectFrom("locks").selectAll().execute()).length).toBe(0);
-    expect((await verifyAudit(second.db as never)).broken).toBeNull();
+    expect((await verifyAudit(second.db)).broken).toBeNull();
   });
 
   it("38: an error in the middle of a run does not leave it hanging until a restart", async () => {
@@ -555,7 +555,7 @@ describe("the trail and the disk", () => {
     const { db, proposed, click, passes } = await actionWorld();
     await click(await proposed());
     await passes(16);
-    const whole = await verifyAudit(db as never);
+    const whole = await verifyAudit(db);
     expect(whole).toMatchObject({ broken: null });
     expect(whole.rows).toBeGreaterThanOrEqual(5);
     const anchor = [{ seq: whole.rows, hash: whole.head }];
@@ -566,14 +566,14 @@ describe("the trail and the disk", () => {
     };
 
     await db.updateTable("audit").set({ actor: "web:mallory" }).where("seq", "=", 2).execute();
-    expect((await verifyAudit(db as never, anchor)).broken).toEqual({ seq: 2, why: "its content was changed" });
+    expect((await verifyAudit(db, anchor)).broken).toEqual({ seq: 2, why: "its content was changed" });
     await db.deleteFrom("audit").where("seq", "=", 2).execute();
-    expect((await verifyAudit(db as never, anchor)).broken).toEqual({ seq: 3, why: "row 2 is missing" });
+    expect((await verifyAudit(db, anchor)).broken).toEqual({ seq: 3, why: "row 2 is missing" });
     await restore();
     await db.updateTable("audit").set({ seq: 99 }).where("seq", "=", 2).execute();
     await db.updateTable("audit").set({ seq: 2 }).where("seq", "=", 3).execute();
     await db.updateTable("audit").set({ seq: 3 }).where("seq", "=", 99).execute();
-    expect((await verifyAudit(db as never)).broken?.seq).toBe(2);
+    expect((await verifyAudit(db)).broken?.seq).toBe(2);
     await restore();
     // Whoever rewrites one row with a fitting hash is betrayed by the next; whoever rewrites them all, by the anchor.
     const forge = async (from: number, to: number) => {
@@ -589,15 +589,15 @@ describe("the trail and the disk", () => {
       }
     };
     await forge(2, 2);
-    expect((await verifyAudit(db as never)).broken).toEqual({ seq: 3, why: "it does not follow the row before it" });
+    expect((await verifyAudit(db)).broken).toEqual({ seq: 3, why: "it does not follow the row before it" });
     await restore();
     await forge(1, rows.length);
-    expect((await verifyAudit(db as never)).broken).toBeNull();
-    expect((await verifyAudit(db as never, anchor)).broken?.why).toContain("rewritten");
+    expect((await verifyAudit(db)).broken).toBeNull();
+    expect((await verifyAudit(db, anchor)).broken?.why).toContain("rewritten");
     await restore();
     await db.deleteFrom("audit").where("seq", ">", 1).execute();
-    expect((await verifyAudit(db as never)).broken).toBeNull();
-    expect((await verifyAudit(db as never, anchor)).broken?.why).toContain("the tail was cut");
+    expect((await verifyAudit(db)).broken).toBeNull();
+    expect((await verifyAudit(db, anchor)).broken?.why).toContain("the tail was cut");
   });
 
   it("49: a decision and its audit entry stand or fall together", async () => {
