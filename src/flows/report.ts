@@ -81,7 +81,7 @@ export function reportRows(figures: Kpis): { readonly name: string; readonly val
     ["Time to resolve (median)", minutes(figures.minutesToResolve)],
     ...figures.resolution.map(({ severity, incidents, minutes: time }): [string, string] => [
       `Time to resolve, ${severity}`,
-      `${minutes(time)} (${incidents} incidents)`,
+      `${minutes(time)} (${incidents} incident${incidents === 1 ? "" : "s"})`,
     ]),
     ["Model cost", `$${cost.dollars.toFixed(2)}, ${cost.inputTokens + cost.outputTokens} tokens`],
     ["Claims struck for lack of evidence", `${figures.struckClaims} (${percent(figures.strikeRate)})`],

@@ -69,22 +69,26 @@ function reliabilityPlot({ reliability }: Kpis): string {
   });
 }
 
+/** Text is measured without a browser here, so the names get room to spare. */
+const legend = { bottom: 0, itemGap: 24, textStyle: { color: INK, fontFamily: FONT } };
+const bar = { type: "bar" as const, barMaxWidth: 64 };
+
 function weeksPlot({ weeks }: Kpis): string {
   return draw("Verdicts by week", {
-    legend: { bottom: 0, textStyle: { color: INK, fontFamily: FONT } },
+    legend,
     xAxis: { type: "category", data: weeks.map(({ start }) => day(start)), ...axis },
     yAxis: { type: "value", minInterval: 1, ...axis },
     series: [
       ...(["correct", "partly", "incorrect", "noise"] as const).map((verdict) => ({
         name: verdict as string,
-        type: "bar" as const,
+        ...bar,
         stack: "all",
         data: weeks.map(({ verdicts }) => verdicts[verdict]),
         itemStyle: { color: COLOURS[verdict] },
       })),
       {
         name: "no verdict",
-        type: "bar" as const,
+        ...bar,
         stack: "all",
         data: weeks.map(
           ({ investigations, verdicts }) => investigations - Object.values(verdicts).reduce((sum, count) => sum + count, 0),
@@ -101,13 +105,13 @@ function causesPlot({ topCauses }: Kpis): string {
     grid: { left: 190, right: 30, top: 44, bottom: 30 },
     xAxis: { type: "value", minInterval: 1, ...axis },
     yAxis: { type: "category", data: shown.map(({ cause }) => clip(cause, 28)), ...axis },
-    series: [{ type: "bar", data: shown.map(({ count }) => count), itemStyle: { color: "#5b8def" } }],
+    series: [{ ...bar, barMaxWidth: 28, data: shown.map(({ count }) => count), itemStyle: { color: "#5b8def" } }],
   });
 }
 
 function actionsPlot({ actionOutcomes }: Kpis): string {
   return draw("Actions and how they ended", {
-    legend: { bottom: 0, textStyle: { color: INK, fontFamily: FONT } },
+    legend,
     xAxis: { type: "category", data: actionOutcomes.map(({ action }) => action.replaceAll("_", " ")), ...axis },
     yAxis: { type: "value", minInterval: 1, ...axis },
     series: (
@@ -119,7 +123,7 @@ function actionsPlot({ actionOutcomes }: Kpis): string {
       ] as const satisfies readonly (readonly [string, string, (one: Kpis["actionOutcomes"][number]) => number])[]
     ).map(([name, color, pick]) => ({
       name,
-      type: "bar" as const,
+      ...bar,
       stack: "all",
       data: actionOutcomes.map(pick),
       itemStyle: { color },
