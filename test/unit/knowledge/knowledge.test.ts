@@ -63,12 +63,17 @@ describe("the context repository", () => {
     const knowledge = await open();
     await knowledge.ingestFolder(docs, { collection: "docs" });
     const text = "errors up in front";
-    const routine = ["request served by the front", "answer kept for names", "names checked", "resolver warmed", "front names answer"];
+    const routine = ["request served by the front", "certificate renewed", "names checked", "answer took long"];
     const best = async (signs: readonly string[]) =>
       (await knowledge.search({ text, signs, kinds: ["incident"], top: 2 }))[0]?.documentId;
     expect(await best([])).toBe("INC-2");
     expect(await best(["no space left on device while writing log segments"])).toBe("INC-1");
-    const [hit] = await knowledge.search({ text: "errors up", signs: ["no space left on device", ...routine], top: 1 });
+    const [hit] = await knowledge.search({
+      text: "errors up",
+      signs: ["no space left on device", ...routine],
+      kinds: ["incident"],
+      top: 1,
+    });
     expect(hit?.documentId).toBe("INC-1");
     expect(hit?.why).toContain("signs ");
     await knowledge.close();
