@@ -53,6 +53,15 @@ describe("the investigation's card", () => {
     expect(investigationCard(stopped)).toMatchObject({ badge: "Stopped", tone: "quiet" });
   });
 
+  it("says that it may be noise where its like mostly was, and nothing of it elsewhere", () => {
+    const doubtful = finished({ real: { chance: 0.35, raw: 0.4, like: 4, noise: 3 } });
+    expect(text(investigationCard(doubtful))).toContain(
+      "**May be noise:** 3 of the last 4 like it were; 35 % likely to be real.",
+    );
+    expect(text(investigationCard(finished({ real: { chance: 0.9, raw: 0.9, like: 4, noise: 1 } })))).not.toContain("noise:");
+    expect(text(investigationCard(finished()))).not.toContain("noise:");
+  });
+
   it("shouts when a causal test left its flag changed", () => {
     const test = finished().investigation.report?.causalTest;
     const card = investigationCard(finished({ causalTest: test ? { ...test, restored: false } : null }));
