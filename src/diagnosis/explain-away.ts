@@ -12,7 +12,8 @@ export function explainAway(evidence: readonly Evidence[], graph: Walkable, shar
   const factor = new Map<string, number>();
   for (const [service, own] of total) {
     let below = 0;
-    for (const callee of reachableFrom(service, graph)) if (callee !== service) below = Math.max(below, total.get(callee) ?? 0);
+    for (const callee of reachableFrom(service, graph.callees))
+      if (callee !== service) below = Math.max(below, total.get(callee) ?? 0);
     factor.set(service, own <= 0 ? 1 : 1 - share * Math.min(1, below / own));
   }
   return evidence.map((one) => ({ ...one, weight: one.weight * (factor.get(one.service) ?? 1) }));

@@ -22,10 +22,10 @@ export function walkable(graph: CallGraph | null): Walkable {
   };
 }
 
-/** The service and everything that it calls, directly or through others. */
-export function reachableFrom(service: string, graph: Walkable): Set<string> {
+/** The service and everything that it leads to in one direction of the calls, directly or through others. */
+export function reachableFrom(service: string, next: Walkable["callees"]): Set<string> {
   const reached = new Set([service]);
-  for (const one of reached) for (const callee of graph.callees(one)) reached.add(callee);
+  for (const one of reached) for (const other of next(one)) reached.add(other);
   return reached;
 }
 

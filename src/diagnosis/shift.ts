@@ -14,34 +14,47 @@ export interface Shift {
   readonly to: number;
   /** Signed, in spreads of the series' own normal steps away from its recent level. */
   readonly z: number;
-  /** Unix seconds of the first sample beyond the spread; null where none is. */
-  readonly onset: number | null;
-  /** Samples stopped although the series used to be there. */
-  readonly vanished: boolean;
+  /** False where samples are missing before or during the incident; then nothing is known, and `z` is 0. */
+  readonly measured: boolean;
 }
 
 const RECENT = 5;
-const MOVED = 3;
 /** Samples in a row beyond which a level's lasting adds nothing. */
 const LONGEST = 4;
 /** Normal steps looked at per series: enough for its 1 % tails' order of size, at a bounded cost. */
 const SAMPLED = 200;
+/** Metrics whose values are parts of a whole. */
+const SHARE = /%|percent|ratio/i;
 
 export const seriesKey = (one: MetricColumn): string => `${one.service}|${one.metric}|${one.statistic ?? ""}`;
 
 /**
- * Size of each series' change at the incident. The reference is the level just before (median of the last five samples), so that a slow
- * drift since the recorded normal time is no evidence; the unit is the series' own normal departure from such a level: the largest of
- * the scaled interquartile range, the scaled 98 % range, and a floor for series that never move. A shift must hold for two samples, which
- * a lone spike does not. Robust scaling after Rousseeuw & Croux (1993); BARO (Pham et al., 2024) shows that it beats mean and deviation.
+ * Size of each series' change at the incident. The reference is the level just before (median of the last five samples, or of those there
+ * are), so that a slow drift since the recorded normal time is no evidence; that time's median serves where nothing nearer is known. The
+ * unit is the series' own normal departure from such a level: the largest of the scaled interquartile range, the scaled 98 % range, and a
+ * floor for series that never move. A shift must hold for two samples, which a lone spike does not. Robust scaling after Rousseeuw & Croux (1993); BARO (Pham et al., 2024) shows that it beats mean and deviation.
  * Assumes that steps away from the recent level are exchangeable over the normal time.
  */
 export function shifts(input: DiagnosisInput): Shift[] {
   const normal = new Map(input.before?.columns.map((one) => [seriesKey(one), one.values]));
-  const times = input.during.times;
+  const { times } = input.during;
   const step = times.length > 1 ? median(times.slice(1).map((time, index) => time - (times[index] ?? 0))) : 60;
-  const near = nearTimes(input, step);
-  return input.during.columns.map((column) => shiftOf(column, normal.get(seriesKey(column)), near, input, step));
+  const rows = { near: nearTimes(input, step), ...splitAt(times, input.symptom.at, step) };
+  return input.during.columns.map((column) => shiftOf(column, normal.get(seriesKey(column)) ?? NOTHING, rows));
+}
+
+const NOTHING = new Float64Array();
+
+/** Rows that matter for every series. */
+interface Rows {
+  /** Of the normal table: the incident's immediate past. */
+  readonly near: readonly number[];
+  /** Of the incident's table: wholly before the symptom. */
+  readonly past: readonly number[];
+  /** That began before the symptom and ended after it: the level to compare with where there is no other past. */
+  readonly begun: readonly number[];
+  /** The rest. */
+  readonly since: readonly number[];
 }
 
 /** Rows of the normal table that are the incident's immediate past. */
@@ -53,40 +66,44 @@ function nearTimes({ before, symptom }: DiagnosisInput, step: number): number[] 
     .map(({ row }) => row);
 }
 
-function shiftOf(
-  column: MetricColumn,
-  normal: Float64Array | undefined,
-  near: readonly number[],
-  input: DiagnosisInput,
-  step: number,
-): Shift {
+function splitAt(times: Float64Array, at: number, step: number): Pick<Rows, "past" | "begun" | "since"> {
+  const rows = Array.from(times.keys());
+  const isPast = (row: number) => (times[row] ?? 0) + step <= at;
+  return {
+    past: rows.filter(isPast),
+    begun: rows.filter((row) => !isPast(row) && (times[row] ?? 0) <= at),
+    since: rows.filter((row) => !isPast(row)),
+  };
+}
+
+function shiftOf(column: MetricColumn, history: Float64Array, rows: Rows): Shift {
   const kind = metricKind(column.metric);
-  const history = normal ?? new Float64Array();
-  const known = history.some(Number.isFinite);
-  const center = known ? median(history) : median(column.values);
+  const ordered = sorted(history);
+  const known = ordered.length > 0;
+  const center = known ? quantile(ordered, 0.5) : median(column.values);
   const floor = 0.02 * Math.abs(center) + 1e-9;
   // Counts and times spread with their size: compare them as logarithms, shares as they are.
-  const logs = kind !== "availability" && !/%|percent|ratio/i.test(column.metric);
+  const logs = kind !== "availability" && !SHARE.test(column.metric);
   const transform = logs ? (x: number) => Math.log(Math.max(0, x) + 5 * floor) : (x: number) => x;
-  const times = Array.from(input.during.times);
-  const ownPast = times.flatMap((time, row) => (time + step <= input.symptom.at ? [column.values[row] ?? Number.NaN] : []));
-  const past = [...near.map((row) => history[row] ?? Number.NaN), ...ownPast].filter(Number.isFinite).slice(-RECENT);
-  const after = times.flatMap((time, row) =>
-    time + step > input.symptom.at ? [{ time, value: column.values[row] ?? Number.NaN }] : [],
-  );
-  const present = after.filter(({ value }) => Number.isFinite(value));
-  const from = past.length > 0 ? median(past) : center;
-  const vanished = present.length === 0 && past.length > 1;
-  const base = { service: column.service, metric: column.metric, statistic: column.statistic, kind, from, vanished };
-  const scale = spread(
-    Float64Array.from(history, transform),
-    kind === "availability" ? Math.max(1, Math.abs(center)) / 500 : logs ? (known ? 0.05 : 0.5) : floor,
-  );
-  if (present.length === 0 || !Number.isFinite(from)) return { ...base, to: from, z: 0, onset: null };
-  const z = present.map(({ value }) => (transform(value) - transform(from)) / scale);
+  const valuesAt = (values: Float64Array, at: readonly number[]) =>
+    at.map((row) => values[row] ?? Number.NaN).filter(Number.isFinite);
+  const present = rows.since.filter((row) => Number.isFinite(column.values[row]));
+  const past = [...valuesAt(history, rows.near), ...valuesAt(column.values, rows.past)].slice(-RECENT);
+  const from = recentLevel(past.length > 0 ? past : valuesAt(column.values, rows.begun)) ?? center;
+  const measured = present.length > 0 && Number.isFinite(from);
+  const base = { service: column.service, metric: column.metric, statistic: column.statistic, kind, from, measured };
+  if (!measured) return { ...base, to: from, z: 0 };
+  const smallest = kind === "availability" ? Math.max(1, Math.abs(center)) / 500 : logs ? (known ? 0.05 : 0.5) : floor;
+  const scale = spread(history, transform, smallest);
+  const level = transform(from);
+  const z = present.map((row) => (transform(column.values[row] ?? from) - level) / scale);
   const held = heldAt(z);
-  const onset = present.find((_, index) => Math.abs(z[index] ?? 0) >= MOVED)?.time ?? null;
-  return { ...base, to: present[held.row]?.value ?? from, z: held.z, onset };
+  return { ...base, to: column.values[present[held.row] ?? -1] ?? from, z: held.z };
+}
+
+/** Median of an odd number of samples, the last left out of an even one: the nearer to the symptom, the likelier it is touched already. */
+function recentLevel(past: readonly number[]): number | null {
+  return past.length === 0 ? null : median(past.slice(0, past.length - ((past.length + 1) % 2)));
 }
 
 /**
@@ -109,12 +126,15 @@ function heldAt(z: readonly number[]): { row: number; z: number } {
   return best;
 }
 
-/** Normal size of a departure from the median of the last five samples. */
-function spread(values: Float64Array, floor: number): number {
-  const steps: number[] = [];
+/** Normal size of a departure from the median of the last five samples. The transform rises, so that a median may be taken before it. */
+function spread(values: Float64Array, transform: (value: number) => number, floor: number): number {
   const stride = Math.max(1, Math.floor(values.length / SAMPLED));
   const recent = movingMedian(values, RECENT);
-  for (let row = RECENT; row < values.length; row += stride) steps.push((values[row] ?? Number.NaN) - recent(row));
+  const steps: number[] = [];
+  for (let row = RECENT; row < values.length; row += stride) {
+    const value = values[row] ?? Number.NaN;
+    if (Number.isFinite(value)) steps.push(transform(value) - transform(recent(row)));
+  }
   const ordered = sorted(steps);
   const range = (share: number) => quantile(ordered, 1 - share) - quantile(ordered, share);
   return Math.max(floor, ...[range(0.25) / 1.35, range(0.01) / 4.65].filter(Number.isFinite));

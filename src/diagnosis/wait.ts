@@ -1,6 +1,7 @@
 import type { CallsPerRequest } from "./call-rates.ts";
 import { credence, type Evidence, strength } from "./evidence.ts";
 import type { Walkable } from "./graph.ts";
+import { shareBelow } from "./percentile.ts";
 import type { Shift } from "./shift.ts";
 
 /** A callee with a smaller share of its caller's calls than this is hardly noticed in the caller's usual percentiles. */
@@ -69,8 +70,9 @@ function fitOfCallees(quantiles: readonly Shift[], shares: ReadonlyMap<string, n
     const share = Math.max(1e-4, portion);
     let likelihood = 1;
     for (const shift of quantiles) {
-      const beyond = tailOf(shift);
-      if (beyond === null) continue;
+      const below = shareBelow(shift);
+      if (below === null) continue;
+      const beyond = 1 - below;
       const expected = 1 / (1 + (beyond / share) ** 2);
       const moved = Math.min(0.95, Math.max(0.05, credence(Math.max(0, shift.z))));
       likelihood *= moved * expected + (1 - moved) * (1 - expected);
@@ -79,10 +81,4 @@ function fitOfCallees(quantiles: readonly Shift[], shares: ReadonlyMap<string, n
   });
   const best = Math.max(1e-9, ...likelihoods.map(([, likelihood]) => likelihood));
   return new Map(likelihoods.map(([callee, likelihood]) => [callee, Math.sqrt(likelihood / best)]));
-}
-
-/** The share beyond a percentile that its name tells ("p95" → 0.05); null for means. */
-function tailOf({ metric, statistic }: Shift): number | null {
-  const digits = /p(\d{2,3})/i.exec(statistic ?? metric)?.[1];
-  return digits === undefined ? null : 1 - Number(`0.${digits}`);
 }

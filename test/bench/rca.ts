@@ -1,13 +1,17 @@
 /**
  * Root-cause ranking on public fault-injection data: how often the true service is among the first 1, 3 and 5 (AC@k), and the mean of
  * AC@1…AC@5 (Avg@5), beside two simple baselines. Run: npm run bench:rca [suite] [-- --cases]
+ * With -- --stress [--seeds N]: the same when the incidents had been recorded worse or otherwise, over N seeds where chance plays a part.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { readCaseFolder } from "../../src/commands/case-folder.ts";
 import { rankRootCauses } from "../../src/diagnosis/index.ts";
 import { median, quantile, sorted } from "../../src/diagnosis/robust.ts";
 import type { DiagnosisInput, MetricColumn } from "../../src/diagnosis/types.ts";
+import { uniform } from "../unit/detection/simulate.ts";
+import { PERTURBATIONS, renamed } from "./rca-perturb.ts";
 
 const ROOT = new URL("../../../shared/data/rca", import.meta.url).pathname;
 const TARGETS: Record<string, string> = {
@@ -16,29 +20,79 @@ const TARGETS: Record<string, string> = {
   "nezha-2023-01-29": "0.87 / 0.97",
 };
 
-const showCases = process.argv.includes("--cases");
-const only = process.argv.slice(2).filter((one) => !one.startsWith("--"));
+const { values: options, positionals: only } = parseArgs({
+  allowPositionals: true,
+  options: { cases: { type: "boolean" }, stress: { type: "boolean" }, seeds: { type: "string", default: "3" } },
+});
 
 if (!existsSync(ROOT)) console.log(`Skipped: no data in ${ROOT}`);
+else if (options.stress) await stress(suites(), Number(options.seeds));
 else {
   console.log("suite                 method             cases   AC@1   AC@3   AC@5  Avg@5  s/case (worst)  target AC@1 / AC@3");
-  for (const suite of readdirSync(ROOT)
+  for (const suite of suites()) await benchmark(suite);
+}
+
+function suites(): string[] {
+  return readdirSync(ROOT)
     .filter((one) => only.length === 0 || only.some((part) => one.includes(part)))
-    .sort())
-    await benchmark(suite);
+    .sort();
+}
+
+function answersOf(suite: string): [id: string, answer: { readonly service: string; readonly fault?: string }][] {
+  return Object.entries(JSON.parse(readFileSync(join(ROOT, suite, "answers.json"), "utf8")));
+}
+
+/** AC@1 / AC@3 of every suite under every perturbation, and the mean over the suites. */
+async function stress(names: readonly string[], seeds: number): Promise<void> {
+  const tally = new Map<string, { first: number; third: number; runs: number }>();
+  for (const suite of names)
+    for (const [id, { service }] of answersOf(suite)) {
+      const input = await readCaseFolder(join(ROOT, suite, "cases", id));
+      for (const { name, random, apply } of PERTURBATIONS)
+        for (let seed = 1; seed <= (random ? seeds : 1); seed++) {
+          const perturbed = apply(input, service, uniform(seed * 7_919 + Number.parseInt(renamed(id).slice(1), 36)));
+          if (perturbed === null) continue;
+          const place = rankRootCauses(perturbed).findIndex((one) => [service, renamed(service)].includes(one.service));
+          const cell = tally.get(`${suite}|${name}`) ?? { first: 0, third: 0, runs: 0 };
+          tally.set(`${suite}|${name}`, cell);
+          cell.runs++;
+          if (place === 0) cell.first++;
+          if (place >= 0 && place < 3) cell.third++;
+        }
+    }
+  console.log(`AC@1 / AC@3, ${seeds} seeds`.padEnd(37) + [...names, "mean"].map((name) => name.padEnd(22)).join(""));
+  const means = PERTURBATIONS.map(({ name }) => {
+    const cells = names.map((suite) => tally.get(`${suite}|${name}`));
+    const [first, third] = [
+      cells.map((cell) => cell && cell.first / cell.runs),
+      cells.map((cell) => cell && cell.third / cell.runs),
+    ];
+    const row = [...names.map((_, at): Pair => [first[at], third[at]]), [average(first), average(third)] as Pair];
+    console.log(name.padEnd(37) + row.map(pair).join(""));
+    return row;
+  });
+  const overall = [...names, "mean"].map(
+    (_, at) => [0, 1].map((k) => average(means.map((row) => row[at]?.[k]))) as unknown as Pair,
+  );
+  console.log("mean".padEnd(37) + overall.map(pair).join(""));
+}
+
+type Pair = readonly [first: number | undefined, third: number | undefined];
+function pair([first, third]: Pair): string {
+  return (first === undefined || third === undefined ? "–" : `${first.toFixed(3)} / ${third.toFixed(3)}`).padEnd(22);
+}
+
+function average(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((one) => one !== undefined);
+  return known.length === 0 ? undefined : known.reduce((sum, one) => sum + one, 0) / known.length;
 }
 
 async function benchmark(suite: string): Promise<void> {
-  const folder = join(ROOT, suite);
-  const answers = JSON.parse(readFileSync(join(folder, "answers.json"), "utf8")) as Record<
-    string,
-    { service: string; fault?: string }
-  >;
   const places: Record<string, number[]> = { ours: [], "largest robust z": [], "graph heuristic": [] };
   const seconds: number[] = [];
-  for (const [id, { service, fault }] of Object.entries(answers)) {
+  for (const [id, { service, fault }] of answersOf(suite)) {
     const started = performance.now();
-    const input = await readCaseFolder(join(folder, "cases", id));
+    const input = await readCaseFolder(join(ROOT, suite, "cases", id));
     const ranking = rankRootCauses(input);
     seconds.push((performance.now() - started) / 1000);
     const place = ranking.findIndex((one) => one.service === service) + 1;
@@ -46,7 +100,7 @@ async function benchmark(suite: string): Promise<void> {
     places["largest robust z"]?.push(largestZ(input).indexOf(service) + 1);
     if (input.graph !== null && input.symptom.service !== null)
       places["graph heuristic"]?.push(graphHeuristic(input).indexOf(service) + 1);
-    if (showCases) {
+    if (options.cases) {
       console.log(`  ${id} ${service} ${fault ?? input.symptom.metric}: place ${place}`);
       for (const [index, one] of ranking.entries())
         if (index < 3 || one.service === service)

@@ -64,6 +64,78 @@ describe("ranking root causes", () => {
     expect(others.map(({ service }) => service)).toContain("proxy");
   });
 
+  describe("with holes in what was recorded", () => {
+    const chain = {
+      "web|availability|Average": step(100, 90, 0),
+      "web|requests|Sum": step(1000, 1000),
+      "orders|availability|Average": step(100, 80, 0),
+      "orders|requests|Sum": step(500, 500),
+      "store|availability|Average": step(100, 80, 0),
+      "store|requests|Sum": step(500, 500),
+      "proxy|availability|Average": step(100, 70, 0),
+      "proxy|requests|Sum": step(20, 20),
+    };
+    const calls = [
+      ["web", "orders"],
+      ["orders", "store"],
+      ["web", "proxy"],
+    ] as const;
+    const without = (...names: string[]) =>
+      Object.fromEntries(Object.entries(chain).filter(([name]) => !names.some((one) => name.startsWith(one))));
+    const ranked = (series: Record<string, (row: number) => number>, edges: readonly (readonly [string, string])[] = calls) =>
+      rankRootCauses(
+        incident(series, { symptom: { service: "web", metric: "availability", at: FAULT_AT }, graph: { edges } }),
+      ).map(({ service }) => service);
+
+    it("looks through a service on the way that does not show the symptom's metric", () => {
+      expect(ranked(without("orders|availability"))[0]).toBe("store");
+    });
+
+    it("puts a callee that does not show it right behind the caller whose share nothing else explains", () => {
+      expect(ranked(without("store|availability")).slice(0, 2)).toEqual(["orders", "store"]);
+    });
+
+    it("supposes requests like its neighbours' where nobody counts them", () => {
+      expect(ranked(without("store|requests"))[0]).toBe("store");
+    });
+
+    it("still finds a failing service to which no known call leads", () => {
+      expect(
+        ranked(chain, [
+          ["web", "proxy"],
+          ["orders", "store"],
+        ]).slice(0, 3),
+      ).toContain("store");
+    });
+
+    it("takes the mean's move from the percentiles where the mean itself is missing", () => {
+      const latency = {
+        "web|latency|Average": step(0.1, 0.3),
+        "web|requests|Sum": step(100, 100),
+        "broad|latency|p50": step(0.02, 0.2),
+        "broad|latency|p99": step(0.05, 0.3),
+        "broad|requests|Sum": step(100, 100),
+        "tail|latency|p50": step(0.02, 0.02),
+        "tail|latency|p99": step(0.05, 0.5),
+        "tail|requests|Sum": step(100, 100),
+      };
+      const edges = [
+        ["web", "broad"],
+        ["web", "tail"],
+      ] as const;
+      const symptom = { service: "web", metric: "latency", at: FAULT_AT };
+      expect(rankRootCauses(incident(latency, { symptom, graph: { edges } }))[0]?.service).toBe("broad");
+    });
+
+    it("compares with the interval in which the trouble began where nothing earlier was recorded nearby", () => {
+      const input = incident({});
+      const other = table(range(-5_000, -4_700), { "drifted|cpu": step(20, 20), "faulty|cpu": step(20, 20) });
+      const during = table(range(0, 6), { "drifted|cpu": step(60, 60), "faulty|cpu": (row) => (row < 1 ? 60 : 90) });
+      const [first] = rankRootCauses({ ...input, symptom: { ...input.symptom, at: FAULT_AT + 30 }, before: other, during });
+      expect(first?.service).toBe("faulty");
+    });
+  });
+
   it("does not let a drift since the recorded normal time, or a noisy series, outweigh a fresh change", () => {
     const before = { "steady|cpu": step(20, 20), "drifted|memory": step(40, 40), "noisy|network": step(1e6, 1e6, 0.9) };
     const during = { "steady|cpu": step(20, 85), "drifted|memory": step(70, 70), "noisy|network": step(1e6, 2.2e6, 0.9) };
