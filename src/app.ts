@@ -186,7 +186,7 @@ class RunningApp {
       }),
       clock: this.#clock,
       log: this.#log,
-      strictness: (service, signal) => core.learning.strictness(service, signal),
+      patience: (course) => core.learning.patience(course),
       resolved: (incident) => inference.incidentResolved(incident),
       options: {
         step: config.detection.stepSeconds * SECOND,

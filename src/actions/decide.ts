@@ -3,6 +3,7 @@ import { type ActionContext, mayApprove, stopWords } from "./context.ts";
 import { nonceOf, sameSecret } from "./digest.ts";
 import { Journal } from "./journal.ts";
 import { personOf } from "./policy.ts";
+import { approvalReason, denialReason } from "./reason.ts";
 import type { Decision, Judged, Stop, StoredProposal } from "./store.ts";
 
 export interface DecisionRequest {
@@ -98,24 +99,32 @@ function judge(
   if (request.rev !== proposal.rev) return refuse(`This card is superseded; revision ${proposal.rev} is the live one.`);
   if (proposal.state === "expired" || expired(proposal, at)) return refuse(expiryWords(proposal));
   if (proposal.state !== "pending") return refuse(`Too late: ${proposal.id} is ${proposal.state.replaceAll("_", " ")}.`);
-  const person = personOf(policy, request.actor);
-  if (proposal.approvals.some(({ user }) => personOf(policy, user) === person) && request.verdict === "approve")
-    return refuse("You have approved this one already; it needs somebody else too.");
-  if (request.verdict === "approve") {
-    const { tier } = proposal.risk;
-    if (tier === "T0" || tier === "T4") return refuse(`${tier} is not approved in chat.`);
-    const rules = policy.tiers[tier];
-    if (!rules.requesterMayApprove && personOf(policy, proposal.requester) === person)
-      return refuse(`You asked for it, so someone else must approve it (${tier}).`);
-    if (request.via === "emoji" && !rules.emoji)
-      return refuse(`${tier} needs the button with its confirmation; an emoji does not count here.`);
-    if (rules.reason && !request.reason?.trim())
-      return refuse(`${tier} needs a reason with each approval (tiers.${tier}.reason).`);
-    const stop = stopWords(context.stoppedOutside(), stopped);
-    if (stop) return refuse(`Nothing may run now: ${stop}.`);
-  }
   const { actor: user, verdict, via } = request;
-  return { ok: true, value: { user, verdict, reason: request.reason?.slice(0, 500) ?? null, via, at } };
+  if (verdict === "deny") return { ok: true, value: { user, verdict, reason: denialReason(request.reason), via, at } };
+
+  const person = personOf(policy, user);
+  if (proposal.approvals.some((one) => personOf(policy, one.user) === person))
+    return refuse("You have approved this one already; it needs somebody else too.");
+  const { tier } = proposal.risk;
+  if (tier === "T0" || tier === "T4") return refuse(`${tier} is not approved in chat.`);
+  const rules = policy.tiers[tier];
+  if (!rules.requesterMayApprove && personOf(policy, proposal.requester) === person)
+    return refuse(`You asked for it, so someone else must approve it (${tier}).`);
+  if (rules.reason && !proposal.reasonNeeded)
+    return refuse(`${tier} needs a reason with each approval now, and this card does not ask for one; let me propose it anew.`);
+  if (via === "emoji" && proposal.reasonNeeded)
+    return refuse(
+      `${tier} needs a reason with each approval, which an emoji cannot give: press Approve on the card and write it there.`,
+    );
+  if (via === "emoji" && !rules.emoji)
+    return refuse(`${tier} needs the button with its confirmation; an emoji does not count here.`);
+  const said = approvalReason(request.reason);
+  if (!said.ok) return refuse(said.refusal);
+  if (proposal.reasonNeeded && said.reason === null)
+    return refuse(`${tier} needs a reason with each approval (tiers.${tier}.reason): say in a sentence why, then approve again.`);
+  const stop = stopWords(context.stoppedOutside(), stopped);
+  if (stop) return refuse(`Nothing may run now: ${stop}.`);
+  return { ok: true, value: { user, verdict, reason: said.reason, via, at } };
 }
 
 /** Also when it is older than its own beginning: a clock set back must not bring old proposals to life. */

@@ -21,7 +21,7 @@ export type Undigested = Omit<Proposal, "digest" | "state" | "approvals" | "outc
 /** What an approval binds: every byte that decides what will run, and every one that people read before they decide. */
 export function digestOf(proposal: Undigested, secrets: { readonly preState: string; readonly snapshot: string }): string {
   const { id, rev, action, args, stages, target, environment, services, risk, criterion, createdAt, expiresAt } = proposal;
-  const { currentState, wantedState, undo, neededApprovals, requester } = proposal;
+  const { currentState, wantedState, undo, neededApprovals, reasonNeeded, requester } = proposal;
   const bound = {
     catalogue: CATALOGUE,
     id,
@@ -38,6 +38,7 @@ export function digestOf(proposal: Undigested, secrets: { readonly preState: str
     wantedState,
     undo,
     neededApprovals,
+    reasonNeeded,
     requester,
     createdAt,
     expiresAt,

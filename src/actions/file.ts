@@ -115,6 +115,7 @@ export async function fileProposal(context: ActionContext, request: FilingReques
       requester: request.requester,
       investigationId: request.investigationId,
       neededApprovals: ruling.approvals,
+      ...(ruling.reasonNeeded ? { reasonNeeded: true } : {}),
       createdAt,
       expiresAt: createdAt + context.approvalTtl,
     };

@@ -159,10 +159,10 @@ export class Actions {
     return this.#context.store.audit(entry);
   }
 
-  /** Tiers for which policy lets an emoji decide. */
+  /** Tiers for which policy lets an emoji approve; it cannot say why, so where a reason is needed it does not. */
   get emojiTiers(): readonly string[] {
     const { tiers } = this.#context.policy;
-    return (["T1", "T2", "T3"] as const).filter((tier) => tiers[tier].emoji);
+    return (["T1", "T2", "T3"] as const).filter((tier) => tiers[tier].emoji && !tiers[tier].reason);
   }
 
   /** Whether this person could approve this now, as far as policy and time can tell. */

@@ -13,7 +13,7 @@ const tier = z.strictObject({
   approvals: z.number().int().min(1).max(5),
   requesterMayApprove: z.boolean(),
   emoji: z.boolean().describe("whether the approval emoji counts, beside the button"),
-  reason: z.boolean().default(false).describe("whether each approval must say why"),
+  reason: z.boolean().default(false).describe("whether each approval must say why; an emoji says nothing"),
 });
 
 const hours = z.strictObject({ days: z.array(z.enum(DAYS)).min(1), from: clockTime, to: clockTime, timeZone });
@@ -41,7 +41,10 @@ const schema = z.strictObject({
       T1: tier.prefault({ approvals: 1, requesterMayApprove: true, emoji: true }),
       T2: tier.prefault({ approvals: 1, requesterMayApprove: false, emoji: true }),
       T3: tier
-        .extend({ approvals: z.number().int().min(2).max(5) })
+        .extend({
+          approvals: z.number().int().min(2).max(5),
+          reason: z.boolean().default(true).describe("whether each approval must say why; an emoji says nothing"),
+        })
         .prefault({ approvals: 2, requesterMayApprove: false, emoji: false }),
     })
     .prefault({}),

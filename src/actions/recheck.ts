@@ -53,6 +53,8 @@ export async function recheck(
   if (ruling.refusal) return refuse("cancelled", ruling.refusal);
   if (higherTier(ruling.tier, proposal.risk.tier) || ruling.approvals > proposal.neededApprovals)
     return refuse("stale", `it is ${ruling.tier} now and was approved as ${proposal.risk.tier}; propose it anew`);
+  if (ruling.reasonNeeded && !proposal.reasonNeeded)
+    return refuse("stale", `${ruling.tier} needs a reason with each approval now; propose it anew`);
   return { ok: true, value: { eligible } };
 }
 
@@ -79,5 +81,6 @@ export function mayRun(context: ActionContext, rechecked: Rechecked, facts: Clai
   return limit ? { to: "cancelled", why: limit } : null;
 }
 
-const distinctPeople = ({ policy }: ActionContext, { approvals }: Proposal): number =>
-  new Set(approvals.map(({ user }) => personOf(policy, user))).size;
+/** How many people have approved; one who had to say why and did not does not count. */
+const distinctPeople = ({ policy }: ActionContext, { approvals, reasonNeeded = false }: Proposal): number =>
+  new Set(approvals.filter(({ reason }) => !reasonNeeded || reason).map(({ user }) => personOf(policy, user))).size;

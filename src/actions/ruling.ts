@@ -48,6 +48,7 @@ export function rule(policy: Policy, subject: Subject, risk: Risk): Ruling {
     because.push(`raised to ${more} by ${key}.approvals`);
     approvals = more;
   }
+  if (of.reason) because.push(`each says why (tiers.${tier}.reason)`);
   return {
     tier,
     refusal: null,

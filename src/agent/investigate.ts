@@ -110,6 +110,7 @@ export async function investigate(
       mind: engine.mind(model, failures),
       prompts: chain.isEmpty ? [] : [...new Set([...prompt.versions, ...task.versions])],
       minimumConfidence: engine.minimumConfidence,
+      anomalies,
     });
     events.onRecorded?.({
       version: 1,

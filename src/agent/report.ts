@@ -1,3 +1,4 @@
+import type { Anomaly } from "../domain/anomaly.ts";
 import type { InvestigationReport, Mind } from "../domain/investigation.ts";
 import { cleaned } from "../domain/untrusted.ts";
 import { flagState } from "./action-selector.ts";
@@ -10,7 +11,12 @@ import type { Session } from "./session.ts";
 export function assemble(
   draft: ReportDraft,
   session: Session,
-  given: { readonly mind: Mind; readonly prompts: readonly string[]; readonly minimumConfidence: number },
+  given: {
+    readonly mind: Mind;
+    readonly prompts: readonly string[];
+    readonly minimumConfidence: number;
+    readonly anomalies: readonly Anomaly[];
+  },
 ): InvestigationReport {
   const { draft: grounded, struck, claims } = ground(cleanedDraft(draft), session.evidence);
   const calibrate = (raw: number) => clamp(session.deps.learned.calibrate(raw));
@@ -33,6 +39,7 @@ export function assemble(
     outcome: unsure ? "unknown" : grounded.outcome,
     confidence,
     rawConfidence,
+    real: session.deps.learned.real?.(given.anomalies) ?? null,
     hypotheses,
     evidence: session.evidence,
     contributingFactors: grounded.contributingFactors,

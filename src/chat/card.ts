@@ -83,6 +83,8 @@ export type Button =
       readonly nonce: string;
       readonly label: string;
       readonly confirm: { readonly title: string; readonly text: string };
+      /** The approver must say why; a form asks for it. */
+      readonly reason: boolean;
       readonly tier: string;
       /** Wall clock. */
       readonly expiresAt: number;

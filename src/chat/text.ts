@@ -1,16 +1,11 @@
-import { cleanUntrusted } from "../domain/untrusted.ts";
+import { cleanUntrusted, cutBefore } from "../domain/untrusted.ts";
 import { escapeMarkdown } from "./markdown.ts";
 
-/** Cuts by Unicode code point, never through a surrogate pair; an ellipsis marks the cut. `longest` counts code points. */
+/** Cuts by Unicode code point, before a word that does not fit; an ellipsis marks the cut. `longest` counts code points. */
 export function clip(text: string, longest: number): string {
   if (text.length <= longest) return text;
   const points = [...text];
-  return points.length <= longest
-    ? text
-    : `${points
-        .slice(0, Math.max(0, longest - 1))
-        .join("")
-        .trimEnd()}…`;
+  return points.length <= longest ? text : cutBefore(points.slice(0, Math.max(0, longest - 1)).join(""), points[longest - 1]);
 }
 
 /** Text that others wrote, for a place that takes plain text: secrets and invisible characters out, length capped. */

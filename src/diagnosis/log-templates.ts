@@ -7,6 +7,8 @@ export interface LogTemplate {
 
 export interface TemplateChange {
   readonly template: string;
+  /** One of the lines. */
+  readonly example: string;
   readonly before: number;
   readonly during: number;
   /** Signed: positive where the template became more frequent than expected, in standard deviations of a Poisson count. */
@@ -52,10 +54,17 @@ export function mineTemplates(lines: readonly string[]): LogTemplate[] {
 
 /** Compares how often each template occurs; `exposure` is how much more was seen during than before (time, requests). */
 export function compareTemplates(before: readonly string[], during: readonly string[], exposure = 1): TemplateChange[] {
-  return mineTemplates([...before, ...during])
+  const all = [...before, ...during];
+  return mineTemplates(all)
     .map(({ template, lines }) => {
       const was = lines.filter((line) => line < before.length).length;
-      return { template, before: was, during: lines.length - was, z: poissonZ(was, lines.length - was, exposure) };
+      return {
+        template,
+        example: all[lines[0] ?? 0] ?? template,
+        before: was,
+        during: lines.length - was,
+        z: poissonZ(was, lines.length - was, exposure),
+      };
     })
     .sort((a, b) => Math.abs(b.z) - Math.abs(a.z));
 }

@@ -24,4 +24,6 @@ export interface Anomaly {
   readonly relativeChange: number;
   /** How far beyond the threshold, 1 is just at it. */
   readonly score: number;
+  /** Something was changed shortly before it started, in its service or in one that it calls and that is off as well. Absent: not known of. */
+  readonly afterChange?: boolean;
 }

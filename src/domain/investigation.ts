@@ -110,10 +110,15 @@ export interface InvestigationReport {
   /** One sentence, at most 200 characters, that tells the story on a phone. */
   readonly headline: string;
   readonly outcome: "cause_found" | "unknown" | "nothing_wrong";
-  /** Of the leading hypothesis, 0 to 1, as it is told: calibrated. */
+  /** That the leading hypothesis is the cause, given that something is wrong: 0 to 1, as it is told, calibrated. */
   readonly confidence: number;
   /** The same before calibration, which is what calibration learns from. Absent in reports older than this field. */
   readonly rawConfidence?: number;
+  /**
+   * How likely it is that something is wrong at all, 0 to 1, by what people said of the like of it (`raw` before calibration): the newest judged
+   * ones of the same kind, and how many of them were noise. Null or absent: too little was judged yet.
+   */
+  readonly real?: { readonly chance: number; readonly raw: number; readonly like: number; readonly noise: number } | null;
   /** Ranked, best first. */
   readonly hypotheses: readonly Hypothesis[];
   readonly evidence: readonly Evidence[];

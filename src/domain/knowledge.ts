@@ -22,6 +22,11 @@ export interface SearchHit {
 
 export interface SearchQuery {
   readonly text: string;
+  /**
+   * What telemetry says beside it, one short text a sign: an error template, the words of a metric's name. Looked for by words, each by itself;
+   * the best matches of a document count, so that routine noise among them costs nothing.
+   */
+  readonly signs?: readonly string[];
   readonly kinds?: readonly DocumentKind[];
   readonly services?: readonly ServiceName[];
   /** Only documents that were ingested under this name. */

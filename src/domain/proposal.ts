@@ -55,6 +55,18 @@ export type ProposalState =
   | "rollback_failed"
   | "failed";
 
+/** One person's yes. */
+export interface Approval {
+  /** `surface:id` */
+  readonly user: string;
+  readonly at: EpochMs;
+  /** Why, in their words, cleaned and in one line; null or absent where they said nothing. */
+  readonly reason?: string | null;
+}
+
+/** Characters (code points) of what a person says about a decision. */
+export const LONGEST_REASON = 500;
+
 export interface Proposal {
   readonly id: string;
   readonly rev: number;
@@ -85,7 +97,9 @@ export interface Proposal {
   readonly requester: string;
   readonly investigationId: string | null;
   readonly neededApprovals: number;
-  readonly approvals: readonly { readonly user: string; readonly at: EpochMs }[];
+  /** Whether each approval must say why; absent means no. */
+  readonly reasonNeeded?: boolean;
+  readonly approvals: readonly Approval[];
   /** Wall clock. */
   readonly createdAt: EpochMs;
   readonly expiresAt: EpochMs;

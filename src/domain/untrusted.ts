@@ -125,16 +125,17 @@ const visibleOf = (text: string): string =>
 /** Secrets and what nobody sees out, uncut: for a text whose length is limited elsewhere. */
 export const cleaned = (text: string): string => redact(visibleOf(text));
 
+/** An ellipsis for what follows `kept`; a word that `next` would go on with is left out rather than shown in part, unless it is very long. */
+export const cutBefore = (kept: string, next: string | undefined): string =>
+  `${(/\S/u.test(next ?? " ") ? kept.replace(/(?<=\S)\s+\S{1,24}$/u, "") : kept).trimEnd()}…`;
+
 /** Cleans text that somebody else wrote. `longest` is in characters. */
 export function cleanUntrusted(text: string, longest = 500): Untrusted {
   const visible = visibleOf(text.slice(0, Math.max(longest * 8, 20_000)));
   const safe = redact(visible);
   const cut =
     safe.length > longest
-      ? `${safe
-          .slice(0, Math.max(0, longest - 1))
-          .replace(HALF_CHARACTER, "")
-          .trimEnd()}…`
+      ? cutBefore(safe.slice(0, Math.max(0, longest - 1)).replace(HALF_CHARACTER, ""), safe[longest - 1])
       : safe;
   return { text: cut, suspicious: looksLikeInstruction(visible) };
 }

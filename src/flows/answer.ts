@@ -64,9 +64,9 @@ export class Answerer {
     try {
       const investigation = await this.#deps.investigationAt(question.at);
       const recorded = investigation ? await this.#deps.recordings?.recording(investigation.id) : null;
-      let recording: Recording | null = null;
-      const answering = () =>
-        agent.answer(
+      const answering = async () => {
+        let recording: Recording | null = null;
+        const answer = await agent.answer(
           {
             question: text,
             history,
@@ -87,11 +87,18 @@ export class Answerer {
           },
           abort.signal,
         );
+        return { answer, recording };
+      };
       const { audience = null } = question;
-      const answer = await (audience === OPERATOR ? answering() : this.#deps.within(audience, answering));
-      // What the operator revises is for everyone, since its card is.
-      const place = audience === OPERATOR ? null : audience;
-      if (answer.revises && answer.report) await this.#deps.revise?.(answer.revises, answer.report, recording, place);
+      const heard = await (audience === OPERATOR ? answering() : this.#deps.within(audience, answering));
+      const { answer } = heard;
+      if (investigation && answer.revises) {
+        // The operator may see what is private, the readers of the card may not: for them it is thought over with what they may know.
+        const place = audience === OPERATOR ? (investigation.audience ?? null) : audience;
+        const told = audience === OPERATOR ? await this.#deps.within(place, answering) : heard;
+        if (told.answer.revises && told.answer.report)
+          await this.#deps.revise?.(told.answer.revises, told.answer.report, told.recording, place);
+      }
       if (answer.chart)
         await this.#deps.recordings?.saveAnswerPicture(pictureKey(question.messageId), pictureOfChart(answer.chart));
       await conversation.addTurn(question.at, {

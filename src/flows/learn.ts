@@ -1,13 +1,16 @@
 import type { LearnedContext, LearnedPrior } from "../agent/types.ts";
+import type { Anomaly } from "../domain/anomaly.ts";
 import type { CauseKind, Investigation } from "../domain/investigation.ts";
 import type { KnowledgeBase } from "../domain/knowledge.ts";
 import type { Proposal } from "../domain/proposal.ts";
-import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
+import type { ServiceName } from "../domain/telemetry.ts";
 import type { EpochMs } from "../domain/time.ts";
 import type { Influence, Undo } from "../learning/influence.ts";
 import { Learned, type Learnt, recordWords } from "../learning/learned.ts";
 import type { LearnedDocument } from "../learning/lessons.ts";
 import { CAUSES } from "../learning/priors.ts";
+import type { RealChance } from "../learning/realness.ts";
+import type { Course, Patience } from "../learning/thresholds.ts";
 import type { Log } from "./log.ts";
 import type { FeedbackStore, InvestigationStore } from "./stores.ts";
 
@@ -117,8 +120,14 @@ export class Learning implements LearnedContext {
     return this.#learned.boost(documentId, services);
   }
 
-  strictness(service: ServiceName, signal: RedSignal): number {
-    return this.#learned.strictness(service, signal, this.#deps.now()).value;
+  /** How likely an incident of these anomalies is real, by what came of the like of it; null before enough was judged. */
+  real(anomalies: readonly Anomaly[]): RealChance | null {
+    return this.#learned.realChance(anomalies, this.#deps.now());
+  }
+
+  /** How long people are spared an anomaly of this course, as of the last refresh. */
+  patience(course: Course): Patience {
+    return this.#learned.patience(course, this.#deps.now()).value;
   }
 
   record(action: string, services: readonly ServiceName[]): { readonly points: number; readonly words: string } | null {

@@ -4,7 +4,7 @@ import type { Incident } from "../domain/incident.ts";
 import type { Investigation } from "../domain/investigation.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import { type EpochMs, MINUTE } from "../domain/time.ts";
-import { cleanUntrusted } from "../domain/untrusted.ts";
+import { cleaned, cleanUntrusted } from "../domain/untrusted.ts";
 import { signalName } from "./signals.ts";
 import type { ConversationLog, FeedbackStore, InvestigationStore, Turn } from "./stores.ts";
 
@@ -55,6 +55,8 @@ const LONGEST_LINE = 300;
 const MOST_TURNS = 40;
 
 const line = (text: string): string => cleanUntrusted(text.replace(/\s+/g, " "), LONGEST_LINE).text;
+/** What a person wrote, uncut and as it stands: in it no mention, link or mark of Markdown works. */
+const verbatim = (text: string): string => `\`${cleaned(text.replace(/\s+/g, " ")).replaceAll("`", "'").trim()}\``;
 const time = (at: EpochMs): string => new Date(at).toISOString().replace("T", " ").slice(0, 16);
 const percent = (share: number): string => `${share >= 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(0)} %`;
 const list = (items: readonly string[], none: string): string =>
@@ -140,7 +142,8 @@ function timeline({ investigation, incident, proposals, turns }: PostmortemFacts
     entries.push({ at: investigation.finishedAt, text: `report: ${line(investigation.report.headline)}` });
   for (const { id, summary, createdAt, approvals, outcome, state } of proposals) {
     entries.push({ at: createdAt, text: `${id} proposed: ${line(summary)}` });
-    for (const { user, at } of approvals) entries.push({ at, text: `${id} approved by ${line(user)}` });
+    for (const { user, at, reason } of approvals)
+      entries.push({ at, text: `${id} approved by ${line(user)}${reason ? `, who wrote: ${verbatim(reason)}` : ""}` });
     const last = approvals.at(-1)?.at ?? createdAt;
     entries.push({ at: last, text: `${id} ended ${state.replaceAll("_", " ")}${outcome ? `: ${line(outcome)}` : ""}` });
   }

@@ -1,9 +1,11 @@
 import type { Proposal } from "../domain/proposal.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { type AlertFact, type Kpis, kpis, type Rival, type Worth } from "../learning/kpis.ts";
+import type { Reliability } from "../learning/reliability.ts";
 import type { FeedbackStore, InvestigationStore } from "./stores.ts";
 
 export type { Kpis } from "../learning/kpis.ts";
+export type { Reliability } from "../learning/reliability.ts";
 
 export interface ReportSources {
   readonly investigations: Pick<InvestigationStore, "list" | "incidents">;
@@ -81,15 +83,23 @@ export function reportRows(figures: Kpis): { readonly name: string; readonly val
     ["Time to resolve (median)", minutes(figures.minutesToResolve)],
     ...figures.resolution.map(({ severity, incidents, minutes: time }): [string, string] => [
       `Time to resolve, ${severity}`,
-      `${minutes(time)} (${incidents} incidents)`,
+      `${minutes(time)} (${incidents} incident${incidents === 1 ? "" : "s"})`,
     ]),
     ["Model cost", `$${cost.dollars.toFixed(2)}, ${cost.inputTokens + cost.outputTokens} tokens`],
     ["Claims struck for lack of evidence", `${figures.struckClaims} (${percent(figures.strikeRate)})`],
-    ["Calibration (Brier score)", figures.brierScore === null ? "–" : figures.brierScore.toFixed(3)],
+    ["Confidence that it is the cause", calibrationWords(figures.reliability.cause)],
+    ["Confidence that it is real", calibrationWords(figures.reliability.real)],
     ["Hours saved", `${figures.hoursSaved.toFixed(1)} = ${figures.hoursSavedFormula}`],
     ["Worth", `$${figures.dollarsSaved.toFixed(0)} after model cost`],
   ];
   return rows.map(([name, value]) => ({ name, value }));
+}
+
+/** How far confidence is off, and how far it would be by chance alone. */
+export function calibrationWords({ claims, error, floor, debiased, brierScore }: Reliability): string {
+  if (error === null || floor === null || debiased === null || brierScore === null) return "–";
+  const write = (value: number) => value.toFixed(3);
+  return `calibration error ${write(error)} over ${claims} judged (by chance alone ${write(floor)}; debiased ${write(debiased)}), Brier score ${write(brierScore)}`;
 }
 
 /** A figure of the article beside ours. */

@@ -21,6 +21,7 @@ import {
   SourceError,
 } from "../domain/telemetry.ts";
 import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
+import { type Course, NO_PATIENCE, type Patience } from "../learning/thresholds.ts";
 import { deservesAnotherLook, type Looks } from "./another-look.ts";
 import type { ExhaustionWatch } from "./exhaustion.ts";
 import type { Investigator } from "./investigate.ts";
@@ -28,6 +29,7 @@ import type { Log } from "./log.ts";
 import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
 import { clockTime, signalName, unitOf } from "./signals.ts";
 import type { InvestigationStore, WatchMemory } from "./stores.ts";
+import { BEFORE, followsChange, isTelling } from "./telling.ts";
 
 export interface WatcherDependencies {
   readonly metrics: MetricSource;
@@ -47,8 +49,8 @@ export interface WatcherDependencies {
   readonly log: Log;
   /** Told when an incident is over, for whoever learns from how it ended. */
   readonly resolved?: (incident: Incident) => Promise<void>;
-  /** Factor on the evidence that an anomaly of a series must bring before people are told, at least 1; learned from "noise" verdicts. */
-  readonly strictness?: (service: ServiceName, signal: RedSignal) => number;
+  /** How long people are spared what looks like noise of before; learned from "noise" verdicts. Absent: not at all. */
+  readonly patience?: (course: Course) => Patience;
   readonly options: {
     readonly step: Milliseconds;
     /** For the whole fleet; divided over the watched series. */
@@ -69,12 +71,20 @@ interface Watched {
   readonly recent: Observation[];
   /** The anomaly that is open on this series. */
   open: Anomaly | null;
-  /** A spike that has not yet lasted long enough to be told. */
+  /** The open anomaly was not told yet. */
   unconfirmed: boolean;
-  /** When an anomaly ended that was kept back for lack of evidence. */
-  keptBackAt?: EpochMs;
+  /** When an anomaly ended that was never told. */
+  keptBackAt?: EpochMs | undefined;
   /** Wall time since when others are ahead of this series; null while it keeps up. */
   behindSince: EpochMs | null;
+}
+
+/** A series across a restart; the last two are absent in what older versions remembered. */
+interface Remembered {
+  readonly next: EpochMs;
+  readonly state: DetectorState;
+  readonly untold?: Anomaly | null;
+  readonly keptBackAt?: EpochMs;
 }
 
 interface Reading {
@@ -183,6 +193,7 @@ export class Watcher implements AnomalyScanner {
         raised.push(...(await this.#observe(watched, reading)));
       }
     }
+    raised.push(...(await this.#toTell(until)));
     // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
     for (const anomaly of this.#fromTheTop(raised)) await this.#raise(anomaly);
@@ -279,7 +290,7 @@ export class Watcher implements AnomalyScanner {
     const { memory, options, metrics } = this.#deps;
     const open = unended.find((anomaly) => anomaly.service === service && anomaly.signal === signal) ?? null;
 
-    const remembered = await memory.recall<{ next: EpochMs; state: DetectorState }>(`detector/${keyOf(service, signal)}`);
+    const remembered = await memory.recall<Remembered>(`detector/${keyOf(service, signal)}`);
     if (remembered && remembered.next > until - DAY) {
       return {
         service,
@@ -288,8 +299,9 @@ export class Watcher implements AnomalyScanner {
         detector: restoreDetector({ ...remembered.state, options: detector }),
         next: remembered.next,
         recent: [],
-        open,
-        unconfirmed: false,
+        open: open ?? remembered.untold ?? null,
+        unconfirmed: !open && remembered.untold != null,
+        keptBackAt: remembered.keptBackAt,
         behindSince: null,
       };
     }
@@ -360,18 +372,6 @@ export class Watcher implements AnomalyScanner {
         else raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
         watched.open = null;
       }
-      const { open } = watched;
-      if (!open || !watched.unconfirmed) continue;
-      // What was kept back and comes again soon is no blip.
-      const again = watched.keptBackAt !== undefined && open.detectedAt - watched.keptBackAt < HOUR;
-      const wanted = again ? 1 : (this.#deps.strictness?.(service, signal) ?? 1);
-      if (!isTelling(open, at, options.step, wanted)) continue;
-      const patience = open.kind === "spike" ? CONFIRM_SPIKE_STEPS * options.step : 0;
-      // While catching up, only what still goes on at the end is told.
-      if (at - open.detectedAt >= patience && at + CATCHING_UP_STEPS * options.step >= until) {
-        watched.unconfirmed = false;
-        raised.push(open);
-      }
     }
     watched.next = until;
     return raised;
@@ -422,6 +422,42 @@ export class Watcher implements AnomalyScanner {
     const incident = incidentId ? await store.incident(incidentId) : null;
     if (incident?.state !== "open") return;
     await store.saveIncident({ ...incident, state: "mitigated", mitigatedAt: clock.now() });
+  }
+
+  /** Of the open anomalies that nobody was told yet, those whose time has come. */
+  async #toTell(until: EpochMs): Promise<Anomaly[]> {
+    const { step } = this.#deps.options;
+    if (![...this.#series.values()].some(({ open, unconfirmed }) => open && unconfirmed)) return [];
+    await this.#markAfterChange(until);
+    const open = [...this.#series.values()].flatMap((watched) => watched.open ?? []);
+    const around = { open, graph: this.#graph, patience: this.#deps.patience ?? (() => NO_PATIENCE) };
+    const told: Anomaly[] = [];
+    for (const watched of this.#series.values()) {
+      if (!watched.open || !watched.unconfirmed) continue;
+      const at = watched.next - step;
+      const { detectedAt, kind } = watched.open;
+      // What was kept back and comes again soon is no blip.
+      const again = watched.keptBackAt !== undefined && detectedAt - watched.keptBackAt < HOUR;
+      if (!again && !isTelling(watched.open, at, around)) continue;
+      if (kind === "spike" && at - detectedAt < CONFIRM_SPIKE_STEPS * step) continue;
+      watched.unconfirmed = false;
+      told.push(watched.open);
+    }
+    return told;
+  }
+
+  /** Notes on what was not told yet whether it follows a change; where changes cannot be read, none is known of. */
+  async #markAfterChange(until: EpochMs): Promise<void> {
+    const { changes, log } = this.#deps;
+    const open = [...this.#series.values()].flatMap((watched) => watched.open ?? []);
+    const from = Math.min(...open.map(({ startedAt }) => startedAt)) - BEFORE;
+    const known = await changes.changes({ from, to: until, limit: 500 }).catch((error) => {
+      log.warn({ err: error }, "changes could not be read, so anomalies are taken to follow none");
+      return [];
+    });
+    for (const watched of this.#series.values())
+      if (watched.open && watched.unconfirmed && followsChange(watched.open, open, this.#graph, known))
+        watched.open = { ...watched.open, afterChange: true };
   }
 
   #confirmAll(): Anomaly[] {
@@ -514,21 +550,11 @@ export class Watcher implements AnomalyScanner {
 
   async #rememberAll(): Promise<void> {
     for (const [key, watched] of this.#series) {
-      await this.#deps.memory.remember(`detector/${key}`, { next: watched.next, state: watched.detector.state() });
+      const { next, detector, open, unconfirmed, keptBackAt } = watched;
+      const untold = unconfirmed ? open : null;
+      await this.#deps.memory.remember(`detector/${key}`, { next, state: detector.state(), untold, keptBackAt });
     }
   }
-}
-
-/** However often a series cried wolf, what lasts so much longer than its detection is told. */
-const LONGEST_DOUBT: Milliseconds = 30 * MINUTE;
-
-/**
- * Whether an open anomaly brings, by `at`, `wanted` times the evidence of its threshold. The charts that raise it add up innovations, so a
- * change that stays gathers evidence in proportion to its time: twice as long, twice the evidence.
- */
-export function isTelling({ score, startedAt, detectedAt }: Anomaly, at: EpochMs, step: Milliseconds, wanted: number): boolean {
-  const evidence = score * Math.max(1, (at - startedAt + step) / (detectedAt - startedAt + step));
-  return evidence >= wanted || at - detectedAt >= LONGEST_DOUBT;
 }
 
 /** The share of the alarm threshold from which a series that raised no alarm is still worth a word. */

@@ -58,6 +58,14 @@ interface Entry {
   readonly chunks: readonly { readonly chunk: Chunk; readonly hash: string }[];
 }
 
+/** How well a document fits, by words of the question, by signs beside it, and by meaning. */
+interface Match {
+  readonly words: number;
+  readonly signs: number;
+  /** Null while meaning is not to be had, undefined when the document is far from the question. */
+  readonly meaning: { readonly similarity: number; readonly hash: string } | null | undefined;
+}
+
 /** Part of every content hash: documents are read anew when the way of reading them changes. */
 const FORMAT = "2";
 /** The collection of documents that are no files. */
@@ -190,12 +198,13 @@ export class Knowledge implements KnowledgeBase {
     const wanted = ({ collection, document }: Entry): boolean =>
       (query.kinds?.includes(document.kind) ?? true) && (query.collection === undefined || query.collection === collection);
     const words = this.#words.search(query.text);
-    const meaning = await this.#meaning(query, wanted, words.keys());
+    const signs = this.#words.searchSigns(query.signs ?? []);
+    const meaning = await this.#meaning(query, wanted, new Set([...signs.keys(), ...words.keys()]));
     const hits: SearchHit[] = [];
-    for (const key of new Set([...words.keys(), ...(meaning?.keys() ?? [])])) {
+    for (const key of new Set([...words.keys(), ...signs.keys(), ...(meaning?.keys() ?? [])])) {
       const entry = this.#entries.get(key);
-      if (entry && wanted(entry))
-        hits.push(this.#hit(entry, query, words.get(key) ?? 0, meaning === null ? null : meaning.get(key)));
+      const by = { words: words.get(key) ?? 0, signs: signs.get(key) ?? 0, meaning: meaning === null ? null : meaning.get(key) };
+      if (entry && wanted(entry)) hits.push(this.#hit(entry, query, by));
     }
     return hits.sort((a, b) => b.score - a.score).slice(0, query.top);
   }
@@ -352,22 +361,17 @@ export class Knowledge implements KnowledgeBase {
     return best;
   }
 
-  /** @param meaning null while meaning is not to be had, undefined when this document is far from the query */
-  #hit(
-    entry: Entry,
-    query: SearchQuery,
-    words: number,
-    meaning: { similarity: number; hash: string } | null | undefined,
-  ): SearchHit {
+  #hit(entry: Entry, query: SearchQuery, { words, signs, meaning }: Match): SearchHit {
     const { document, chunks } = entry;
     const shared = query.services?.filter((service) => document.services.includes(service)) ?? [];
     const bonus = (MOST_SERVICE_BONUS * shared.length) / Math.max(1, query.services?.length ?? 0);
     const learned = this.#boost(document.id, query.services ?? []);
     const boost = Math.max(-MOST_BOOST, Math.min(MOST_BOOST, learned.value));
-    const total = fuse(words, meaning?.similarity ?? 0) * (1 + bonus) * (1 + boost);
+    const total = fuse(words + signs, meaning?.similarity ?? 0) * (1 + bonus) * (1 + boost);
     const passage = chunks.find(({ hash }) => hash === meaning?.hash) ?? chunks[0];
     const why = [
       `words ${words.toFixed(1)}`,
+      ...(signs > 0 ? [`signs ${signs.toFixed(1)}`] : []),
       meaning === null ? "meaning not ready" : `meaning ${(meaning?.similarity ?? 0).toFixed(2)}`,
       ...(shared.length > 0 ? [`same services: ${shared.join(", ")}`] : []),
       ...(Math.abs(boost) < 0.005

@@ -14,6 +14,9 @@ const WORTH: Readonly<Record<Field, number>> = { titlePhrases: 0.3, leadPhrases:
 /** Worth of a title all of whose words are in the query, in the unit of the BM25 sum. */
 const TITLE_COVERAGE = 6;
 
+/** What a document's next best sign is worth, against the one before it. */
+const NEXT_SIGN = 0.5;
+
 /** Terms travel through minisearch as one string: they are cut and stemmed here, for documents and queries alike. */
 const pack = (terms: readonly string[]): string => terms.join("\n");
 const unpack = (packed: string): string[] => (packed === "" ? [] : packed.split("\n"));
@@ -70,6 +73,22 @@ export class WordIndex {
       scores.set(String(id), score / Math.max(1, queryTerms.length) + TITLE_COVERAGE * this.#titleCoverage(String(id), asked));
     }
     return scores;
+  }
+
+  /**
+   * Scores by key for signs that are each looked for by itself. A document's best match counts whole, its next half, its third a quarter: what
+   * was noise matches something weakly everywhere and adds little, where in one long query it would drown the telling sign.
+   */
+  searchSigns(signs: readonly string[]): Map<string, number> {
+    const matches = new Map<string, number[]>();
+    for (const sign of new Set(signs))
+      for (const [key, score] of this.search(sign)) matches.set(key, [...(matches.get(key) ?? []), score]);
+    return new Map(
+      [...matches].map(([key, scores]) => [
+        key,
+        scores.sort((a, b) => b - a).reduce((sum, score, place) => sum + score * NEXT_SIGN ** place, 0),
+      ]),
+    );
   }
 
   /** Share of a title that the query names, 0 to 1; rare words weigh more (inverse document frequency over titles). */

@@ -1,90 +1,84 @@
-/** One judged claim: how sure Vigil was (0 to 1) and how right it turned out (0 to 1). */
-export interface JudgedClaim {
+/** One judged claim, for learning: how sure Vigil was (0 to 1), and what people and outcomes said of it. */
+export interface HeardClaim {
   readonly confidence: number;
-  readonly correctness: number;
+  /** Logarithm of the odds that the voices give to its being right: 0 tells nothing, 2 is one good voice. */
+  readonly odds: number;
+  /** How much it counts, 0 to 1; what is older counts less. */
+  readonly weight: number;
 }
 
-const clamp = (value: number): number => Math.min(1, Math.max(0, value));
+const clamp = (value: number, low = 0, high = 1): number => Math.min(high, Math.max(low, value));
+const logistic = (odds: number): number => 1 / (1 + Math.exp(-odds));
+/** No confidence is so high or low that its logarithm should rule the curve. */
+const EDGE = 0.02;
+/** How far the curve's three numbers stray from the identity before anything is known: standard deviations. */
+const STRAY = [0.5, 0.5, 0.7];
+const ROUNDS = 30;
 
-/** What raw confidence itself counts for, in judged claims: a single vote moves it by at most a ninth. */
-const PRIOR_CLAIMS = 8;
-/** How far apart two confidences may be and still tell of each other: standard deviation of the kernel. */
-const BANDWIDTH = 0.12;
-const GRID = 50;
+type Triple = [number, number, number];
 
 /**
- * Maps raw confidence to one that matches how often such claims were confirmed.
- *
- * At each raw confidence, the correctness of judged claims with similar confidence (Gaussian kernel, Nadaraya 1964) is averaged with
- * the raw confidence itself as a prior of fixed weight (m-estimation: Zadrozny and Elkan 2001, "Obtaining calibrated probability
- * estimates"), so that few verdicts move it little. The curve is then made non-decreasing by pooling adjacent violators (Ayer et al.
- * 1955): a higher raw confidence never comes out lower. Assumes that confidence orders claims rightly on the whole.
+ * Maps raw confidence to one that matches how often such claims turned out right: beta calibration (Kull, Silva Filho and Flach 2017), the
+ * logistic curve in ln s and −ln(1 − s), which contains the identity. Made for few claims: the curve is shrunk to the identity by a Gaussian
+ * prior on its three numbers (posterior mode, by Newton's method), never falls, and what voices say is taken as evidence of the truth and not
+ * as the truth (expectation–maximisation, as Dawid and Skene 1979), so that careless votes do not pull it to the middle.
  */
-export function calibrator(claims: readonly JudgedClaim[]): (raw: number) => number {
+export function calibrator(claims: readonly HeardClaim[]): (raw: number) => number {
   if (claims.length === 0) return clamp;
-  const curve = Array.from({ length: GRID + 1 }, (_, index) => {
-    const raw = index / GRID;
-    let weight = PRIOR_CLAIMS;
-    let sum = PRIOR_CLAIMS * raw;
-    for (const claim of claims) {
-      const near = Math.exp(-0.5 * ((claim.confidence - raw) / BANDWIDTH) ** 2);
-      weight += near;
-      sum += near * clamp(claim.correctness);
-    }
-    return { value: sum / weight, weight };
-  });
-  const monotone = poolAdjacentViolators(curve);
-  return (raw) => {
-    const at = clamp(raw) * GRID;
-    const low = Math.floor(at);
-    const from = monotone[low] ?? raw;
-    return from + ((monotone[Math.min(low + 1, GRID)] ?? from) - from) * (at - low);
-  };
-}
-
-function poolAdjacentViolators(points: readonly { readonly value: number; readonly weight: number }[]): number[] {
-  const blocks: { value: number; weight: number; size: number }[] = [];
-  for (const point of points) {
-    let block = { ...point, size: 1 };
-    for (let last = blocks.at(-1); last && last.value > block.value; last = blocks.at(-1)) {
-      blocks.pop();
-      const weight = last.weight + block.weight;
-      block = { value: (last.value * last.weight + block.value * block.weight) / weight, weight, size: last.size + block.size };
-    }
-    blocks.push(block);
+  const heard = claims.map(({ confidence, odds, weight }) => ({ x: features(confidence), odds, weight }));
+  let curve: Triple = [1, 1, 0];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = curve;
+    curve = newton(
+      heard.map(({ x, odds, weight }) => ({ x, weight, right: logistic(dot(before, x) + odds) })),
+      before,
+    );
+    if (curve.every((value, index) => Math.abs(value - (before[index] ?? 0)) < 1e-4)) break;
   }
-  return blocks.flatMap(({ value, size }) => Array.from({ length: size }, () => value));
+  return (raw) => logistic(dot(curve, features(clamp(raw))));
 }
 
-/** Mean squared error of stated confidence (Brier 1950), 0 is perfect; null without claims. */
-export function brierScore(claims: readonly JudgedClaim[]): number | null {
-  if (claims.length === 0) return null;
-  return claims.reduce((sum, claim) => sum + (claim.confidence - claim.correctness) ** 2, 0) / claims.length;
+function features(confidence: number): Triple {
+  const inside = clamp(confidence, EDGE, 1 - EDGE);
+  return [Math.log(inside), -Math.log(1 - inside), 1];
 }
 
-/** A row of the reliability diagram: claims within a band of confidence, and how many of them were right. */
-export interface ReliabilityBin {
-  readonly from: number;
-  readonly to: number;
-  readonly claims: number;
-  readonly meanConfidence: number;
-  readonly meanCorrectness: number;
-}
+const dot = (a: Triple, b: Triple): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
-/** Reliability diagram in ten equal bands; empty bands are left out. */
-export function reliability(claims: readonly JudgedClaim[]): ReliabilityBin[] {
-  const bins: ReliabilityBin[] = [];
-  for (let index = 0; index < 10; index++) {
-    const inside = claims.filter((claim) => Math.min(9, Math.floor(claim.confidence * 10)) === index);
-    if (inside.length === 0) continue;
-    const mean = (pick: (claim: JudgedClaim) => number) => inside.reduce((sum, claim) => sum + pick(claim), 0) / inside.length;
-    bins.push({
-      from: index / 10,
-      to: (index + 1) / 10,
-      claims: inside.length,
-      meanConfidence: mean((claim) => claim.confidence),
-      meanCorrectness: mean((claim) => claim.correctness),
-    });
+/** One step towards the posterior mode; slopes that would turn the order of claims around are held at none. */
+function newton(
+  claims: readonly { readonly x: Triple; readonly right: number; readonly weight: number }[],
+  from: Triple,
+): Triple {
+  const identity: Triple = [1, 1, 0];
+  const precision = STRAY.map((deviation) => 1 / deviation ** 2);
+  const slope = from.map((value, i) => (precision[i] ?? 0) * ((identity[i] ?? 0) - value));
+  const bend = [0, 1, 2].map((i) => [0, 1, 2].map((j) => (i === j ? (precision[i] ?? 0) : 0)));
+  for (const { x, right, weight } of claims) {
+    const said = logistic(dot(from, x));
+    for (const i of [0, 1, 2] as const) {
+      slope[i] = (slope[i] ?? 0) + weight * (right - said) * x[i];
+      for (const j of [0, 1, 2] as const) {
+        const row = bend[i];
+        if (row) row[j] = (row[j] ?? 0) + weight * Math.max(0.02, said * (1 - said)) * x[i] * x[j];
+      }
+    }
   }
-  return bins;
+  const step = solved(bend, slope);
+  return [Math.max(0, from[0] + (step[0] ?? 0)), Math.max(0, from[1] + (step[1] ?? 0)), from[2] + (step[2] ?? 0)];
+}
+
+/** Gaussian elimination; the matrix is positive definite. */
+function solved(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const rows = matrix.map((row, index) => [...row, right[index] ?? 0]);
+  for (const [pivot, row] of rows.entries()) {
+    const head = row[pivot] ?? 1;
+    for (const other of rows) {
+      if (other === row) continue;
+      const factor = (other[pivot] ?? 0) / head;
+      for (let column = pivot; column < other.length; column++)
+        other[column] = (other[column] ?? 0) - factor * (row[column] ?? 0);
+    }
+  }
+  return rows.map((row, index) => (row.at(-1) ?? 0) / (row[index] ?? 1));
 }

@@ -3,9 +3,9 @@ import type { Incident } from "../domain/incident.ts";
 import type { Investigation, InvestigationReport } from "../domain/investigation.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import { DAY, type EpochMs, MINUTE, WEEK } from "../domain/time.ts";
-import { brierScore, type JudgedClaim, type ReliabilityBin, reliability } from "./calibration.ts";
 import { consensus, correctness } from "./consensus.ts";
 import { median, saved, share } from "./figures.ts";
+import { type JudgedClaim, type Reliability, reliability } from "./reliability.ts";
 import { byInvestigation, isPerson, trustOf } from "./trust.ts";
 
 /** Rates behind "hours saved"; the formula is shown wherever the figure is. */
@@ -82,8 +82,8 @@ export interface Kpis {
   readonly struckClaims: number;
   /** Struck claims over all claims made. */
   readonly strikeRate: number | null;
-  readonly brierScore: number | null;
-  readonly reliability: readonly ReliabilityBin[];
+  /** The two claims of a report, as they were told, against its verdict: this is the cause (judged where it was not noise), and this is real. */
+  readonly reliability: { readonly cause: Reliability; readonly real: Reliability };
   readonly topCauses: readonly { readonly cause: string; readonly count: number }[];
   readonly cost: {
     readonly inputTokens: number;
@@ -112,7 +112,8 @@ export function kpis(records: KpiRecords, worth: Worth): Kpis {
   const trust = trustOf(feedback);
   const votes = byInvestigation(feedback);
   const verdicts: Record<Verdict, number> = { correct: 0, partly: 0, incorrect: 0, noise: 0 };
-  const claims: JudgedClaim[] = [];
+  const causes: JudgedClaim[] = [];
+  const incidence: JudgedClaim[] = [];
   const verdictOf = new Map<string, Verdict>();
   let complete = 0;
   for (const { id, report } of investigations) {
@@ -121,7 +122,9 @@ export function kpis(records: KpiRecords, worth: Worth): Kpis {
     if (!verdict) continue;
     verdicts[verdict]++;
     verdictOf.set(id, verdict);
-    if (report?.outcome === "cause_found") claims.push({ confidence: report.confidence, correctness: correctness(verdict) });
+    if (report?.outcome === "cause_found" && verdict !== "noise")
+      causes.push({ confidence: report.confidence, correctness: correctness(verdict) });
+    if (report?.real) incidence.push({ confidence: report.real.chance, correctness: Number(verdict !== "noise") });
     if ((verdict === "correct" || verdict === "partly") && own.every(({ missed }) => !missed)) complete++;
   }
   const judged = Object.values(verdicts).reduce((sum, count) => sum + count, 0);
@@ -134,12 +137,12 @@ export function kpis(records: KpiRecords, worth: Worth): Kpis {
     proposals.filter(decided).length,
   );
   const effective = feedback.filter(({ actionEffective }) => actionEffective !== null);
-  const causes = new Map<string, number>();
+  const topCauses = new Map<string, number>();
   for (const { outcome, hypotheses } of reports) {
     const [lead] = hypotheses;
     if (outcome !== "cause_found" || !lead) continue;
     const cause = lead.service ? `${lead.cause} in ${lead.service}` : lead.cause;
-    causes.set(cause, (causes.get(cause) ?? 0) + 1);
+    topCauses.set(cause, (topCauses.get(cause) ?? 0) + 1);
   }
   const dollars = reports.reduce((sum, { cost }) => sum + cost.dollars, 0);
   const struckClaims = reports.reduce((sum, report) => sum + report.struckClaims, 0);
@@ -167,9 +170,8 @@ export function kpis(records: KpiRecords, worth: Worth): Kpis {
     incidentsCaused: caused,
     struckClaims,
     strikeRate: share(struckClaims, struckClaims + reports.reduce((sum, report) => sum + claimsIn(report), 0)),
-    brierScore: brierScore(claims),
-    reliability: reliability(claims),
-    topCauses: [...causes]
+    reliability: { cause: reliability(causes), real: reliability(incidence) },
+    topCauses: [...topCauses]
       .map(([cause, count]) => ({ cause, count }))
       .sort((a, b) => b.count - a.count)
       .slice(0, 10),

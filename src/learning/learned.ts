@@ -1,17 +1,27 @@
 import type { Feedback } from "../domain/feedback.ts";
 import type { CauseKind, Investigation } from "../domain/investigation.ts";
 import type { Proposal } from "../domain/proposal.ts";
-import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
-import type { EpochMs } from "../domain/time.ts";
-import { calibrator, type JudgedClaim } from "./calibration.ts";
-import { correctness } from "./consensus.ts";
+import type { ServiceName } from "../domain/telemetry.ts";
+import { DAY, type EpochMs, MINUTE } from "../domain/time.ts";
+import { calibrator, type HeardClaim } from "./calibration.ts";
+import { heardCause, heardIncident } from "./claims.ts";
 import { guarded } from "./guard.ts";
 import type { Influence, Undo } from "./influence.ts";
 import { type Judgement, judge } from "./judgement.ts";
 import { type LearnedDocument, learnedDocument, lesson } from "./lessons.ts";
 import { CAUSES, PRIOR_BOUNDS, priorOf } from "./priors.ts";
 import { boostOf, quotedDocuments, RANKING_BOUNDS } from "./ranking.ts";
-import { strictnessOf, THRESHOLD_BOUNDS } from "./thresholds.ts";
+import { claimsOf, ENOUGH_VERDICTS, type HeardIncident, likeIt, REAL_BOUNDS, type RealChance, realChance } from "./realness.ts";
+import {
+  type Course,
+  courseName,
+  isOfCourse,
+  NO_PATIENCE,
+  type Patience,
+  THRESHOLD_BOUNDS,
+  unlikeNoise,
+  waitOf,
+} from "./thresholds.ts";
 import { servicesTouched, type TrackRecord, trackRecord } from "./track-record.ts";
 import { byInvestigation, type Trust, trustOf } from "./trust.ts";
 
@@ -31,6 +41,8 @@ export interface Learnt<T> {
 const NOTHING: Learnt<number> = { value: 0, because: [] };
 /** One voter moves a calibrated confidence by no more than this. */
 const CALIBRATION_ALONE = 0.1;
+/** Vigil changes as it learns, so what its confidence was worth long ago tells less. */
+const CALIBRATION_HALF_LIFE = 120 * DAY;
 
 /**
  * Everything that feedback has taught: a pure function of the records, so that nothing of it can be lost, and taking a record away takes away
@@ -72,13 +84,14 @@ export class Learned {
     this.calibrate = this.#calibration();
   }
 
-  /** Factor of at least 1 on the evidence that an anomaly of this series must bring before people are told. */
-  strictness(service: ServiceName, signal: RedSignal, now: EpochMs): Learnt<number> {
-    const id = `threshold/${service}/${signal}`;
-    const about = (one: Judgement) =>
-      one.verdict !== "incorrect" && one.investigation.anomalies.some((anomaly) => anomaly.service === service);
-    const log = this.#guarded(id, about, THRESHOLD_BOUNDS, (them) => strictnessOf(them, service, signal, now));
-    return { value: Math.exp(Math.max(0, log.value)), because: log.value > 0.01 ? log.because : [] };
+  /** How long people are spared an anomaly of this course, in case it heals as what was noise before. */
+  patience(course: Course, now: EpochMs): Learnt<Patience> {
+    const id = thresholdId(course);
+    const about = ({ investigation }: Judgement) => investigation.anomalies.some((anomaly) => isOfCourse(course, anomaly));
+    const { value, because } = this.#guarded(id, about, THRESHOLD_BOUNDS, (them) => waitOf(them, course, now));
+    if (value < MINUTE) return { value: NO_PATIENCE, because: [] };
+    const counted = this.judgements.filter((one) => about(one) && this.#counts(id, one));
+    return { value: { wait: value, unless: unlikeNoise(counted, course) }, because };
   }
 
   /** Share of its score, within ±0.3, by which a document moves for a symptom of these services. */
@@ -111,9 +124,17 @@ export class Learned {
     );
   }
 
-  /** Confidence before calibration against what was found, for each judged report. */
-  get claims(): readonly JudgedClaim[] {
-    return claimsOf(this.judgements.filter((one) => this.#counts("calibration", one)));
+  /** How likely incidents of these anomalies are real, by what came of the like of them; null before enough was judged. */
+  realChance(courses: readonly Course[], now: EpochMs): RealChance | null {
+    const of = (without: string | null) =>
+      this.#judge(without)
+        .filter((one) => this.#counts("calibration/real", one))
+        .map((one) => heardIncident(one, this.#votesOf(one, without), this.trust));
+    const heard = of(null);
+    if (heard.length < ENOUGH_VERDICTS || courses.length === 0) return null;
+    const chance = (them: readonly HeardIncident[]) => calibrator(claimsOf(them, now))(realChance(them, courses, now));
+    const guardedChance = guarded(this.#voters, (without) => chance(of(without)) - REAL_BOUNDS.most, REAL_BOUNDS);
+    return { chance: guardedChance + REAL_BOUNDS.most, raw: realChance(heard, courses, now), ...likeIt(heard, courses) };
   }
 
   /** All that is different from a Vigil that has learned nothing, for people to see and to take back. */
@@ -130,14 +151,14 @@ export class Learned {
       if (Math.abs(value) >= 0.005)
         add("ranking", document, `ranks ${value > 0 ? "higher" : "lower"} by ${sign(value * 100, 0)} % of its score`, because);
     }
-    const series = new Map(
-      this.judgements.flatMap(({ investigation }) =>
-        investigation.anomalies.map(({ service, signal }) => [`${service}/${signal}`, { service, signal }] as const),
-      ),
+    const courses = new Map<string, Course>(
+      this.judgements.flatMap(({ investigation }) => investigation.anomalies.map((one) => [courseName(one), one] as const)),
     );
-    for (const [key, { service, signal }] of series) {
-      const { value, because } = this.strictness(service, signal, now);
-      if (value > 1.01) add("threshold", key, `asks for ${value.toFixed(2)} times the evidence before it is told`, because);
+    for (const [name, course] of courses) {
+      const { value, because } = this.patience(course, now);
+      if (value.wait === 0) continue;
+      const effect = `is kept back for ${(value.wait / MINUTE).toFixed(0)} min in case it heals, unless it exceeds ${(100 * value.unless).toFixed(0)} %`;
+      add("threshold", name, effect, because);
     }
     for (const service of [...this.servicesWithCauses, null]) {
       const priors = CAUSES.map((kind) => ({ kind, ...this.prior(kind, service, now) }));
@@ -157,18 +178,34 @@ export class Learned {
       if (record && record.points !== 0)
         add("track-record", key, `${recordWords(record)}: ${sign(record.points, 0)} on the risk score`, record.because);
     }
-    const { claims } = this;
-    if (claims.length > 0) {
+    const judged = this.#causes(null).length;
+    if (judged > 0) {
       const shown = [0.5, 0.7, 0.9].map((raw) => `${raw} is told as ${this.calibrate(raw).toFixed(2)}`);
-      add("calibration", "", shown.join(", "), [`${claims.length} judged reports`]);
+      add("calibration", "", shown.join(", "), [`${judged} judged causes`]);
+    }
+    const incidents = this.judgements.filter((one) => this.#counts("calibration/real", one));
+    if (incidents.length >= ENOUGH_VERDICTS) {
+      const noise = incidents.filter(({ verdict }) => verdict === "noise").length;
+      add("calibration", "real", `${noise} of ${incidents.length} were noise, and the like of them is said to be so`, [
+        ...incidents.map(({ investigation }) => investigation.id),
+      ]);
     }
     return found;
   }
 
+  /** What was said of causes, with the newest counting most; by everybody, or by everybody but one. */
+  #causes(without: string | null): HeardClaim[] {
+    const counted = this.#judge(without).filter((one) => this.#counts("calibration", one));
+    const last = Math.max(...counted.map(({ at }) => at));
+    return counted.flatMap((one) => {
+      const claim = heardCause(one, this.#votesOf(one, without), this.trust);
+      return claim ? [{ ...claim, weight: 0.5 ** ((last - one.at) / CALIBRATION_HALF_LIFE) }] : [];
+    });
+  }
+
   #calibration(): (raw: number) => number {
-    const counted = (them: readonly Judgement[]) => calibrator(claimsOf(them.filter((one) => this.#counts("calibration", one))));
-    const all = counted(this.judgements);
-    const rest = [...this.#voters].map((voter) => counted(this.#judge(voter)));
+    const all = calibrator(this.#causes(null));
+    const rest = [...this.#voters].map((voter) => calibrator(this.#causes(voter)));
     return (raw) => {
       const within = rest.map((curve) => curve(raw));
       const low = Math.max(...within.map((value) => value - CALIBRATION_ALONE));
@@ -208,8 +245,9 @@ export class Learned {
     return sorted;
   }
 
-  #votesOf({ investigation }: Judgement): readonly Feedback[] {
-    return this.#votes.get(investigation.id) ?? [];
+  #votesOf({ investigation }: Judgement, without: string | null = null): readonly Feedback[] {
+    const votes = this.#votes.get(investigation.id) ?? [];
+    return without === null ? votes : votes.filter(({ user }) => user !== without);
   }
 
   /** Whether a judgement is later than the undoing of an influence. */
@@ -218,15 +256,7 @@ export class Learned {
   }
 }
 
-/** Where Vigil said that it does not know, its leading guess is a claim once the cause is known. */
-const claimsOf = (judgements: readonly Judgement[]): JudgedClaim[] =>
-  judgements.flatMap(({ report, verdict, cause }) => {
-    const confidence = report.rawConfidence ?? report.confidence;
-    if (report.outcome === "cause_found") return { confidence, correctness: correctness(verdict) };
-    const [lead] = report.hypotheses;
-    if (report.outcome === "nothing_wrong" || !lead || !cause) return [];
-    return { confidence, correctness: Number(lead.cause === cause.kind && lead.service === cause.service) };
-  });
+const thresholdId = (course: Course): string => `threshold/${courseName(course)}`;
 
 /** `4 of 5 runs helped`. */
 export const recordWords = ({ runs, helped }: TrackRecord): string =>

@@ -1,38 +1,60 @@
-import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
-import { DAY, type EpochMs } from "../domain/time.ts";
+import type { Anomaly } from "../domain/anomaly.ts";
+import { DAY, type EpochMs, MINUTE, type Milliseconds } from "../domain/time.ts";
 import type { Judgement } from "./judgement.ts";
 
-/** Logarithms of factors on the evidence that a series must bring before anybody is told. */
-const NOISE_STEP = 0.5;
-const CONFIRMED_STEP = -0.7;
-/** What a verdict on one series says of the service's other series. */
-const SAME_SERVICE = 0.25;
-const HALF_LIFE = 30 * DAY;
+/** What verdicts are kept by: a series, apart by where it goes, and for what follows a change, which is news of its own. Upwards where not said. */
+export type Course = Pick<Anomaly, "service" | "signal"> & Partial<Pick<Anomaly, "direction" | "kind" | "afterChange">>;
+
+/** `checkout/latency`, `checkout/rate/down/after-change`. */
+export const courseName = ({ service, signal, direction = "up", kind, afterChange }: Course): string =>
+  [service, signal, kind === "missing" ? kind : direction, afterChange ? "after-change" : "up"]
+    .filter((part) => part !== "up")
+    .join("/");
+
+/** How long people are spared an anomaly that looks like what was noise before. */
+export interface Patience {
+  /** From its detection; what heals by then is not told. */
+  readonly wait: Milliseconds;
+  /** A change larger than this, relative to what is usual, is unlike that noise and told at once. */
+  readonly unless: number;
+}
+
+export const NO_PATIENCE: Patience = { wait: 0, unless: 0 };
+
+const NOISE_STEP: Milliseconds = 12 * MINUTE;
+const CONFIRMED_STEP: Milliseconds = -12 * MINUTE;
+const HALF_LIFE = 60 * DAY;
+/** What is so much larger than the noise was is something else. */
+const UNLIKE = 1.5;
+
+/** However often a series cried wolf, what lasts this long is told; and one voter's word keeps nothing back for longer than `alone`. */
+export const THRESHOLD_BOUNDS = { most: 30 * MINUTE, alone: 10 * MINUTE };
+
+export const isOfCourse = (course: Course, anomaly: Course): boolean => courseName(course) === courseName(anomaly);
 
 /**
- * Twice the evidence is the same change lasting twice as long. Five times at most, as far as the detectors' own ledger goes, and half again on
- * one voter's word; the watcher tells what lasts anyway (`LONGEST_DOUBT`).
+ * How long to wait with an anomaly of this course: longer with each "noise" verdict, shorter with each confirmed incident, half forgotten
+ * after two months. Never below none, so the team's budget holds.
  */
-export const THRESHOLD_BOUNDS = { most: Math.log(5), alone: Math.log(1.5) };
-
-/**
- * How much stricter than its share of the false-alarm budget a series has become, as a logarithm of at least 0: up with each "noise" verdict,
- * down with each confirmed incident, half forgotten after a month. Never below its share, so the team's budget holds.
- */
-export function strictnessOf(judgements: readonly Judgement[], service: ServiceName, signal: RedSignal, now: EpochMs): number {
-  let level = 0;
+export function waitOf(judgements: readonly Judgement[], course: Course, now: EpochMs): Milliseconds {
+  let wait = 0;
   let last: EpochMs | null = null;
   for (const { investigation, verdict, weight, at } of judgements) {
-    if (verdict === "incorrect" || at > now) continue;
-    const own = investigation.anomalies.filter((anomaly) => anomaly.service === service);
-    if (own.length === 0) continue;
-    const closeness = own.some((anomaly) => anomaly.signal === signal) ? 1 : SAME_SERVICE;
+    if (at > now || !investigation.anomalies.some((anomaly) => isOfCourse(course, anomaly))) continue;
     const step = verdict === "noise" ? NOISE_STEP : CONFIRMED_STEP;
-    const before = level * fading(at - (last ?? at));
-    level = Math.min(THRESHOLD_BOUNDS.most, Math.max(0, before + step * closeness * weight));
+    wait = Math.min(THRESHOLD_BOUNDS.most, Math.max(0, wait * fading(at - (last ?? at)) + step * weight));
     last = at;
   }
-  return last === null ? 0 : level * fading(now - last);
+  return last === null ? 0 : wait * fading(now - last);
+}
+
+/** The size beyond which a change of this course is unlike what was voted noise. */
+export function unlikeNoise(judgements: readonly Judgement[], course: Course): number {
+  const sizes = judgements
+    .filter(({ verdict }) => verdict === "noise")
+    .flatMap(({ investigation }) => investigation.anomalies.filter((anomaly) => isOfCourse(course, anomaly)))
+    .map(({ relativeChange }) => Math.abs(relativeChange));
+  return UNLIKE * Math.max(0, ...sizes);
 }
 
 const fading = (age: number): number => 0.5 ** (age / HALF_LIFE);

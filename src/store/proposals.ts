@@ -262,12 +262,12 @@ export class ProposalRepository implements ProposalStore {
   }
 
   async #approvals(db: Reader, ids: readonly string[]) {
-    const found: Pick<ProposalsTables["decisions"], "proposal_id" | "rev" | "user" | "at">[] = [];
+    const found: Pick<ProposalsTables["decisions"], "proposal_id" | "rev" | "user" | "reason" | "at">[] = [];
     for (let from = 0; from < ids.length; from += MOST_PARAMETERS) {
       found.push(
         ...(await db
           .selectFrom("decisions")
-          .select(["proposal_id", "rev", "user", "at"])
+          .select(["proposal_id", "rev", "user", "reason", "at"])
           .where("proposal_id", "in", ids.slice(from, from + MOST_PARAMETERS))
           .where("verdict", "=", "approve")
           .orderBy("at")
@@ -282,7 +282,7 @@ const MOST_PARAMETERS = 500;
 
 function proposalFrom(
   row: Selectable<ProposalsTables["proposals"]>,
-  approvals: readonly { proposal_id: string; rev: number; user: string; at: number }[],
+  approvals: readonly { proposal_id: string; rev: number; user: string; reason: string | null; at: number }[],
 ): Proposal {
   return {
     ...(JSON.parse(row.body) as Proposal),
@@ -290,6 +290,6 @@ function proposalFrom(
     outcome: row.outcome,
     approvals: approvals
       .filter(({ proposal_id, rev }) => proposal_id === row.id && rev === row.rev)
-      .map(({ user, at }) => ({ user, at })),
+      .map(({ user, at, reason }) => ({ user, at, reason })),
   };
 }

@@ -155,6 +155,69 @@ describe.skipIf(!chromium)("in a browser", () => {
     },
   );
 
+  it.each([1_200, 390])(
+    "asks an approver why where a reason is needed, by keys alone and %i pixels wide",
+    async (width) => {
+      const id = `PRO-${width}`;
+      const summary = "deploy checkout in production: 7.4.0 → 7.3.2";
+      const risk = { tier: "T3" as const, score: 12, lines: [] };
+      const wide = { id, summary, risk, reasonNeeded: true, neededApprovals: 2 };
+      await presenter.showProposal(pending(wide));
+      const page = await open(url, { viewport: { width, height: 844 } });
+      const card = page.locator(`[data-card="${id}"]`);
+      await card.getByText("0 of 2, each with a reason that everyone reads").waitFor();
+      await card.getByTestId("approve").focus();
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("dialog#dialog[open]");
+      const field = page.getByRole("textbox", { name: "Why? T3 needs a reason with each approval." });
+      expect(await field.evaluate((one) => one === one.ownerDocument.activeElement)).toBe(true);
+      expect(
+        await field.evaluate((one) => one.ownerDocument.getElementById(one.getAttribute("aria-describedby") ?? "")?.textContent),
+      ).toContain("Everyone reads it");
+      expect(await overflow(page)).toBeLessThanOrEqual(0);
+      const box = await page.getByTestId("dialog-confirm").boundingBox();
+      expect(box?.height).toBeGreaterThanOrEqual(width < 600 ? 40 : 30);
+      expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(width);
+      const before = handlers.decisions.length;
+      // Nothing, and blanks, are no reason: the dialog stays, and the field says why.
+      await page.getByTestId("dialog-confirm").press("Enter");
+      await field.focus();
+      await page.keyboard.type("   ");
+      await page.getByTestId("dialog-confirm").press("Enter");
+      expect(await field.evaluate((one) => (one as HTMLTextAreaElement).validationMessage)).toBe("Say in a sentence why.");
+      expect(await page.locator("dialog#dialog[open]").count()).toBe(1);
+      expect(handlers.decisions.length).toBe(before);
+      await field.fill("");
+      await field.focus();
+      await page.keyboard.type("errors rose with 7.4.0 <b>");
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate("document.activeElement.dataset.testid")).toBe("dialog-confirm");
+      await page.keyboard.press("Enter");
+      await until("the approval", () => handlers.decisions.length === before + 1);
+      expect(handlers.decisions.at(-1)).toMatchObject({
+        proposalId: id,
+        verdict: "approve",
+        reason: "errors rose with 7.4.0 <b>",
+      });
+      await page.getByTestId("toast").waitFor();
+
+      await presenter.showProposal(
+        pending({
+          ...wide,
+          approvals: [
+            { user: "web:ana", at: Date.UTC(2026, 10, 24, 14, 3), reason: "rose <img src=x> https://evil.example @here" },
+          ],
+        }),
+      );
+      await card.getByText("1 of 2 approvals, by somebody else, with a reason").waitFor();
+      expect(await card.textContent()).toContain("“rose <img src=x> https://evil.example @here”");
+      expect(await card.locator("img[src=x], a[href*=evil]").count()).toBe(0);
+      expect(await overflow(page)).toBeLessThanOrEqual(0);
+      await page.close();
+    },
+    30_000,
+  );
+
   it("draws the gallery: every card in every state on three surfaces, wide and narrow, with JSON that parses", async () => {
     const gallery = await serve(galleryApp(Date.now()));
     try {

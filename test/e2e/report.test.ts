@@ -28,7 +28,8 @@ describe.skipIf(!chromium)("the report page", () => {
     const feedback = new FeedbackRepository(db);
     for (let index = 1; index <= 12; index++) {
       const one = investigation(`INV-${index}`, { confidence: index / 13, service: index === 12 ? HOSTILE : "shelf" });
-      await investigations.save({ ...one, startedAt: one.startedAt + index * 3 * 86_400_000 });
+      const report = one.report && { ...one.report, real: { chance: 0.9, raw: 0.9, like: 4, noise: 1 } };
+      await investigations.save({ ...one, report, startedAt: one.startedAt + index * 3 * 86_400_000 });
       await feedback.put(vote(one.id, "slack:U1", index > 5 ? "correct" : "incorrect"));
     }
     const run = {
@@ -86,7 +87,9 @@ describe.skipIf(!chromium)("the report page", () => {
       .locator(".plots img")
       .evaluateAll((images) => images.map((image) => (image as unknown as { naturalWidth: number }).naturalWidth));
     expect(drawn).toEqual([560, 560, 560, 560]);
-    expect(await page.locator('img[alt^="Reliability diagram: stated"]').count()).toBe(1);
+    const curves = 'img[alt^="Reliability diagram. That it is the cause: stated"][alt*="That it is real: stated"]';
+    expect(await page.locator(curves).count()).toBe(1);
+    expect(await page.getByText(/calibration error 0\.\d+ over 12 judged \(by chance alone 0\.\d+/).count()).toBe(2);
     expect(await page.title()).toBe("Vigil: report");
     expect(await page.getByText(`flag in ${HOSTILE}`).count()).toBe(1);
     expect(complaints).toEqual([]);

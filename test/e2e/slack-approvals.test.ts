@@ -137,6 +137,106 @@ describe("who approves", () => {
   });
 });
 
+describe("a reason with each approval", () => {
+  const wide: Policy = {
+    ...DEFAULT_POLICY,
+    services: { shelf: { allowed: true, minimumTier: "T3", actions: {} } },
+  };
+  const typed = (text: string) => ({ reason: { text: { type: "plain_text_input", value: text } } });
+  /** Presses Approve and waits for the form. */
+  const press = async ({ slack }: SlackDesk, user: string, card: SlackPost) => {
+    const forms = () => slack.views.filter(({ kind }) => kind === "open");
+    const before = forms().length;
+    await slack.click(user, card, "vigil_approve_reason");
+    return until("the form", () => forms()[before]);
+  };
+
+  it("is asked for in a form, stands on the card as words that do nothing, and in the audit trail", async () => {
+    const one = await opened({ context: { policy: wide } });
+    const { slack, proposed, state, told, audit, flags, passes } = one;
+    const { proposal, card } = await proposed();
+    expect(texts(card)).toContain("0 of 2, each with a reason that everyone reads");
+    expect(texts(card)).toContain("An emoji does not approve here");
+
+    expect(JSON.stringify((await press(one, "U1ANA", card)).view)).toContain("new-layout");
+    // Blanks are no reason; the form stays open and says so.
+    expect((await slack.submit("U1ANA", typed(" \n "))).payload).toMatchObject({
+      response_action: "errors",
+      errors: { reason: expect.stringContaining("needs a reason with each approval") },
+    });
+    expect((await slack.submit("U1ANA", typed("x".repeat(501)))).payload).toMatchObject({
+      errors: { reason: expect.stringContaining("at most 500 characters") },
+    });
+    expect(await state(proposal)).toBe("pending");
+    const secret = ["xoxb", "123456789012", "abcdefghijkl"].join("-");
+    const nasty = `doubled <!channel> <@U2BEN> <https://evil.example|here> *now* ${secret}`;
+    expect((await slack.submit("U1ANA", typed(nasty))).payload).toEqual({});
+    await told("U1ANA", "1 more approval needed");
+    await until("the first voice on the card", () => texts(card).includes("1 of 2 approvals, by somebody else, with a reason"));
+    expect(texts(card)).toContain("U1ANA");
+    expect(texts(card)).toContain("doubled &lt;!channel&gt; &lt;@U2BEN&gt;");
+    expect(texts(card)).not.toMatch(/<[!@]|<https?:/);
+    expect(texts(card)).toContain("[redacted Slack token]");
+
+    await press(one, "U2BEN", card);
+    await slack.submit("U2BEN", typed("agreed, the runbook says so"));
+    await told("U2BEN", "running it now");
+    await until("the flag", async () => {
+      await passes(1);
+      return flags.writes.length === 1;
+    });
+    const reasons = (await audit()).filter(({ kind }) => kind === "approved").map(({ data }) => JSON.parse(data).reason);
+    expect(reasons).toEqual([
+      expect.stringMatching(/^doubled <!channel>.*\[redacted Slack token\]$/),
+      "agreed, the runbook says so",
+    ]);
+    await until(
+      "both reasons on the decided card",
+      () => texts(card).includes("Approved by") && texts(card).includes("agreed, the runbook"),
+    );
+    expect(JSON.stringify(slack.posts)).not.toContain(secret);
+  });
+
+  it("cannot be given by an emoji, nor left out by a forged button; both are told what to press", async () => {
+    const { slack, proposed, state, told, audit } = await opened({ context: { policy: wide } });
+    const { proposal, card } = await proposed();
+    await slack.react("reaction_added", "U1ANA", "white_check_mark", card);
+    await told("U1ANA", "which an emoji cannot give: press Approve on the card");
+    await slack.click("U2BEN", card, "vigil_approve_reason", { action_id: "vigil_approve" });
+    await told("U2BEN", "T3 needs a reason with each approval");
+    expect(await state(proposal)).toBe("pending");
+    expect(count("refused", await audit())).toBe(2);
+  });
+
+  it("24: a form that is sent too late, by a stranger, or over a newer card approves nothing", async () => {
+    const one = await opened({ context: { policy: wide } });
+    const { slack, proposed, state, clocks, told } = one;
+    const { proposal, card } = await proposed();
+    await press(one, "U3CAL", card);
+    expect((await slack.submit("U3CAL", typed("because"))).payload).toMatchObject({
+      errors: { reason: expect.stringContaining("not among the approvers") },
+    });
+    await press(one, "U1ANA", card);
+    clocks.wall += 5 * MINUTE;
+    expect((await slack.submit("U1ANA", typed("because"))).payload).toMatchObject({
+      errors: { reason: expect.stringContaining("It expired") },
+    });
+    await until("the expired card", () => !texts(card).includes("vigil_approve"));
+    expect(await state(proposal)).toBe("expired");
+    const old = {
+      ...card,
+      blocks: [
+        {
+          type: "actions",
+          elements: [{ type: "button", action_id: "vigil_approve_reason", value: `${proposal.id}.1.${"n".repeat(22)}` }],
+        },
+      ],
+    };
+    await slack.click("U1ANA", old as SlackPost, "vigil_approve_reason");
+    await told("U1ANA", "too late for that");
+  });
+});
+
 describe("an approval's life", () => {
   it("19: at 299.9 s a click counts; at 300.0 s it is too late, the card says so, nothing runs", async () => {
     const early = await opened();

@@ -607,6 +607,54 @@ describe("proposals in Teams", () => {
     ]);
   });
 
+  it("are approved with a reason asked for in a dialog where one is needed", async () => {
+    await presenter.showInvestigation(finished());
+    await presenter.showProposal(pending({ reasonNeeded: true, neededApprovals: 2 }));
+    const card = await known("the proposal's card", "Awaits approval");
+    expect(cardWords(card)).toContain("0 of 2, each with a reason that everyone reads");
+    expect(await titles(ANA, card)).toEqual(["Approve…", "Deny…", "Details"]);
+    const opened = await teams.press(ANA, card, "Approve…");
+    expect(JSON.stringify(opened)).toContain("28% on → 1% on");
+    handlers.onDecide = async ({ reason }) => ({
+      accepted: Boolean(reason),
+      text: reason ? "Noted, 1 more approval needed." : "needs a reason",
+    });
+    expect(toast(await teams.submit(ANA, card, opened, { reason: "errors doubled" }))).toBe("Noted, 1 more approval needed.");
+    expect(handlers.decisions).toMatchObject([
+      { verdict: "approve", reason: "errors doubled", message: { channel: card.conversation, id: card.id }, via: "button" },
+    ]);
+    // Too long for the gate is not too long to be told so.
+    await teams.submit(ANA, card, opened, { reason: "x".repeat(30_000) });
+    expect(handlers.decisions.at(-1)?.reason?.length).toBe(2_000);
+
+    await presenter.showProposal(
+      pending({
+        reasonNeeded: true,
+        neededApprovals: 2,
+        approvals: [
+          {
+            user: "teams:ana",
+            at: Date.UTC(2026, 10, 24, 14, 3),
+            reason: "see [this](https://evil.example) <at>all</at> **now**",
+          },
+        ],
+      }),
+    );
+    await until("the first voice on the card", () =>
+      cardWords(card).includes("1 of 2 approvals, by somebody else, with a reason"),
+    );
+    expect(cardWords(card)).toContain("see [this](https:\u2060//evil.example) <at>all</at> **now**");
+    expect(await titles(OLA, card)).toEqual(["Approve…", "Deny…", "Details"]);
+
+    // What was open when the card was decided says that it is too late.
+    await presenter.showProposal({ ...pending({ reasonNeeded: true, state: "denied" }), nonce: null });
+    await until("the decided card", () => cardWords(card).includes("Denied"));
+    const late = await teams.invoke(ANA, card, "task/fetch", {
+      data: { vigil: "approve", value: "PRO-1.1.nonce-of-22-characters", msteams: { type: "task/fetch" } },
+    });
+    expect(JSON.stringify(late)).toContain("too late for that");
+  });
+
   it("24: a form that comes too late says so", async () => {
     const card = await show();
     const opened = await teams.press(ANA, card, "Deny…");

@@ -6,9 +6,9 @@ import { proposalCard } from "../../src/chat/cards/proposal.ts";
 import { pictureSvg } from "../../src/chat/picture.ts";
 import { DEFAULT_EMOJI } from "../../src/chat/reactions.ts";
 import { cardMessages, foldMessages } from "../../src/chat/slack/blocks.ts";
-import { denyModal, detailsModal, feedbackModal, homeView } from "../../src/chat/slack/views.ts";
+import { approveModal, denyModal, detailsModal, feedbackModal, homeView } from "../../src/chat/slack/views.ts";
 import { adaptiveCard, detailsCard } from "../../src/chat/teams/adaptive.ts";
-import { denyForm, feedbackForm } from "../../src/chat/teams/forms.ts";
+import { approveForm, denyForm, feedbackForm } from "../../src/chat/teams/forms.ts";
 import { pageMessage } from "../../src/chat/web/page-message.ts";
 import { home, pending, picture } from "../support/chat-samples.ts";
 import { galleryStates } from "./states.ts";
@@ -30,6 +30,7 @@ export function galleryData(now: number) {
     };
   });
   const details = proposalCard(pending());
+  const [approve] = proposalCard(pending({ reasonNeeded: true, neededApprovals: 2 })).buttons;
   const origin = { conversation: "19:incidents@thread.tacv2", message: "1700000000000" };
   const views = [
     {
@@ -57,6 +58,9 @@ export function galleryData(now: number) {
       teams: null,
     },
     { name: "Details of a proposal", slack: detailsModal(details), teams: detailsCard(details) },
+    ...(approve?.type === "approve"
+      ? [{ name: "Approve, with a reason", slack: approveModal(approve, "{}"), teams: approveForm(approve, origin) }]
+      : []),
     { name: "Deny, with its reason", slack: denyModal("{}"), teams: denyForm("PRO-1.1.nonce-of-22-characters", origin) },
     { name: "The real cause", slack: feedbackModal("INV-1."), teams: feedbackForm("INV-1", null) },
   ];

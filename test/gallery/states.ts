@@ -47,6 +47,7 @@ const STATES: readonly ProposalState[] = [
 /** Every card in every state, with the samples of the tests. */
 export function galleryStates(now: number): GalleryState[] {
   const approvals = [{ user: "slack:U1ANA", at: now - 40_000 }];
+  const reasoned = [{ user: "slack:U1ANA", at: now - 40_000, reason: "checkout errors rose with 7.4.0 and with nothing else" }];
   const votes = (["correct", "correct", "partly"] as const).map((verdict, index) => ({
     investigationId: "INV-1",
     user: `slack:U${index}`,
@@ -120,16 +121,44 @@ export function galleryStates(now: number): GalleryState[] {
   const wide = {
     risk: { tier: "T3" as const, score: 12, lines: proposal().risk.lines },
     neededApprovals: 2,
+    reasonNeeded: true,
     summary: "deploy checkout in production: 7.4.0 → 7.3.2",
   };
   return [
     ...investigations,
     ...proposals,
-    { group: "Proposal", name: "two approvals needed, one given", card: proposalCard(pending({ ...wide, approvals })) },
+    { group: "Proposal", name: "two approvals with reasons needed", card: proposalCard(pending(wide)) },
+    {
+      group: "Proposal",
+      name: "two approvals with reasons needed, one given",
+      card: proposalCard(pending({ ...wide, approvals: reasoned })),
+    },
+    {
+      group: "Proposal",
+      name: "approved by two, with their reasons",
+      card: proposalCard({
+        proposal: proposal({
+          ...wide,
+          state: "verified",
+          outcome: OUTCOMES.verified ?? null,
+          approvals: [...reasoned, { user: "teams:ben", at: now - 20_000, reason: "agreed; the sale begins at ten" }],
+        }),
+        nonce: null,
+      }),
+    },
     {
       group: "Proposal",
       name: "hostile text",
-      card: proposalCard(pending({ summary: HOSTILE, reason: HOSTILE, undo: HOSTILE })),
+      card: proposalCard(
+        pending({
+          summary: HOSTILE,
+          reason: HOSTILE,
+          undo: HOSTILE,
+          reasonNeeded: true,
+          neededApprovals: 2,
+          approvals: [{ user: "slack:U1ANA", at: now, reason: HOSTILE }],
+        }),
+      ),
     },
     { group: "Answer", name: "looking", card: workingCard("m1", investigation().steps) },
     { group: "Answer", name: "short", card: answerCard("m2", answer()) },

@@ -10,6 +10,7 @@ import type { PlannedCall, Policy, Turn } from "./chat-model.ts";
 import { toHypothesis, weigh } from "./hypotheses.ts";
 import { writeReport } from "./report.ts";
 import type { Suspect } from "./suspect.ts";
+import { symptomWords } from "./symptom.ts";
 
 const MOST_RIVALS = 10;
 /** A second flag is tested only when the first was cleared. */
@@ -46,10 +47,11 @@ export function investigatePolicy(
     );
     const drill = turn.round === 1 ? drillDown(focus, turn, suspects) : [];
     if (drill.length > 0) return { calls: drill };
+    // Once before a test that takes minutes, by all that was measured so far, and again when the test has changed the lead.
+    const search = searchForLead(focus, turn, suspects);
+    if (search.length > 0) return { calls: search };
     const test = causalTest(focus, turn, suspects, testable);
     if (test) return { calls: [test] };
-    const search = searchForLead(focus, turn, suspects);
-    if (search) return { calls: [search] };
     const proposal = settings.propose === false ? null : propose(session, turn, suspects, settings);
     if (proposal) return { calls: [proposal] };
     if (turn.called.has(SUBMIT_REPORT)) return { text: "The report is handed in." };
@@ -60,7 +62,7 @@ export function investigatePolicy(
 /** What a person points to is looked at before anything else: the service they name, and the changes of the kind they blame, however old. */
 function asked(objection: Objection | null, turn: Turn): PlannedCall[] {
   if (!objection) return [];
-  const known = findingsOf(turn.findings, "changes").flatMap(({ details }) => details.changes);
+  const known = changesIn(turn);
   const blamed = known.filter(({ kind }) => kind === objection.blames);
   const services = [...new Set([...(objection.service ? [objection.service] : []), ...blamed.flatMap((one) => one.services)])];
   const isChange = objection.blames === "deploy" || objection.blames === "flag" || objection.blames === "config";
@@ -94,46 +96,33 @@ function triage(focus: Focus, anomalies: readonly Anomaly[]): PlannedCall[] {
   ];
 }
 
-/**
- * What past incidents are searched by: which signals of which services moved, and once there is a lead, its mechanism in the words of those who
- * made the change. Without figures and names of flags, since another time will have had others.
- */
-function searchIncidents(focus: Focus, anomalies: readonly Anomaly[], lead: Suspect | null): PlannedCall {
+function searchIncidents(
+  focus: Focus,
+  anomalies: readonly Anomaly[],
+  lead: Suspect | null,
+  changes: readonly ChangeEvent[] = [],
+): PlannedCall {
   const services = [...new Set([...(focus.service ? [focus.service] : []), ...anomalies.map(({ service }) => service)])];
   return {
     name: "search_past_incidents",
-    args: { symptom: symptomWords(focus, anomalies, lead), services: services.slice(0, 12) },
+    args: { symptom: symptomWords(focus, anomalies, lead, changes), services: services.slice(0, 12) },
   };
 }
 
-/** What was tested may have another lead than what was searched for. */
-function searchForLead(focus: Focus, turn: Turn, suspects: readonly Suspect[]): PlannedCall | null {
+const changesIn = (turn: Turn): ChangeEvent[] => findingsOf(turn.findings, "changes").flatMap(({ details }) => details.changes);
+
+/** Past incidents and the runbook for the lead; nothing when that was asked before. */
+function searchForLead(focus: Focus, turn: Turn, suspects: readonly Suspect[]): PlannedCall[] {
   const [lead] = suspects;
-  if (!lead || lead.cause === "none" || lead.cause === "unknown" || !turn.tools.has("search_past_incidents")) return null;
+  if (!lead || lead.cause === "none" || lead.cause === "unknown" || !turn.tools.has("search_past_incidents")) return [];
   const anomalies = findingsOf(turn.findings, "anomalies").flatMap(({ details }) => details.anomalies);
-  const search = searchIncidents(focus, anomalies, lead);
+  const changes = changesIn(turn);
+  const search = searchIncidents(focus, anomalies, lead, changes);
   const done = findingsOf(turn.findings, "incidents").some(({ details }) => details.symptom === search.args.symptom);
   const failed = turn.failures.some(({ tool }) => tool === search.name);
-  return done || failed ? null : search;
-}
-
-export function symptomWords(focus: Focus, anomalies: readonly Anomaly[], lead: Suspect | null): string {
-  const moved = new Map<string, Set<string>>();
-  for (const { service, signal, direction } of anomalies) {
-    const words = `${signal.replace("_", " ")} ${direction}`;
-    moved.set(words, (moved.get(words) ?? new Set()).add(service));
-  }
-  const seen = [...moved].map(([words, services]) => `${words} in ${[...services].slice(0, 6).join(", ")}`);
-  const told = lead?.change?.summary ? `: ${lead.change.summary}` : "";
-  const mechanism: Partial<Record<Suspect["cause"], string>> = {
-    flag: `after a feature flag was rolled out to more requests${told}`,
-    deploy: `after a deploy of a new version of ${lead?.service ?? "a service"}${told}`,
-    dependency: `${lead?.service ?? "a dependency"} became slow and others wait for it, a resource is exhausted`,
-    resource: `${lead?.service ?? "a service"} runs out of a resource`,
-    traffic: "more traffic than usual",
-  };
-  const symptom = seen.join("; ") || `${focus.service ?? "service"} slow`;
-  return [symptom, lead ? mechanism[lead.cause] : undefined].filter(Boolean).join("; ").slice(0, 480);
+  if (done || failed) return [];
+  const symptom = symptomWords(focus, anomalies, lead, changes).slice(0, 400);
+  return [search, { name: "get_runbook", args: { ...(lead.service ? { service: lead.service } : {}), symptom } }];
 }
 
 function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): PlannedCall[] {
@@ -147,7 +136,6 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
     ]),
   ].filter((one) => one !== focus.service);
   const lead = suspects[0] ?? null;
-  const anomalies = findingsOf(turn.findings, "anomalies").flatMap(({ details }) => details.anomalies);
   return [
     ...services.slice(0, 3).flatMap((service) => [
       { name: "fetch_traces", args: { service } },
@@ -156,15 +144,6 @@ function drillDown(focus: Focus, turn: Turn, suspects: readonly Suspect[]): Plan
     ]),
     ...(lead?.service && lead.service !== focus.service
       ? [{ name: "service_dependencies", args: { service: lead.service } }]
-      : []),
-    ...(lead && lead.cause !== "none"
-      ? [
-          searchIncidents(focus, anomalies, lead),
-          {
-            name: "get_runbook",
-            args: { ...(lead.service ? { service: lead.service } : {}), symptom: symptomWords(focus, anomalies, lead) },
-          },
-        ]
       : []),
   ];
 }

@@ -105,12 +105,14 @@ function seenBefore(findings: readonly Finding[]): ReportDraft["seenBefore"] {
   if (!best || !hit)
     return { text: "No similar past incident was found.", evidence: searches.map(({ evidence }) => evidence.id) };
   const title = best.evidence.facts[`${hit.documentId}.title`] ?? hit.documentId;
-  const rest = ["started", "root_cause", "resolution"].flatMap((key) => {
-    const value = best.evidence.facts[`${hit.documentId}.${key}`];
-    return value ? [`${key.replace("_", " ")}: ${value}`] : [];
-  });
+  const fact = (key: string): string => String(best.evidence.facts[`${hit.documentId}.${key}`] ?? "");
+  const day = /^\d{4}-\d\d-\d\d/.exec(fact("started"))?.[0];
+  const rest = [
+    ["Root cause", fact("root_cause")],
+    ["Resolution", fact("resolution")],
+  ].flatMap(([name, value]) => (value ? [sentence(`${name}: ${value}`)] : []));
   return {
-    text: `Perhaps, in ${hit.documentId} "${title}"${rest.length > 0 ? ` (${rest.join("; ")})` : ""}.`,
+    text: [`Perhaps, in ${hit.documentId}${day ? ` (${day})` : ""} "${title}".`, ...rest].join(" "),
     evidence: [best.evidence.id],
   };
 }

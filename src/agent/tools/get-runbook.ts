@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
+import { signsOf } from "../signs.ts";
 import { defineTool, knownService, type ToolResult } from "./kit.ts";
 
 export const getRunbook = defineTool({
@@ -11,10 +12,11 @@ export const getRunbook = defineTool({
     symptom: z.string().min(3).max(400),
   }),
   title: ({ service }) => `Runbook${service ? ` for ${service}` : ""}`,
-  async run({ service: name, symptom }, session): Promise<ToolResult> {
+  async run({ service: name, symptom }, session, signal): Promise<ToolResult> {
     const service = name ? await knownService(name, session) : null;
     const { knowledge } = session.deps;
-    const query = { text: service ? `${service} ${symptom}` : symptom, kinds: ["runbook"] as const, top: 3 };
+    const signs = (await signsOf(session, service ? [service] : [], signal)).map(({ words }) => words);
+    const query = { text: service ? `${service} ${symptom}` : symptom, signs, kinds: ["runbook"] as const, top: 3 };
     const hits = await knowledge.search(query);
     const hit = hits.find(({ services }) => service !== null && services.includes(service)) ?? hits[0] ?? null;
     const document = hit ? await knowledge.document(hit.documentId) : null;

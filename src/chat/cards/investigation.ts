@@ -27,6 +27,8 @@ export function investigationCard({ investigation, picture, feedback }: Investig
     body.push({ type: "picture", investigationId: id, version, picture });
   }
   if (report) {
+    const doubt = doubtText(report);
+    if (doubt) body.push({ type: "text", markdown: doubt });
     if (report.hypotheses.length > 0) body.push({ type: "hypotheses", items: hypothesisLines(report.hypotheses) });
     if (report.causalTest) body.push({ type: "text", markdown: causalText(report.causalTest) });
     if (report.notUsed && report.notUsed.length > 0) {
@@ -68,6 +70,17 @@ export function investigationCard({ investigation, picture, feedback }: Investig
         : []),
     ],
   };
+}
+
+/** Below this chance of being real, people are told that it may be noise. */
+const DOUBTFUL = 0.6;
+
+/** What people said of the like of it, where that makes it doubtful that anything is wrong; null elsewhere. */
+function doubtText({ real, outcome }: InvestigationReport): string | null {
+  if (!real || real.chance >= DOUBTFUL || outcome === "nothing_wrong") return null;
+  const likely = `${share(real.chance)} likely to be real`;
+  if (real.noise === 0) return `**May be noise:** ${likely}, by the verdicts so far.`;
+  return `**May be noise:** ${real.noise} of the last ${real.like} like it ${real.noise === 1 ? "was" : "were"}; ${likely}. Where a cause is named, it is given that something is wrong.`;
 }
 
 /** Names the evidence whose text tried to give instructions, so that people look at who wrote it. */

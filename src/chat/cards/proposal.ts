@@ -1,4 +1,4 @@
-import type { Proposal, ProposalState } from "../../domain/proposal.ts";
+import { LONGEST_REASON, type Proposal, type ProposalState } from "../../domain/proposal.ts";
 import type { ProposalView } from "../../flows/ports.ts";
 import { signalName } from "../../flows/signals.ts";
 import type { Button, Card, CardBlock, Stage, Tone } from "../card.ts";
@@ -74,12 +74,29 @@ function body(proposal: Proposal): CardBlock[] {
   return blocks;
 }
 
-function approvals({ approvals: given, neededApprovals, state }: Proposal): { name: string; markdown: string }[] {
-  const lacking = neededApprovals > 1 || state === "pending";
-  if (given.length === 0) return lacking ? [{ name: "Approvals", markdown: `0 of ${neededApprovals}` }] : [];
-  const who = given.map(({ user, at }) => `${asCode(user, 80)} ${clock(at)}`).join(", ");
+/** Who has approved, when and why, and what is still missing. */
+function approvals(proposal: Proposal): { name: string; markdown: string }[] {
+  const { approvals: given, neededApprovals, reasonNeeded = false, state } = proposal;
+  const missing = neededApprovals - given.length;
+  if (given.length === 0) {
+    const each = reasonNeeded ? ", each with a reason that everyone reads" : "";
+    return neededApprovals > 1 || state === "pending" ? [{ name: "Approvals", markdown: `0 of ${neededApprovals}${each}` }] : [];
+  }
+  const other = given.length === 1 ? "somebody else" : "others than these";
+  const reason = missing > 1 ? ", each with a reason" : ", with a reason";
   return [
-    { name: "Approved by", markdown: neededApprovals > 1 ? `${who} (${given.length} of ${neededApprovals})` : `${who} UTC` },
+    ...given.map(({ user, at, reason: why }) => ({
+      name: "Approved by",
+      markdown: `${asCode(user, 80)} ${clock(at)} UTC${why ? `: “${quoted(why, LONGEST_REASON)}”` : ""}`,
+    })),
+    ...(state === "pending" && missing > 0
+      ? [
+          {
+            name: "Still missing",
+            markdown: `${missing} of ${neededApprovals} approvals, by ${other}${reasonNeeded ? reason : ""}`,
+          },
+        ]
+      : []),
   ];
 }
 
@@ -93,6 +110,7 @@ function buttons(proposal: Proposal, nonce: string, title: string): Button[] {
       nonce,
       label: "Approve",
       tier: risk.tier,
+      reason: proposal.reasonNeeded ?? false,
       expiresAt: proposal.expiresAt,
       confirm: {
         title: `Run this in ${plain(proposal.environment, 40) || "an unnamed environment"}?`,

@@ -134,6 +134,7 @@ function blocksOf(block: CardBlock, pageUrl: string | null = null): KnownBlock[]
 
 export const ACTIONS = {
   approve: "vigil_approve",
+  approveWithReason: "vigil_approve_reason",
   deny: "vigil_deny",
   details: "vigil_details",
   feedback: "vigil_feedback",
@@ -149,21 +150,19 @@ const word = (text: string, longest: number) => ({ type: "plain_text" as const, 
 function buttonBlocks(card: Card, emoji: EmojiWords): KnownBlock[] {
   const [first] = card.buttons;
   if (!first) return [];
-  const tier = card.buttons.find((button) => button.type === "approve")?.tier ?? "";
-  const hint = emoji.tiers.includes(tier)
-    ? `${tier}: :${emoji.approve}: approves and :${emoji.deny}: denies, too.`
-    : `${tier} needs the button and its confirmation; an emoji does not count.`;
+  const approve = card.buttons.find((button) => button.type === "approve");
+  const hint = approve ? emojiHint(approve, emoji) : "";
   return [
     {
       type: "actions",
       elements: [
         ...card.buttons.map((button) => ({
           type: "button" as const,
-          action_id: button.type === "approve" ? ACTIONS.approve : ACTIONS.deny,
-          text: word(button.type === "deny" ? `${button.label}…` : button.label, LIMITS.button),
+          action_id: actionOf(button),
+          text: word(opensForm(button) ? `${button.label}…` : button.label, LIMITS.button),
           value: buttonValue(button),
           style: button.type === "approve" ? ("primary" as const) : ("danger" as const),
-          ...(button.type === "approve"
+          ...(button.type === "approve" && !button.reason
             ? {
                 confirm: {
                   title: word(button.confirm.title, LIMITS.confirmTitle),
@@ -177,8 +176,22 @@ function buttonBlocks(card: Card, emoji: EmojiWords): KnownBlock[] {
         { type: "button" as const, action_id: ACTIONS.details, text: word("Details", LIMITS.button), value: first.proposalId },
       ],
     },
-    small([hint]),
+    ...(hint ? [small([hint])] : []),
   ];
+}
+
+const opensForm = (button: Button): boolean => button.type === "deny" || button.reason;
+
+const actionOf = (button: Button): string => {
+  if (button.type === "deny") return ACTIONS.deny;
+  return button.reason ? ACTIONS.approveWithReason : ACTIONS.approve;
+};
+
+function emojiHint({ tier, reason }: Extract<Button, { type: "approve" }>, { tiers, approve, deny }: EmojiWords): string {
+  if (reason) return `${tier} needs your reason: Approve asks for it. An emoji does not approve here.`;
+  return tiers.includes(tier)
+    ? `${tier}: :${approve}: approves and :${deny}: denies, too.`
+    : `${tier} needs the button and its confirmation; an emoji does not count.`;
 }
 
 /** What a button carries: which proposal, which revision, and the secret. Never arguments. */

@@ -1,15 +1,18 @@
-import type { App, BlockAction, ButtonAction } from "@slack/bolt";
+import type { App, BlockAction, ButtonAction, SlackViewMiddlewareArgs } from "@slack/bolt";
 import type { ModalView } from "@slack/types";
 import type { DecisionReply } from "../../flows/ports.ts";
 import { clip } from "../text.ts";
 import { ACTIONS, readValue } from "./blocks.ts";
 import { ACK_WITHIN, type ListenerContext, threadOf, whisper, within } from "./context.ts";
-import { denyModal, detailsModal, VIEWS } from "./views.ts";
+import { LIMITS } from "./limits.ts";
+import { approveModal, denyModal, detailsModal, VIEWS } from "./views.ts";
 
 const NOT_MINE = "This button is not one of mine; nothing was done.";
 const NOT_RECORDED = "I could not record that, so nothing was done. Try again in a moment.";
 
-/** Approve, Deny with its reason, and Details on a proposal's card. */
+const NOT_LIVE = "It is too late for that: nothing waits here any more.";
+
+/** Approve and Deny with their reasons, and Details on a proposal's card. */
 export function listenToDecisions(app: App, context: ListenerContext): void {
   const { client, store, handlers, people, teams, log } = context;
   app.action<BlockAction<ButtonAction>>(ACTIONS.approve, async ({ action, body, ack }) => {
@@ -23,25 +26,40 @@ export function listenToDecisions(app: App, context: ListenerContext): void {
   });
   app.action<BlockAction<ButtonAction>>(ACTIONS.deny, async ({ action, body, ack }) => {
     await ack();
-    const channel = body.channel?.id ?? "";
-    const metadata = JSON.stringify({ value: action.value, channel, ts: body.message?.ts ?? "" });
-    await open(body, denyModal(metadata));
+    await open(body, denyModal(originOf(action, body)));
   });
-  app.view(VIEWS.deny, async ({ view, body, ack }) => {
-    const given = readMetadata(view.private_metadata);
-    const reason = view.state.values.reason?.text?.value ?? null;
-    const reply = given
-      ? await within(ACK_WITHIN, decide(given.value, "deny", reason, body.user.id, { channel: given.channel, id: given.ts }))
-      : { accepted: false, text: NOT_MINE };
-    // Still being recorded: the card will show it.
-    if (reply === null || reply.accepted) await ack();
-    else await ack({ response_action: "errors", errors: { reason: clip(reply.text, 150) } });
+  app.action<BlockAction<ButtonAction>>(ACTIONS.approveWithReason, async ({ action, body, ack }) => {
+    await ack();
+    const value = readValue(action.value ?? "");
+    const card = value && (await store.card(`proposal:${value.proposalId}`, "slack"));
+    const button = card?.buttons.find((one) => one.type === "approve" && one.rev === value?.rev);
+    if (button?.type === "approve") await open(body, approveModal(button, originOf(action, body)));
+    else await whisper(context, body.channel?.id ?? "", body.user.id, value ? NOT_LIVE : NOT_MINE, threadOf(body));
   });
+  app.view(VIEWS.approve, (submitted) => submit("approve", submitted));
+  app.view(VIEWS.deny, (submitted) => submit("deny", submitted));
   app.action<BlockAction<ButtonAction>>(ACTIONS.details, async ({ action, body, ack }) => {
     await ack();
     const card = await store.card(`proposal:${action.value ?? ""}`, "slack");
     if (card) await open(body, detailsModal(card));
   });
+
+  /** A form came back. What it cannot be taken for stands in the form, with what was typed. */
+  async function submit(verdict: "approve" | "deny", { view, body, ack }: SlackViewMiddlewareArgs): Promise<void> {
+    const given = readMetadata(view.private_metadata);
+    const reason = view.state.values.reason?.text?.value ?? null;
+    const deciding = given
+      ? decide(given.value, verdict, reason, body.user.id, { channel: given.channel, id: given.ts })
+      : Promise.resolve({ accepted: false, text: NOT_MINE });
+    const reply = await within(ACK_WITHIN, deciding);
+    // Still being recorded: the card will show it.
+    if (reply === null || reply.accepted) await ack();
+    else await ack({ response_action: "errors", errors: { reason: clip(reply.text, LIMITS.formError) } });
+    // A form closes without a word; who approved is told what is still missing, and what came too late for the form.
+    const { accepted, text } = await deciding;
+    if (given && (accepted ? verdict === "approve" : reply === null))
+      await whisper(context, given.channel, body.user.id, text, given.thread);
+  }
 
   async function open(body: BlockAction<ButtonAction>, view: ModalView): Promise<void> {
     try {
@@ -81,10 +99,27 @@ export function listenToDecisions(app: App, context: ListenerContext): void {
   }
 }
 
-function readMetadata(text: string): { value: string; channel: string; ts: string } | null {
+/** What a form remembers of the button that opened it. */
+interface Origin {
+  readonly value: string;
+  readonly channel: string;
+  readonly ts: string;
+  readonly thread?: string;
+}
+
+const originOf = (action: ButtonAction, body: BlockAction): string =>
+  JSON.stringify({
+    value: action.value,
+    channel: body.channel?.id ?? "",
+    ts: body.message?.ts ?? "",
+    thread: threadOf(body),
+  });
+
+function readMetadata(text: string): Origin | null {
   try {
-    const { value, channel, ts } = JSON.parse(text) as Record<string, unknown>;
-    return typeof value === "string" && typeof channel === "string" && typeof ts === "string" ? { value, channel, ts } : null;
+    const { value, channel, ts, thread } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof value !== "string" || typeof channel !== "string" || typeof ts !== "string") return null;
+    return { value, channel, ts, ...(typeof thread === "string" ? { thread } : {}) };
   } catch {
     return null;
   }

@@ -15,6 +15,8 @@ export const LIMITS = {
   confirmButton: 30,
   modalTitle: 24,
   metadata: 3_000,
+  /** Slack names no limit; more does not fit under a field. */
+  formError: 150,
   /** Slack cuts longer texts off itself, at 40 000; 4 000 is what it recommends. */
   text: 3_900,
   streamText: 12_000,

@@ -1,6 +1,7 @@
 import type { HomeView, KnownBlock, ModalView, PlainTextElement } from "@slack/types";
+import { LONGEST_REASON } from "../../domain/proposal.ts";
 import type { HomeFacts } from "../../flows/ports.ts";
-import { type Card, VERDICTS } from "../card.ts";
+import { type Button, type Card, VERDICTS } from "../card.ts";
 import { clip, clock, plain } from "../text.ts";
 import { ACTIONS, foldBlocks } from "./blocks.ts";
 import { LIMITS } from "./limits.ts";
@@ -13,7 +14,29 @@ const word = (text: string, longest: number): PlainTextElement => ({
 });
 const section = (text: string) => ({ type: "section" as const, text: { type: "mrkdwn" as const, text, verbatim: true } });
 
-export const VIEWS = { deny: "vigil_deny_form", feedback: "vigil_feedback_form" } as const;
+export const VIEWS = { approve: "vigil_approve_form", deny: "vigil_deny_form", feedback: "vigil_feedback_form" } as const;
+
+/** Says again what will run, and asks for the reason of an approval; what is approved travels in the metadata. */
+export function approveModal({ confirm, tier }: Extract<Button, { type: "approve" }>, metadata: string): ModalView {
+  return {
+    type: "modal",
+    callback_id: VIEWS.approve,
+    private_metadata: metadata,
+    title: word("Approve this action", LIMITS.modalTitle),
+    submit: word("Approve", LIMITS.modalTitle),
+    close: word("Cancel", LIMITS.modalTitle),
+    blocks: [
+      section(`*${escapeSlack(clip(confirm.title, 200))}*\n${escapeSlack(clip(confirm.text, 1_000))}`),
+      {
+        type: "input",
+        block_id: "reason",
+        label: word(`Why? ${tier} needs a reason with each approval.`, 2_000),
+        hint: word("Everyone reads it: it stands on the card, in the audit trail and in the post-mortem.", 2_000),
+        element: { type: "plain_text_input", action_id: "text", multiline: true, min_length: 1, max_length: LONGEST_REASON },
+      },
+    ],
+  };
+}
 
 /** Asks for the reason of a denial; what is denied travels in the metadata. */
 export function denyModal(metadata: string): ModalView {
@@ -30,7 +53,7 @@ export function denyModal(metadata: string): ModalView {
         block_id: "reason",
         optional: true,
         label: word("Why? It helps the next proposal.", 2_000),
-        element: { type: "plain_text_input", action_id: "text", multiline: true, max_length: 500 },
+        element: { type: "plain_text_input", action_id: "text", multiline: true, max_length: LONGEST_REASON },
       },
     ],
   };

@@ -255,7 +255,7 @@ const execute = (title: string, what: string, value: string, style?: "positive" 
 };
 
 /** Opens a dialog. */
-const opens = (title: string, what: string, value: string, style?: "destructive"): JsonObject => ({
+const opens = (title: string, what: string, value: string, style?: "positive" | "destructive"): JsonObject => ({
   type: "Action.Submit",
   title: clip(title, LIMITS.button),
   data: { vigil: what, value, msteams: { type: "task/fetch" } },
@@ -283,21 +283,22 @@ function cardActions(card: Card, { approver }: View): JsonObject[] {
   const [first] = card.buttons;
   if (!first) return [];
   if (!approver) return [execute("Approver? Show the buttons", DO.view, first.proposalId)];
-  return card.buttons.map((button) =>
-    button.type === "approve"
-      ? {
-          // Adaptive Cards know no confirmation: the button unfolds it.
-          type: "Action.ShowCard",
-          title: clip(`${button.label}…`, LIMITS.button),
-          card: {
-            type: "AdaptiveCard",
-            version: "1.5",
-            body: [text([run(button.confirm.title, { bold: true })]), text([run(button.confirm.text)], "Small")],
-            actions: [execute(`Yes, ${button.label.toLowerCase()}`, DO.approve, buttonValue(button), "positive")],
-          },
-        }
-      : opens(`${button.label}…`, DO.deny, buttonValue(button), "destructive"),
-  );
+  return card.buttons.map((button) => {
+    if (button.type === "deny") return opens(`${button.label}…`, DO.deny, buttonValue(button), "destructive");
+    // A card that changes while somebody writes would lose the words; a dialog keeps them.
+    if (button.reason) return opens(`${button.label}…`, DO.approve, buttonValue(button), "positive");
+    return {
+      // Adaptive Cards know no confirmation: the button unfolds it.
+      type: "Action.ShowCard",
+      title: clip(`${button.label}…`, LIMITS.button),
+      card: {
+        type: "AdaptiveCard",
+        version: "1.5",
+        body: [text([run(button.confirm.title, { bold: true })]), text([run(button.confirm.text)], "Small")],
+        actions: [execute(`Yes, ${button.label.toLowerCase()}`, DO.approve, buttonValue(button), "positive")],
+      },
+    };
+  });
 }
 
 const detailsAction = ({ subject }: Card): JsonObject[] => (subject ? [opens("Details", DO.details, subject)] : []);

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { VERDICTS } from "../card.ts";
+import { LONGEST_REASON } from "../../domain/proposal.ts";
+import { type Button, VERDICTS } from "../card.ts";
 import { clip } from "../text.ts";
 import type { JsonObject } from "./activity.ts";
-import { DO, dialog } from "./adaptive.ts";
+import { buttonValue, DO, dialog } from "./adaptive.ts";
 import { run } from "./markdown.ts";
 
 /** What a dialog remembers of the message that it was opened from. */
@@ -18,6 +19,35 @@ const submit = (title: string, data: JsonObject, style: "positive" | "destructiv
   style,
 });
 
+/** Says again what will run, and asks for the reason of an approval. */
+export const approveForm = (button: Extract<Button, { type: "approve" }>, origin: Origin): JsonObject =>
+  dialog(
+    [
+      { type: "RichTextBlock", inlines: [run(clip(button.confirm.title, 200), { bold: true })] },
+      { type: "RichTextBlock", spacing: "Small", inlines: [run(clip(button.confirm.text, 1_000))] },
+      {
+        type: "Input.Text",
+        id: "reason",
+        label: `Why? ${button.tier} needs a reason with each approval.`,
+        isMultiline: true,
+        isRequired: true,
+        errorMessage: "Please say why, in a sentence.",
+        maxLength: LONGEST_REASON,
+      },
+      {
+        type: "RichTextBlock",
+        spacing: "Small",
+        inlines: [
+          run("Everyone reads it: it stands on the card, in the audit trail and in the post-mortem.", {
+            size: "Small",
+            subtle: true,
+          }),
+        ],
+      },
+    ],
+    [submit("Approve", { vigil: DO.approve, value: buttonValue(button), ...origin }, "positive")],
+  );
+
 /** Asks for the reason of a denial. */
 export const denyForm = (value: string, origin: Origin): JsonObject =>
   dialog(
@@ -27,7 +57,7 @@ export const denyForm = (value: string, origin: Origin): JsonObject =>
         id: "reason",
         label: "Why? It helps the next proposal.",
         isMultiline: true,
-        maxLength: 500,
+        maxLength: LONGEST_REASON,
       },
     ],
     [submit("Deny", { vigil: DO.deny, value, ...origin }, "destructive")],
@@ -82,6 +112,12 @@ export const taskWith = (title: string, card: JsonObject): JsonObject => ({
 export const taskMessage = (text: string): JsonObject => ({ task: { type: "message", value: clip(text, 1_000) } });
 
 const words = z.string().max(2_000).nullish().catch(null);
+/** What is too long is cut here only so far that the gate still sees, and says, that it is. */
+const reason = z
+  .string()
+  .transform((text) => text.slice(0, 4 * LONGEST_REASON))
+  .nullish()
+  .catch(null);
 
 /** Data of one of our buttons or forms, with what was typed into it. */
 export const actionData = z.object({
@@ -89,7 +125,7 @@ export const actionData = z.object({
   value: z.string().max(300),
   conversation: z.string().max(500).optional(),
   message: z.string().max(500).optional(),
-  reason: words,
+  reason,
   verdict: words,
   cause: words,
   missed: words,

@@ -6,7 +6,7 @@ import { baseOf, cardRef, type IncomingActivity, type InvokeAnswer, type JsonObj
 import { adaptiveCard, DO, detailsCard, readButtonValue } from "./adaptive.ts";
 import { placeOf } from "./connector.ts";
 import type { ListenerContext } from "./context.ts";
-import { type ActionData, actionData, denyForm, feedbackForm, noteForm, taskMessage, taskWith } from "./forms.ts";
+import { type ActionData, actionData, approveForm, denyForm, feedbackForm, noteForm, taskMessage, taskWith } from "./forms.ts";
 
 /** Teams waits some ten seconds for the answer to an invoke. */
 const ANSWER_WITHIN = 7_000;
@@ -78,8 +78,8 @@ export class Invokes {
         const person = await people.member(activity, placeOf(activity));
         if (!person.ok) return await refuse(person.refusal);
         const message = { channel: ref.channel, id: ref.message };
-        const reason = data.vigil === DO.deny ? (data.reason ?? null) : null;
-        return await handlers.decide({ ...value, verdict: data.vigil, reason, user: person.user, message, via: "button" });
+        const { vigil: verdict, reason = null } = data;
+        return await handlers.decide({ ...value, verdict, reason, user: person.user, message, via: "button" });
       }
       if (data.vigil === DO.feedback) {
         const [investigationId = "", verdict] = data.value.split(".");
@@ -122,6 +122,13 @@ export class Invokes {
     const ref = cardRef(activity);
     if (vigil === DO.deny && ref) {
       return opened("Deny this action", denyForm(value, { conversation: ref.channel, message: ref.message }));
+    }
+    if (vigil === DO.approve && ref) {
+      const wanted = readButtonValue(value);
+      const live = (await this.#liveCard(ref))?.buttons.find(({ type, rev }) => type === "approve" && rev === wanted?.rev);
+      if (live?.type !== "approve" || live.proposalId !== wanted?.proposalId)
+        return opened("Approve this action", noteForm("It is too late for that: nothing waits here any more."));
+      return opened("Approve this action", approveForm(live, { conversation: ref.channel, message: ref.message }));
     }
     if (vigil === DO.feedbackForm) return opened("What was it really?", feedbackForm(value, null));
     const card = vigil === DO.details ? await this.#context.store.card(value, "teams") : null;

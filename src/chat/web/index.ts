@@ -65,7 +65,8 @@ const decisionBody = z.object({
   rev: z.number().int(),
   nonce: z.string().max(60),
   verdict: z.enum(["approve", "deny"]),
-  reason: z.string().max(500).nullable().default(null),
+  /** How long it may be is for the gate to say. */
+  reason: z.string().max(20_000).nullable().default(null),
   message: z.string().max(200),
   user: person,
 });

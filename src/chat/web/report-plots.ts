@@ -2,7 +2,7 @@ import { BarChart, LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import type { Kpis } from "../../flows/report.ts";
+import type { Kpis, Reliability } from "../../flows/report.ts";
 import { clip } from "../text.ts";
 
 echarts.use([BarChart, LineChart, ScatterChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
@@ -38,9 +38,14 @@ const named = (name: string) => ({
 });
 const day = (at: number): string => new Date(at).toISOString().slice(5, 10);
 
-/** Stated confidence against how often it was right; on the diagonal both agree. The larger the dot, the more reports. */
+/** Stated confidence of both claims against how often each was right; on the diagonal both agree. The larger the dot, the more reports. */
 function reliabilityPlot({ reliability }: Kpis): string {
+  const curves = [
+    ["it is the cause", "#5b8def", reliability.cause],
+    ["it is real", "#c9a227", reliability.real],
+  ] as const;
   return draw("Confidence against what turned out right", {
+    legend: { top: 4, right: 8, data: curves.map(([name]) => name), textStyle: { color: INK, fontFamily: FONT } },
     xAxis: { type: "value", min: 0, max: 1, ...axis, ...named("stated confidence") },
     yAxis: { type: "value", min: 0, max: 1, ...axis, ...named("share that was right") },
     series: [
@@ -53,38 +58,43 @@ function reliabilityPlot({ reliability }: Kpis): string {
         symbol: "none",
         lineStyle: { color: INK, type: "dashed", width: 1 },
       },
-      {
-        type: "scatter",
-        data: reliability.map(({ meanConfidence, meanCorrectness, claims }) => [meanConfidence, meanCorrectness, claims]),
+      ...curves.map(([name, color, { bins }]) => ({
+        name,
+        type: "scatter" as const,
+        data: bins.map(({ meanConfidence, meanCorrectness, claims }) => [meanConfidence, meanCorrectness, claims]),
         symbolSize: (value: number[]) => 8 + 4 * Math.sqrt(value[2] ?? 1),
-        itemStyle: { color: "#5b8def" },
+        itemStyle: { color, opacity: 0.8 },
         label: {
           show: true,
           formatter: ({ value }: { value: unknown }) => String((value as number[])[2]),
           color: "#ffffff",
           fontSize: 10,
         },
-      },
+      })),
     ],
   });
 }
 
+/** Text is measured without a browser here, so the names get room to spare. */
+const legend = { bottom: 0, itemGap: 24, textStyle: { color: INK, fontFamily: FONT } };
+const bar = { type: "bar" as const, barMaxWidth: 64 };
+
 function weeksPlot({ weeks }: Kpis): string {
   return draw("Verdicts by week", {
-    legend: { bottom: 0, textStyle: { color: INK, fontFamily: FONT } },
+    legend,
     xAxis: { type: "category", data: weeks.map(({ start }) => day(start)), ...axis },
     yAxis: { type: "value", minInterval: 1, ...axis },
     series: [
       ...(["correct", "partly", "incorrect", "noise"] as const).map((verdict) => ({
         name: verdict as string,
-        type: "bar" as const,
+        ...bar,
         stack: "all",
         data: weeks.map(({ verdicts }) => verdicts[verdict]),
         itemStyle: { color: COLOURS[verdict] },
       })),
       {
         name: "no verdict",
-        type: "bar" as const,
+        ...bar,
         stack: "all",
         data: weeks.map(
           ({ investigations, verdicts }) => investigations - Object.values(verdicts).reduce((sum, count) => sum + count, 0),
@@ -101,13 +111,13 @@ function causesPlot({ topCauses }: Kpis): string {
     grid: { left: 190, right: 30, top: 44, bottom: 30 },
     xAxis: { type: "value", minInterval: 1, ...axis },
     yAxis: { type: "category", data: shown.map(({ cause }) => clip(cause, 28)), ...axis },
-    series: [{ type: "bar", data: shown.map(({ count }) => count), itemStyle: { color: "#5b8def" } }],
+    series: [{ ...bar, barMaxWidth: 28, data: shown.map(({ count }) => count), itemStyle: { color: "#5b8def" } }],
   });
 }
 
 function actionsPlot({ actionOutcomes }: Kpis): string {
   return draw("Actions and how they ended", {
-    legend: { bottom: 0, textStyle: { color: INK, fontFamily: FONT } },
+    legend,
     xAxis: { type: "category", data: actionOutcomes.map(({ action }) => action.replaceAll("_", " ")), ...axis },
     yAxis: { type: "value", minInterval: 1, ...axis },
     series: (
@@ -119,7 +129,7 @@ function actionsPlot({ actionOutcomes }: Kpis): string {
       ] as const satisfies readonly (readonly [string, string, (one: Kpis["actionOutcomes"][number]) => number])[]
     ).map(([name, color, pick]) => ({
       name,
-      type: "bar" as const,
+      ...bar,
       stack: "all",
       data: actionOutcomes.map(pick),
       itemStyle: { color },
@@ -127,13 +137,18 @@ function actionsPlot({ actionOutcomes }: Kpis): string {
   });
 }
 
+const binsInWords = ({ bins }: Reliability): string =>
+  bins
+    .map((bin) => `stated ${bin.meanConfidence.toFixed(2)}, right ${bin.meanCorrectness.toFixed(2)} of ${bin.claims}`)
+    .join("; ") || "nothing judged yet";
+
 /** The plots of the report by name, each with what it shows in words. */
 export const PLOTS: Readonly<
   Record<string, { readonly alt: (figures: Kpis) => string; readonly draw: (figures: Kpis) => string }>
 > = {
   reliability: {
-    alt: ({ reliability }) =>
-      `Reliability diagram: ${reliability.map((bin) => `stated ${bin.meanConfidence.toFixed(2)}, right ${bin.meanCorrectness.toFixed(2)} of ${bin.claims}`).join("; ") || "nothing judged yet"}`,
+    alt: ({ reliability: { cause, real } }) =>
+      `Reliability diagram. That it is the cause: ${binsInWords(cause)}. That it is real: ${binsInWords(real)}`,
     draw: reliabilityPlot,
   },
   weeks: { alt: ({ weeks }) => `Verdicts in ${weeks.length} weeks`, draw: weeksPlot },

@@ -2,6 +2,7 @@ import { createSreAgent } from "../../../src/agent/index.ts";
 import type { Anomaly } from "../../../src/domain/anomaly.ts";
 import type { Investigation, InvestigationReport } from "../../../src/domain/investigation.ts";
 import type { Proposal } from "../../../src/domain/proposal.ts";
+import type { ServiceGraph } from "../../../src/domain/service.ts";
 import type { ChangeEvent } from "../../../src/domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { recordedDesk, recordedTester } from "../../../src/flows/eval/desk.ts";
@@ -12,8 +13,9 @@ import { recordedScanner } from "../../../src/flows/eval/watch.ts";
 import { takeFeedback } from "../../../src/flows/feedback.ts";
 import { Inference } from "../../../src/flows/infer.ts";
 import { Learning } from "../../../src/flows/learn.ts";
-import { isTelling } from "../../../src/flows/watch.ts";
+import { followsChange, isTelling } from "../../../src/flows/telling.ts";
 import { type Embedder, type Knowledge, openKnowledge } from "../../../src/knowledge/index.ts";
+import { type Course, courseName, type Patience } from "../../../src/learning/thresholds.ts";
 import { FeedbackRepository } from "../../../src/store/feedback.ts";
 import { KnowledgeRepository } from "../../../src/store/knowledge.ts";
 import { LearningRepository } from "../../../src/store/learning.ts";
@@ -33,6 +35,8 @@ export interface Lived {
   readonly leadRight: boolean;
   /** The report as a claim that people read, whatever raised it: that nothing is wrong is right of a false alarm. */
   readonly claim: { readonly confidence: number; readonly right: boolean };
+  /** How likely Vigil said that anything was wrong at all; null when it did not say. */
+  readonly real: number | null;
   /** Place of the right cause among the hypotheses, from 1; null when it is not among them. */
   readonly rank: number | null;
   readonly proposed: boolean;
@@ -51,6 +55,36 @@ export interface ArmOptions {
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const HISTORY = 4 * HOUR;
 const ORDER = Object.keys(shopServices(false));
+const GRAPH = {
+  nodes: ORDER,
+  edges: Object.entries(shopServices(false)).flatMap(([caller, { calls }]) =>
+    Object.keys(calls).map((callee) => ({ caller, callee })),
+  ),
+} as unknown as ServiceGraph;
+
+/** Whether each anomaly follows a change, as the watcher would note it. */
+function afterChanges({ anomalies, incident, routine }: Episode): Anomaly[] {
+  const changes = [
+    ...routine.map(({ at, change }) => ({ at, services: change.services ?? [] })),
+    ...(incident?.changes ?? []).map(({ at, services = [] }) => ({ at: at + (incident?.from ?? 0), services })),
+  ];
+  return anomalies.map((one) => {
+    const open = anomalies.filter(
+      ({ detectedAt, endedAt }) => detectedAt <= one.detectedAt && (endedAt ?? one.detectedAt + 1) > one.detectedAt,
+    );
+    return { ...one, afterChange: followsChange(one, open, GRAPH, changes) };
+  });
+}
+
+function remembering(patience: (course: Course) => Patience): (course: Course) => Patience {
+  const known = new Map<string, Patience>();
+  return (course) => {
+    const key = courseName(course);
+    const found = known.get(key) ?? patience(course);
+    known.set(key, found);
+    return found;
+  };
+}
 
 /** One year of one team with one Vigil: its own detectors' alarms, its real agent, knowledge, feedback and learning. */
 export class Arm {
@@ -104,7 +138,8 @@ export class Arm {
     return arm;
   }
 
-  async live(episode: Episode, index: number): Promise<Lived> {
+  async live(raised: Episode, index: number): Promise<Lived> {
+    const episode = { ...raised, anomalies: afterChanges(raised) };
     const random = chance(this.#options.seed * 100_003 + index);
     const { incident } = episode;
     const begun = Math.min(...episode.anomalies.map(({ startedAt }) => startedAt));
@@ -117,6 +152,7 @@ export class Arm {
       standing: null,
       leadRight: false,
       claim: { confidence: 0, right: false },
+      real: null,
       rank: null,
       proposed: false,
       accepted: false,
@@ -129,6 +165,7 @@ export class Arm {
     );
     const id = `INV-${index + 1}`;
     const { report, filed } = await this.#investigate(id, episode, anomalies, begun);
+    this.#join(id, episode.anomalies);
     const isRight = (one: InvestigationReport["hypotheses"][number] | undefined) =>
       one !== undefined && incident !== null && right(one, incident);
     const leadRight = isRight(report.hypotheses[0]);
@@ -158,6 +195,7 @@ export class Arm {
       standing,
       leadRight,
       claim: { confidence: report.confidence, right: incident === null ? report.outcome === "nothing_wrong" : leadRight },
+      real: report.real?.chance ?? null,
       rank: rank < 0 ? null : rank + 1,
       proposed: filed !== null,
       accepted,
@@ -165,30 +203,37 @@ export class Arm {
     };
   }
 
+  /** What is raised while the incident goes on joins it, so that the verdict reaches it as well. */
+  #join(id: string, anomalies: readonly Anomaly[]): void {
+    const known = this.#investigations.get(id);
+    if (known) this.#investigations.set(id, { ...known, anomalies });
+  }
+
   async close(): Promise<void> {
     await this.#knowledge.close();
   }
 
-  /** When the watcher would tell: the first step at which an open anomaly brings what its series is asked for, or comes again soon. */
+  /** When the watcher would tell: the first step at which an open anomaly need not be waited with, or comes again soon. */
   #tellingTime({ anomalies }: Episode): EpochMs | null {
-    const times = anomalies.flatMap((anomaly) => {
-      const again = anomalies.some(
-        ({ service, signal, endedAt }) =>
-          service === anomaly.service &&
-          signal === anomaly.signal &&
-          endedAt !== null &&
-          endedAt <= anomaly.detectedAt &&
-          anomaly.detectedAt - endedAt < HOUR,
+    const again = ({ service, signal, detectedAt }: Anomaly) =>
+      anomalies.some(
+        (one) =>
+          one.service === service &&
+          one.signal === signal &&
+          one.endedAt !== null &&
+          one.endedAt <= detectedAt &&
+          detectedAt - one.endedAt < HOUR,
       );
-      const wanted = again ? 1 : this.learning.strictness(anomaly.service, anomaly.signal);
-      for (let at = anomaly.detectedAt; at < (anomaly.endedAt ?? anomaly.detectedAt + STEP); at += STEP)
-        if (isTelling(anomaly, at, STEP, wanted)) return at;
-      return [];
-    });
-    return times.length === 0 ? null : Math.min(...times);
+    const patience = remembering((course: Course) => this.learning.patience(course));
+    const over = Math.max(...anomalies.map(({ detectedAt, endedAt }) => endedAt ?? detectedAt));
+    for (let at = Math.min(...anomalies.map(({ detectedAt }) => detectedAt)); at <= over; at += STEP) {
+      const open = anomalies.filter((one) => one.detectedAt <= at && (one.endedAt ?? one.detectedAt + STEP) > at);
+      if (open.some((one) => again(one) || isTelling(one, at, { open, graph: GRAPH, patience }))) return at;
+    }
+    return null;
   }
 
-  async #investigate(id: string, { incident, blip }: Episode, anomalies: readonly Anomaly[], begun: EpochMs) {
+  async #investigate(id: string, { incident, blip, routine }: Episode, anomalies: readonly Anomaly[], begun: EpochMs) {
     const now = Math.max(this.#now, begun + 6 * MINUTE);
     const happening = incident ?? blip;
     const effects = (happening?.effects ?? []).map(
@@ -201,7 +246,10 @@ export class Arm {
       effects,
     );
     const from = incident?.from ?? begun;
-    const changes = (incident?.changes ?? []).map((one) => ({ ...one, at: one.at + from - now }));
+    const changes = [
+      ...(incident?.changes ?? []).map((one) => ({ ...one, at: one.at + from - now })),
+      ...routine.flatMap(({ at, change }) => (at <= now ? [{ ...change, at: at - now }] : [])),
+    ];
     const scenario = { id, now: new Date(now).toISOString(), changes, testable: [], documents: [], world } as unknown as Scenario;
     const recorded = generate(scenario, world);
     const store = await openTelemetryStore(":memory:");

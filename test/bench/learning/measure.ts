@@ -1,4 +1,5 @@
-import { type EpochMs, MINUTE, WEEK } from "../../../src/domain/time.ts";
+import { type EpochMs, MINUTE } from "../../../src/domain/time.ts";
+import { type Reliability, reliability } from "../../../src/learning/reliability.ts";
 import type { Lived } from "./arm.ts";
 
 const share = (part: number, whole: number): number => (whole === 0 ? Number.NaN : part / whole);
@@ -11,36 +12,6 @@ const mean = (values: readonly number[]): number =>
 /** Minutes that a person needs to rule out a hypothesis, and to find a cause that is on nobody's list. Assumed, the same for every arm. */
 const RULE_OUT = 12;
 const BY_HAND = 45;
-
-/**
- * Calibration error: root of the mean squared distance between stated confidence and how often it was right, over bands of equally many
- * reports, less what chance alone would bring (the debiased estimator of Kumar, Liang and Ma, 2019). 0 is perfect.
- */
-export function calibrationError(claims: readonly { readonly confidence: number; readonly right: boolean }[], bands = 8): number {
-  const sorted = claims.toSorted((a, b) => a.confidence - b.confidence);
-  let sum = 0;
-  for (let band = 0; band < bands; band++) {
-    const inside = sorted.slice(Math.floor((band * sorted.length) / bands), Math.floor(((band + 1) * sorted.length) / bands));
-    if (inside.length < 2) continue;
-    const said = mean(inside.map(({ confidence }) => confidence));
-    const was = mean(inside.map(({ right }) => Number(right)));
-    sum += (inside.length / sorted.length) * ((said - was) ** 2 - (was * (1 - was)) / (inside.length - 1));
-  }
-  return Math.sqrt(Math.max(0, sum));
-}
-
-/** The same without the correction: expected calibration error over ten equal bands. */
-export function plainCalibrationError(claims: readonly { readonly confidence: number; readonly right: boolean }[]): number {
-  let sum = 0;
-  for (let band = 0; band < 10; band++) {
-    const inside = claims.filter(({ confidence }) => Math.min(9, Math.floor(confidence * 10)) === band);
-    if (inside.length > 0)
-      sum +=
-        (inside.length / claims.length) *
-        Math.abs(mean(inside.map(({ confidence }) => confidence)) - mean(inside.map(({ right }) => Number(right))));
-  }
-  return sum;
-}
 
 export interface Measured {
   /** Wrong or undecided first hypothesis, of incidents that were told. */
@@ -59,11 +30,9 @@ export interface Measured {
   /** Proposals accepted, of those made; and incidents in which an accepted proposal helped. */
   readonly acceptance: number;
   readonly cured: number;
-  /** Over every report that people were told, false alarms included: what a reader of one may expect. */
-  readonly calibration: number;
-  readonly plainCalibration: number;
-  /** Over the first report of each real incident, which nobody can pick out when reading. */
-  readonly calibrationOnIncidents: number;
+  /** That the leading hypothesis is the cause, over the reports on real incidents; and that something is wrong, over all that say how likely it is. */
+  readonly cause: Reliability;
+  readonly real: Reliability;
   readonly reports: number;
 }
 
@@ -72,7 +41,8 @@ export function measure(lived: readonly Lived[], incidents: number, weeks: numbe
   const real = firstOfEach(lived.filter(({ incident, toldAt }) => incident && toldAt !== null));
   const wrong = (some: readonly Lived[]) => share(some.filter(({ leadRight }) => !leadRight).length, some.length);
   const recurring = real.filter(({ incident }) => incident?.family);
-  const claims = lived.flatMap(({ toldAt, claim }) => (toldAt === null ? [] : [claim]));
+  const reports = lived.filter(({ toldAt }) => toldAt !== null);
+  const onIncidents = reports.filter(({ incident }) => incident !== null);
   const proposed = real.filter((one) => one.proposed);
   const told = (one: Lived) => ((one.toldAt as EpochMs) - (one.incident?.from ?? 0)) / MINUTE;
   return {
@@ -89,18 +59,22 @@ export function measure(lived: readonly Lived[], incidents: number, weeks: numbe
     minutesToTell: mean(real.map(told)),
     acceptance: share(proposed.filter(({ accepted }) => accepted).length, proposed.length),
     cured: share(real.filter(({ helped }) => helped).length, real.length),
-    calibration: calibrationError(claims),
-    plainCalibration: plainCalibrationError(claims),
-    calibrationOnIncidents: calibrationError(real.map(({ claim }) => claim)),
-    reports: claims.length,
+    cause: reliability(onIncidents.map(({ claim }) => ({ confidence: claim.confidence, correctness: Number(claim.right) }))),
+    real: reliability(
+      reports.flatMap(({ real: chance, incident }) =>
+        chance === null ? [] : [{ confidence: chance, correctness: Number(incident !== null) }],
+      ),
+    ),
+    reports: reports.length,
   };
 }
 
-/** An incident may raise several episodes; the first one that was told counts. */
+/** An incident may raise several episodes; the first one that was told counts. Incidents of different years may have the same id. */
 function firstOfEach(lived: readonly Lived[]): Lived[] {
-  const first = new Map<number, Lived>();
-  for (const one of lived) if (one.incident && !first.has(one.incident.id)) first.set(one.incident.id, one);
+  const first = new Map<string, Lived>();
+  for (const one of lived) {
+    const key = `${one.incident?.id} ${one.incident?.from}`;
+    if (one.incident && !first.has(key)) first.set(key, one);
+  }
   return [...first.values()];
 }
-
-export const weeksBetween = (from: EpochMs, to: EpochMs): number => (to - from) / WEEK;

@@ -4,7 +4,7 @@ import { DAY, type EpochMs, MINUTE, SECOND } from "../../../src/domain/time.ts";
 import type { Chance } from "../../../src/flows/eval/random.ts";
 import type { Effect, Scenario } from "../../../src/flows/eval/scenario.ts";
 import { Simulation } from "../../../src/flows/eval/simulate.ts";
-import { type Happening, type PlannedIncident, shopServices, worldOf, type Year } from "./world.ts";
+import { type Happening, type PlannedIncident, type RoutineChange, shopServices, worldOf, type Year } from "./world.ts";
 
 export const STEP = MINUTE;
 const TRAINING = 14 * DAY;
@@ -17,6 +17,8 @@ export interface Episode {
   readonly anomalies: readonly Anomaly[];
   readonly incident: PlannedIncident | null;
   readonly blip: Happening | null;
+  /** What else was changed in the day before and until it was over. */
+  readonly routine: readonly RoutineChange[];
 }
 
 /** Lets Vigil's own detectors watch the year, step by step. What they raise does not depend on what is learned; what is told does. */
@@ -89,11 +91,13 @@ function episodes(raised: readonly Anomaly[], year: Year): Episode[] {
   return groups.map((anomalies) => {
     const from = Math.min(...anomalies.map(({ startedAt }) => startedAt));
     const detected = Math.min(...anomalies.map(({ detectedAt }) => detectedAt));
+    const over = Math.max(...anomalies.map(({ detectedAt, endedAt }) => endedAt ?? detectedAt));
     const during = ({ from: begin, to }: Happening) => detected >= begin && from < to;
     return {
       anomalies,
       incident: year.incidents.find(during) ?? null,
       blip: year.blips.find(during) ?? null,
+      routine: year.routine.filter(({ at }) => at > from - DAY && at <= over),
     };
   });
 }

@@ -228,12 +228,20 @@ function incidentOf(
   };
 }
 
+/** A change that does nothing, on an ordinary day. */
+export interface RoutineChange {
+  readonly at: EpochMs;
+  readonly change: ScenarioChange;
+}
+
 export interface Year {
   readonly incidents: readonly PlannedIncident[];
   readonly blips: readonly Happening[];
+  /** Every service is changed about once a day, whatever else happens: now and then just before a blip. Oldest first. */
+  readonly routine: readonly RoutineChange[];
 }
 
-/** Plans a year: recurring families, kinds that come once, and blips that heal by themselves on services that are known for them. */
+/** Plans a year: recurring families, kinds that come once, blips that heal by themselves on services that are known for them, and everyday changes. */
 export function planYear(random: Chance, start: EpochMs, days: number): Year {
   const planned: { at: EpochMs; family: Family; name: string | null; occurrence: number }[] = [];
   for (const family of FAMILIES) {
@@ -281,5 +289,11 @@ export function planYear(random: Chance, start: EpochMs, days: number): Year {
     const service = places[(season + Math.floor(random.uniform() * 3)) % places.length] as ServiceName;
     blips.push({ from, to, effects: [{ service, latency: between(random, 2.5, 6) }] });
   }
-  return { incidents, blips };
+  const routine: RoutineChange[] = [];
+  for (let at = start - DAY; at < start + days * DAY; at += between(random, 0, 2 / ROLES.length) * DAY)
+    routine.push({
+      at: Math.round(at),
+      change: change(random, pick(random, ["flag", "deploy", "config"] as const), NAME[pick(random, ROLES)], 0),
+    });
+  return { incidents, blips, routine };
 }

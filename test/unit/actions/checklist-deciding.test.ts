@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_POLICY, type Policy } from "../../../src/actions/index.ts";
 import { proposalCard } from "../../../src/chat/cards/proposal.ts";
-import type { Proposal } from "../../../src/domain/proposal.ts";
+import { LONGEST_REASON, type Proposal } from "../../../src/domain/proposal.ts";
 import { MINUTE } from "../../../src/domain/time.ts";
 import { type ActionWorld, actionWorld } from "../../support/action-world.ts";
 import { seededRandom } from "../../support/synthetic-metrics.ts";
@@ -43,11 +43,12 @@ describe("authorisation", () => {
     });
     const proposal = await wide.proposed();
     expect(proposal).toMatchObject({ neededApprovals: 2, risk: { tier: "T3" } });
-    expect((await wide.click(proposal)).text).toContain("1 more approval");
-    expect((await wide.click(proposal)).accepted).toBe(false);
-    expect((await wide.click(proposal, { actor: "web:maya-phone" })).accepted).toBe(false);
+    const why = { reason: "latency doubled" };
+    expect((await wide.click(proposal, why)).text).toContain("1 more approval");
+    expect((await wide.click(proposal, why)).accepted).toBe(false);
+    expect((await wide.click(proposal, { ...why, actor: "web:maya-phone" })).accepted).toBe(false);
     expect(await wide.state(proposal)).toBe("pending");
-    expect((await wide.click(proposal, { actor: "web:jonas" })).accepted).toBe(true);
+    expect((await wide.click(proposal, { ...why, actor: "web:jonas" })).accepted).toBe(true);
     await wide.passes(1);
     expect(wide.flags.writes).toHaveLength(1);
   });
@@ -89,13 +90,95 @@ describe("authorisation", () => {
     expect((await allowed.click(await allowed.proposed(), { via: "emoji" })).accepted).toBe(true);
   });
 
-  it("asks for a reason where the tier needs one", async () => {
-    const tiers = { ...DEFAULT_POLICY.tiers, T2: { ...DEFAULT_POLICY.tiers.T2, reason: true } };
-    const world = await actionWorld({ context: { policy: policy({ tiers }) } });
-    const proposal = await world.proposed();
-    expect((await world.click(proposal)).text).toContain("needs a reason");
-    expect((await world.click(proposal, { reason: "  " })).accepted).toBe(false);
-    expect((await world.click(proposal, { reason: "latency doubled" })).accepted).toBe(true);
+  describe("a reason with each approval", () => {
+    const wide = () => actionWorld({ context: { policy: twoNeeded } });
+
+    it("is needed for T3 by default, is not for T2, and stands in proposal and audit trail", async () => {
+      expect(DEFAULT_POLICY.tiers).toMatchObject({ T1: { reason: false }, T2: { reason: false }, T3: { reason: true } });
+      const world = await wide();
+      const proposal = await world.proposed();
+      expect(proposal).toMatchObject({ risk: { tier: "T3" }, reasonNeeded: true });
+      for (const reason of [null, "", " \n\t ", "\u200b\u2060", "\u202e"])
+        expect((await world.click(proposal, { reason })).text).toContain("needs a reason with each approval (tiers.T3.reason)");
+      expect((await world.click(proposal, { via: "emoji", reason: null })).text).toContain("press Approve on the card");
+      await expectUntouched(world, proposal);
+
+      expect((await world.click(proposal, { reason: "latency\n doubled " })).text).toContain("1 more approval");
+      expect((await world.click(proposal, { actor: "web:jonas" })).accepted).toBe(false);
+      world.clocks.wall += 1_000;
+      expect(await world.state(proposal)).toBe("pending");
+      expect((await world.click(proposal, { actor: "web:jonas", reason: "the runbook says so" })).accepted).toBe(true);
+      await world.passes(1);
+      expect(world.flags.writes).toHaveLength(1);
+      expect((await world.actions.get(proposal.id))?.approvals).toMatchObject([
+        { user: "web:maya", reason: "latency doubled" },
+        { user: "web:jonas", reason: "the runbook says so" },
+      ]);
+      const rows = await world.db.selectFrom("audit").selectAll().where("kind", "=", "approved").orderBy("seq").execute();
+      expect(rows.map(({ data }) => JSON.parse(data).reason)).toEqual(["latency doubled", "the runbook says so"]);
+
+      const usual = await actionWorld();
+      const small = await usual.proposed();
+      expect(small.reasonNeeded).toBeUndefined();
+      expect((await usual.click(small)).accepted).toBe(true);
+    });
+
+    it("is redacted before it is stored, is one line, and is refused rather than cut when it is too long", async () => {
+      const world = await wide();
+      const proposal = await world.proposed();
+      const long = await world.click(proposal, { reason: "x".repeat(LONGEST_REASON + 1) });
+      expect(long).toMatchObject({
+        accepted: false,
+        text: expect.stringContaining(`${LONGEST_REASON} characters and this one has ${LONGEST_REASON + 1}`),
+      });
+      expect((await world.click(proposal, { reason: "😀".repeat(LONGEST_REASON) })).accepted).toBe(true);
+      const secret = ["xoxb", "123456789012", "abcdefghijkl"].join("-");
+      await world.click(proposal, { actor: "web:jonas", reason: `token ${secret}\u202e\nforged line` });
+      const stored = JSON.stringify([
+        await world.db.selectFrom("decisions").selectAll().execute(),
+        await world.db.selectFrom("audit").selectAll().execute(),
+      ]);
+      expect(stored).toContain("token [redacted Slack token] forged line");
+      expect(stored).not.toContain(secret);
+      expect(stored).not.toContain("\u202e");
+    });
+
+    it("of a denial is redacted too, and cut: a denial never fails for its words", async () => {
+      const world = await wide();
+      const proposal = await world.proposed();
+      const denied = await world.click(proposal, { verdict: "deny", reason: `password=hunter2 ${"x".repeat(2_000)}` });
+      expect(denied.accepted).toBe(true);
+      expect(await world.outcome(proposal)).toContain("password=[redacted secret]");
+      expect((await world.outcome(proposal))?.length).toBeLessThan(LONGEST_REASON + 50);
+    });
+
+    it("that is missing where one was needed makes an approval count for nothing when it would run", async () => {
+      const world = await wide();
+      const proposal = await world.proposed();
+      world.actions.onChange(async ({ state }) => {
+        if (state === "approved") await world.db.updateTable("decisions").set({ reason: null }).execute();
+      });
+      await world.click(proposal, { reason: "latency doubled" });
+      await world.click(proposal, { actor: "web:jonas", reason: "so it did" });
+      await world.passes(1);
+      expect(await world.outcome(proposal)).toContain("fewer approvals than it needs");
+      expect(world.flags.writes).toEqual([]);
+    });
+
+    it("is asked for by a new card when policy has come to need it since", async () => {
+      const policyNow = { ...twoNeeded, tiers: { ...twoNeeded.tiers, T3: { ...twoNeeded.tiers.T3, reason: false } } };
+      const world = await actionWorld({ context: { policy: policyNow } });
+      const proposal = await world.proposed();
+      policyNow.tiers.T3 = { ...policyNow.tiers.T3, reason: true };
+      expect((await world.click(proposal, { reason: "latency doubled" })).text).toContain("let me propose it anew");
+      policyNow.tiers.T3 = { ...policyNow.tiers.T3, reason: false };
+      await world.click(proposal);
+      await world.click(proposal, { actor: "web:jonas" });
+      expect(await world.state(proposal)).toBe("approved");
+      policyNow.tiers.T3 = { ...policyNow.tiers.T3, reason: true };
+      await world.passes(1);
+      expect(await world.outcome(proposal)).toContain("needs a reason with each approval now");
+    });
   });
 });
 

@@ -4,6 +4,7 @@ import { answerCard } from "../../../src/chat/cards/answer.ts";
 import { investigationCard } from "../../../src/chat/cards/investigation.ts";
 import { safeLink } from "../../../src/chat/cards/parts.ts";
 import { proposalCard } from "../../../src/chat/cards/proposal.ts";
+import { parseInline } from "../../../src/chat/markdown.ts";
 import type { ProposalState } from "../../../src/domain/proposal.ts";
 import { answer, finished, HOSTILE, investigation, pending, proposal, running } from "../../support/chat-samples.ts";
 
@@ -50,6 +51,15 @@ describe("the investigation's card", () => {
     expect(investigationCard(finished({ outcome: "nothing_wrong" }))).toMatchObject({ badge: "Nothing wrong", tone: "good" });
     const stopped = { ...running(), investigation: investigation({ state: "cancelled" }) };
     expect(investigationCard(stopped)).toMatchObject({ badge: "Stopped", tone: "quiet" });
+  });
+
+  it("says that it may be noise where its like mostly was, and nothing of it elsewhere", () => {
+    const doubtful = finished({ real: { chance: 0.35, raw: 0.4, like: 4, noise: 3 } });
+    expect(text(investigationCard(doubtful))).toContain(
+      "**May be noise:** 3 of the last 4 like it were; 35 % likely to be real.",
+    );
+    expect(text(investigationCard(finished({ real: { chance: 0.9, raw: 0.9, like: 4, noise: 1 } })))).not.toContain("noise:");
+    expect(text(investigationCard(finished()))).not.toContain("noise:");
   });
 
   it("shouts when a causal test left its flag changed", () => {
@@ -109,7 +119,29 @@ describe("the proposal's card", () => {
     const card = proposalCard(
       pending({ neededApprovals: 2, approvals: [{ user: "slack:U1ANA", at: Date.UTC(2026, 10, 24, 14, 3) }] }),
     );
-    expect(text(card)).toContain("`slack:U1ANA` 14:03 (1 of 2)");
+    expect(text(card)).toContain("`slack:U1ANA` 14:03 UTC");
+    expect(text(card)).toContain("1 of 2 approvals, by somebody else");
+    expect(text(card)).not.toContain("reason that everyone reads");
+  });
+
+  it("says that a reason is needed, and shows who approved with which, as words that do nothing", () => {
+    const wide = { neededApprovals: 2, reasonNeeded: true };
+    const asked = proposalCard(pending(wide));
+    expect(text(asked)).toContain("0 of 2, each with a reason that everyone reads");
+    expect(asked.buttons[0]).toMatchObject({ type: "approve", reason: true });
+    const at = Date.UTC(2026, 10, 24, 14, 3);
+    const one = proposalCard(pending({ ...wide, approvals: [{ user: "slack:U1ANA", at, reason: "errors *doubled* [E1] `x`" }] }));
+    expect(text(one)).toContain("`slack:U1ANA` 14:03 UTC: “errors ");
+    expect(text(one)).toContain("1 of 2 approvals, by somebody else, with a reason");
+    const [fields] = one.body;
+    const given = fields?.type === "fields" ? (fields.fields.find(({ name }) => name === "Approved by")?.markdown ?? "") : "";
+    // Nothing but the name is code, and nothing else is a mark or a citation.
+    expect(parseInline(given).filter(({ type }) => type !== "text")).toEqual([{ type: "code", text: "slack:U1ANA" }]);
+    expect(
+      parseInline(given)
+        .map((part) => ("text" in part ? part.text : ""))
+        .join(""),
+    ).toContain("“errors *doubled* [E1] `x`”");
   });
 });
 

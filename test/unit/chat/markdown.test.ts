@@ -50,5 +50,7 @@ describe("the Markdown subset of cards", () => {
   it("cuts by code point", () => {
     expect(clip("🦩🦩🦩🦩", 3)).toBe("🦩🦩…");
     expect(clip("abc", 3)).toBe("abc");
+    expect(clip("the cache went cold", 15)).toBe("the cache went…");
+    expect(clip("the cache went cold", 11)).toBe("the cache…");
   });
 });

@@ -4,10 +4,12 @@ import { investigationCard } from "../../../src/chat/cards/investigation.ts";
 import { proposalCard } from "../../../src/chat/cards/proposal.ts";
 import { cardMessages, foldMessages } from "../../../src/chat/slack/blocks.ts";
 import { readable, streamMarkdown } from "../../../src/chat/slack/mrkdwn.ts";
-import { denyModal, detailsModal, feedbackModal, homeView } from "../../../src/chat/slack/views.ts";
+import { approveModal, denyModal, detailsModal, feedbackModal, homeView } from "../../../src/chat/slack/views.ts";
 import { answer, finished, fullReport, HOSTILE, home, pending, proposal, running } from "../../support/chat-samples.ts";
 import { judgeBlocks, judgeView } from "../../support/fake-slack-blocks.ts";
 
+const manyApprovals = (reason: string) =>
+  ["ana", "ben", "cal", "dee"].map((name) => ({ user: `slack:${name}`, at: Date.UTC(2026, 10, 24, 14, 3), reason }));
 const emoji = { approve: "white_check_mark", deny: "no_entry", tiers: ["T1", "T2"] };
 const huge = `${HOSTILE}\n${"🦩&<".repeat(9_000)}`;
 
@@ -96,6 +98,12 @@ describe("Block Kit", () => {
     expect(judgeView(homeView(home(wide), links, huge))).toEqual([]);
     expect(judgeView(homeView(home(), new Map(), null))).toEqual([]);
     expect(judgeView(denyModal("{}"))).toEqual([]);
+    const reasoned = proposalCard(
+      pending({ summary: huge, reasonNeeded: true, neededApprovals: 5, approvals: manyApprovals("x&".repeat(250)) }),
+    );
+    expect(wrongWith(reasoned)).toEqual([]);
+    const [approve] = reasoned.buttons;
+    expect(approve?.type === "approve" && judgeView(approveModal(approve, "{}"))).toEqual([]);
     expect(judgeView(feedbackModal("INV-1"))).toEqual([]);
   });
 
@@ -103,6 +111,7 @@ describe("Block Kit", () => {
     const cards = [
       investigationCard(finished({ headline: HOSTILE, nextChecks: [HOSTILE] })),
       proposalCard(pending({ summary: HOSTILE, reason: HOSTILE })),
+      proposalCard(pending({ reasonNeeded: true, neededApprovals: 5, approvals: manyApprovals(HOSTILE) })),
       answerCard("m", answer(HOSTILE)),
     ];
     for (const card of cards) {

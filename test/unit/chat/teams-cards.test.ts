@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { investigationCard } from "../../../src/chat/cards/investigation.ts";
 import { proposalCard } from "../../../src/chat/cards/proposal.ts";
 import { adaptiveCard, detailsCard, EVERYONE } from "../../../src/chat/teams/adaptive.ts";
-import { denyForm, feedbackForm } from "../../../src/chat/teams/forms.ts";
+import { approveForm, denyForm, feedbackForm } from "../../../src/chat/teams/forms.ts";
 import { escapeTeams, teamsMarkdown } from "../../../src/chat/teams/markdown.ts";
 import { cardMessage } from "../../../src/chat/teams/messages.ts";
 import { Pictures, smallPng } from "../../../src/chat/teams/picture.ts";
@@ -130,8 +130,11 @@ describe("cards in Teams", () => {
   });
 
   it("forms are cards that Teams takes", () => {
+    const [reasoned] = proposalCard(pending({ reasonNeeded: true })).buttons;
+    if (reasoned?.type !== "approve") throw new Error("no button");
     for (const form of [
       denyForm("PRO-1.1.n", { conversation: "19:x", message: "1" }),
+      approveForm(reasoned, { conversation: "19:x", message: "1" }),
       feedbackForm("INV-1", "correct"),
       feedbackForm("INV-1", null),
     ])

@@ -50,8 +50,9 @@ describe("a restart in the middle of learning", () => {
     for (const number of [1, 2, 3]) await first.investigations.save(investigation(`INV-${number}`));
     await first.say("INV-1", "U1", "noise");
     await first.say("INV-2", "U2", "noise");
-    const strict = first.learning.strictness("shelf", "latency");
-    expect(strict).toBeGreaterThan(1);
+    const series = { service: "shelf", signal: "latency" } as const;
+    const { wait } = first.learning.patience(series);
+    expect(wait).toBeGreaterThan(0);
     await first.db.destroy();
 
     // The vote is stored; the process dies before its document is among the past incidents.
@@ -65,7 +66,7 @@ describe("a restart in the middle of learning", () => {
     const third = await start(file);
     expect(await third.feedback.all()).toHaveLength(3);
     expect(await third.knowledge.document("INV-3")).toMatchObject({ kind: "incident" });
-    expect(third.learning.strictness("shelf", "latency")).toBeLessThan(strict);
+    expect(third.learning.patience(series).wait).toBeLessThan(wait);
     expect(third.learning.influences().map(({ id }) => id)).toEqual(
       expect.arrayContaining(["document/INV-3", "prior/shelf", "calibration"]),
     );

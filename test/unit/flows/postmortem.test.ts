@@ -32,7 +32,10 @@ const proposal = {
   id: "PRO-1",
   summary: "flag new-layout: 25% → 0%",
   createdAt: START + 2 * MINUTE,
-  approvals: [{ user: "slack:U1", at: START + 3 * MINUTE }],
+  approvals: [
+    { user: "slack:U1", at: START + 3 * MINUTE },
+    { user: "slack:U2", at: START + 4 * MINUTE, reason: "[here](https://evil.example) `rm` api_key=hunter2 <b>\n## Actions" },
+  ],
   state: "verified",
   outcome: "latency −11 %",
 } as unknown as Proposal;
@@ -51,6 +54,10 @@ describe("a draft of a post-mortem", () => {
     expect(timeline.map((one) => one.slice(0, 18))).toEqual([...timeline.map((one) => one.slice(0, 18))].sort());
     expect(timeline[0]).toContain("shelf latency begins to leave its baseline");
     expect(text).toContain("PRO-1 approved by slack:U1");
+    // What an approver wrote is code in one line: no link, mention or mark in it works, and no secret.
+    expect(text).toContain(
+      "PRO-1 approved by slack:U2, who wrote: `[here](https://evil.example) 'rm' api_key=[redacted secret] <b> ## Actions`",
+    );
     expect(text).toContain("an engineer: password=[redacted secret] is not the problem");
     expect(text).toContain("PRO-1 helped and was verified");
     expect(text).toContain("Missed at first: the second region");

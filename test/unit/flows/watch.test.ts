@@ -1,9 +1,10 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import type { InvestigateRequest, SreAgent } from "../../../src/agent/types.ts";
+import type { ChangeEvent } from "../../../src/domain/telemetry.ts";
 import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { Investigator } from "../../../src/flows/investigate.ts";
-import { Watcher } from "../../../src/flows/watch.ts";
+import { Watcher, type WatcherDependencies } from "../../../src/flows/watch.ts";
 import { FeedbackRepository } from "../../../src/store/feedback.ts";
 import { InvestigationRepository } from "../../../src/store/investigations.ts";
 import { openStateDatabase } from "../../../src/store/state.ts";
@@ -15,7 +16,7 @@ const START = Date.UTC(2026, 10, 2);
 const NOW = START + 14 * DAY + 3 * HOUR;
 const quiet = pino({ level: "silent" });
 
-async function world(options: { seed?: number } = {}) {
+async function world(options: { seed?: number; patience?: WatcherDependencies["patience"] } = {}) {
   const db = await openStateDatabase(":memory:");
   const store = new InvestigationRepository(db);
   const channel = new RecordingChannel();
@@ -28,6 +29,7 @@ async function world(options: { seed?: number } = {}) {
     },
     answer: () => Promise.reject(new Error("not asked")),
   };
+  const changes: ChangeEvent[] = [];
   let now = NOW;
   let silentFrom: number | null = null;
   const investigator = new Investigator({
@@ -42,7 +44,7 @@ async function world(options: { seed?: number } = {}) {
   const build = () =>
     new Watcher({
       metrics,
-      changes: { changes: async () => [] },
+      changes: { changes: async () => changes },
       graph: async () => ({ nodes: ["edge", "shelf", "stranger"], edges: [{ caller: "edge", callee: "shelf", calls: 1 }] }),
       latest: async () => Math.min(now, silentFrom ?? now),
       store,
@@ -52,6 +54,7 @@ async function world(options: { seed?: number } = {}) {
       clock: { now: () => now, speed: 1 },
       wall: () => now,
       log: quiet,
+      ...(options.patience ? { patience: options.patience } : {}),
       options: { step: MINUTE, falseAlarmsPerWeek: 0.5, historyDays: 14 },
     });
   let watcher = build();
@@ -75,6 +78,7 @@ async function world(options: { seed?: number } = {}) {
     store,
     channel,
     metrics,
+    changes,
     asked,
     passes,
     settled,
@@ -136,6 +140,33 @@ describe("the watcher", () => {
     await settled();
     expect(asked).toHaveLength(1);
     expect(await store.unresolvedIncidents()).toHaveLength(1);
+  });
+
+  it("waits with what looks like noise of before, also across a restart, and tells what does not heal", async () => {
+    const { metrics, asked, passes, settled, restart, now } = await world({ patience: () => ({ wait: 25 * MINUTE, unless: 1 }) });
+    metrics.shifts.push({ service: "stranger", signal: "latency", from: now() + MINUTE, factor: 1.3 });
+    await passes(20);
+    metrics.shifts.pop();
+    await passes(2 * 60);
+    expect(asked).toEqual([]);
+    metrics.shifts.push({ service: "stranger", signal: "latency", from: now() + MINUTE, factor: 1.3 });
+    await passes(20);
+    await restart();
+    expect(asked).toEqual([]);
+    await passes(20);
+    await settled();
+    expect(asked).toMatchObject([{ anomalies: [{ service: "stranger" }] }]);
+  });
+
+  it("tells at once what follows a change, and notes that it does", async () => {
+    const { metrics, changes, asked, passes, settled, now } = await world({
+      patience: ({ afterChange }) => ({ wait: afterChange ? 0 : 25 * MINUTE, unless: 1 }),
+    });
+    changes.push({ at: now() - 5 * MINUTE, kind: "deploy", services: ["stranger"] } as unknown as ChangeEvent);
+    metrics.shifts.push({ service: "stranger", signal: "latency", from: now() + MINUTE, factor: 1.3 });
+    await passes(15);
+    await settled();
+    expect(asked).toMatchObject([{ anomalies: [{ service: "stranger", afterChange: true }] }]);
   });
 
   it("tells the agent what else is off its baseline", async () => {

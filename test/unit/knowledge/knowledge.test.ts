@@ -59,6 +59,26 @@ describe("the context repository", () => {
     await knowledge.close();
   });
 
+  it("looks for each sign by itself: a telling one raises its incident, and routine ones beside it do not drown it", async () => {
+    const knowledge = await open();
+    await knowledge.ingestFolder(docs, { collection: "docs" });
+    const text = "errors up in front";
+    const routine = ["request served by the front", "certificate renewed", "names checked", "answer took long"];
+    const best = async (signs: readonly string[]) =>
+      (await knowledge.search({ text, signs, kinds: ["incident"], top: 2 }))[0]?.documentId;
+    expect(await best([])).toBe("INC-2");
+    expect(await best(["no space left on device while writing log segments"])).toBe("INC-1");
+    const [hit] = await knowledge.search({
+      text: "errors up",
+      signs: ["no space left on device", ...routine],
+      kinds: ["incident"],
+      top: 1,
+    });
+    expect(hit?.documentId).toBe("INC-1");
+    expect(hit?.why).toContain("signs ");
+    await knowledge.close();
+  });
+
   it("embeds again only what changed, and forgets what is gone, vectors included", async () => {
     const knowledge = await open();
     await knowledge.ingestFolder(docs, { collection: "docs" });

@@ -1,24 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { chance } from "../../../src/flows/eval/random.ts";
 import type { Lived } from "../../bench/learning/arm.ts";
-import { calibrationError, measure } from "../../bench/learning/measure.ts";
+import { measure } from "../../bench/learning/measure.ts";
 import { planYear } from "../../bench/learning/world.ts";
-
-describe("the bench's calibration error", () => {
-  const claims = (said: (truth: number) => number) => {
-    const random = chance(7);
-    return Array.from({ length: 400 }, () => {
-      const truth = 0.1 + 0.8 * random.uniform();
-      return { confidence: said(truth), right: random.uniform() < truth };
-    });
-  };
-
-  it("is about nothing for honest confidence, and the exaggeration for an exaggerated one", () => {
-    expect(calibrationError(claims((truth) => truth))).toBeLessThan(0.04);
-    expect(calibrationError(claims((truth) => Math.min(1, truth + 0.2)))).toBeCloseTo(0.19, 1);
-    expect(calibrationError(claims(() => 0.97))).toBeGreaterThan(0.4);
-  });
-});
 
 describe("what the bench measures", () => {
   const [incident = null] = planYear(chance(1), 0, 60).incidents;
@@ -29,6 +13,7 @@ describe("what the bench measures", () => {
     standing: "right",
     leadRight: true,
     claim: { confidence: 0.5, right: true },
+    real: 0.5,
     rank: 1,
     proposed: false,
     accepted: false,
@@ -36,11 +21,22 @@ describe("what the bench measures", () => {
   };
   const alarm: Lived = { ...told, incident: null, standing: "noise", leadRight: false, claim: { confidence: 0.5, right: false } };
 
-  it("asks of every report that was told whether its confidence was deserved, false alarms and later ones of an incident too", () => {
+  it("asks of every report on a real incident whether its cause was, and of every report whether it was real", () => {
     const untold: Lived = { ...alarm, toldAt: null };
     const lived = Array.from({ length: 20 }, () => [told, alarm, untold]).flat();
-    expect(measure(lived, 1, 1)).toMatchObject({ reports: 40, calibration: 0, named: 1 });
-    expect(measure([...lived, ...Array.from({ length: 160 }, () => alarm)], 1, 1).plainCalibration).toBeCloseTo(0.4);
+    const { reports, cause, real } = measure(lived, 1, 1);
+    expect(reports).toBe(40);
+    expect(cause).toMatchObject({ claims: 20, error: 0.5 });
+    expect(real.claims).toBe(40);
+    expect(measure([...lived, { ...told, real: null }], 1, 1)).toMatchObject({ cause: { claims: 21 }, real: { claims: 40 } });
+  });
+
+  it("counts every incident once, by its first report, and those of another year apart", () => {
+    const another = incident && { ...told, incident: { ...incident, from: incident.from + 1 }, toldAt: incident.from + 1 };
+    expect(measure([told, { ...told, leadRight: false }, ...(another ? [another] : [])], 2, 1)).toMatchObject({
+      detected: 1,
+      accuracy: 1,
+    });
   });
 
   it("does not take a guess under “I do not know” for a cause that was stated", () => {

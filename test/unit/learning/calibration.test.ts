@@ -1,8 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { brierScore, calibrator, type JudgedClaim, reliability } from "../../../src/learning/calibration.ts";
+import { calibrator, type HeardClaim } from "../../../src/learning/calibration.ts";
 
-const claims = (count: number, confidence: number, rightShare: number): JudgedClaim[] =>
-  Array.from({ length: count }, (_, index) => ({ confidence, correctness: index < Math.round(count * rightShare) ? 1 : 0 }));
+/** What two good voices say of as many claims. */
+const claims = (count: number, confidence: number, rightShare: number, odds = 4): HeardClaim[] =>
+  Array.from({ length: count }, (_, index) => ({
+    confidence,
+    odds: index < Math.round(count * rightShare) ? odds : -odds,
+    weight: 1,
+  }));
 
 describe("calibrated confidence", () => {
   it("leaves confidence alone until somebody has judged", () => {
@@ -15,9 +20,21 @@ describe("calibrated confidence", () => {
     expect(calibrate(0.9)).toBeLessThan(0.42);
   });
 
+  it("rises where a guess was mostly right, and leaves what it was not judged on where it was", () => {
+    const calibrate = calibrator(claims(40, 0.35, 0.8));
+    expect(calibrate(0.35)).toBeGreaterThan(0.65);
+    expect(calibrate(0.95)).toBeGreaterThan(0.95);
+  });
+
   it("is hardly turned by one odd vote", () => {
-    expect(Math.abs(calibrator(claims(1, 0.9, 0))(0.9) - 0.9)).toBeLessThan(0.12);
-    expect(calibrator(claims(1, 0.9, 0))(0.9)).toBeLessThan(0.9);
+    expect(Math.abs(calibrator(claims(1, 0.9, 0, 2))(0.9) - 0.9)).toBeLessThan(0.12);
+    expect(calibrator(claims(1, 0.9, 0, 2))(0.9)).toBeLessThan(0.9);
+  });
+
+  it("is not pulled to the middle by careless voices", () => {
+    // Always right, and one voice in eight errs: heard as evidence, that is little against the many.
+    const calibrate = calibrator(claims(80, 0.9, 0.875, Math.log(7)));
+    expect(calibrate(0.9)).toBeGreaterThan(0.93);
   });
 
   it("never reverses the order of two claims", () => {
@@ -26,21 +43,8 @@ describe("calibrated confidence", () => {
     expect(curve).toEqual(curve.toSorted((a, b) => a - b));
   });
 
-  it("scores a perfect forecaster 0 and a coin 0.25", () => {
-    expect(
-      brierScore([
-        { confidence: 1, correctness: 1 },
-        { confidence: 0, correctness: 0 },
-      ]),
-    ).toBe(0);
-    expect(brierScore(claims(10, 0.5, 0.5))).toBeCloseTo(0.25);
-    expect(brierScore([])).toBeNull();
-  });
-
-  it("draws the reliability diagram from the bands that have claims", () => {
-    expect(reliability([...claims(10, 0.85, 0.7), ...claims(5, 1, 1)])).toEqual([
-      { from: 0.8, to: 0.9, claims: 10, meanConfidence: expect.closeTo(0.85), meanCorrectness: 0.7 },
-      { from: 0.9, to: 1, claims: 5, meanConfidence: 1, meanCorrectness: 1 },
-    ]);
+  it("follows what Vigil is worth now: old verdicts weigh less", () => {
+    const old = claims(40, 0.6, 0.2).map((one) => ({ ...one, weight: 0.1 }));
+    expect(calibrator([...old, ...claims(20, 0.6, 0.9)])(0.6)).toBeGreaterThan(0.65);
   });
 });

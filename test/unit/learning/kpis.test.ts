@@ -61,6 +61,16 @@ describe("the figures", () => {
     });
   });
 
+  it("judge confidence by two claims: noise says nothing of a cause, and a wrong cause nothing of noise", () => {
+    const real = { chance: 0.5, raw: 0.5, like: 0, noise: 0 };
+    const investigations = records.investigations.map((one) => ({ ...one, report: one.report && { ...one.report, real } }));
+    const { reliability } = kpis({ ...records, investigations }, worth);
+    expect(reliability.cause).toMatchObject({ claims: 2, bins: [{ meanConfidence: 0.8, meanCorrectness: 0.75 }] });
+    expect(reliability.real).toMatchObject({ claims: 3, bins: [{ meanConfidence: 0.5, meanCorrectness: 2 / 3 }] });
+    expect(figures.reliability.real).toMatchObject({ claims: 0, error: null });
+    expect(reportText(figures)).toMatch(/it is the cause:\*\* calibration error 0\.050 over 2 judged \(by chance alone 0\.\d+/);
+  });
+
   it("hold who noticed first, and how much sooner", () => {
     expect(figures).toMatchObject({
       minutesToDetect: 4,
@@ -101,7 +111,7 @@ describe("the figures", () => {
 
   it("are nothing, not zero, where nothing was measured", () => {
     const empty = kpis({ investigations: [], incidents: [], feedback: [], proposals: [] }, worth);
-    expect(empty).toMatchObject({ accuracy: null, minutesToDetect: null, brierScore: null, strikeRate: null });
+    expect(empty).toMatchObject({ accuracy: null, minutesToDetect: null, strikeRate: null });
     expect(empty.rivals.every(({ ours }) => ours === null)).toBe(true);
   });
 

@@ -66,29 +66,41 @@ describe("priors on causes", () => {
 });
 
 describe("thresholds", () => {
-  const strictness = (learned: Learned, after = 0) => learned.strictness("shelf", "latency", NOW + after).value;
+  const MINUTE = 60_000;
+  const series = { service: "shelf", signal: "latency" } as const;
+  const wait = (learned: Learned, after = 0) => learned.patience(series, NOW + after).value.wait / MINUTE;
 
-  it("rise with noise verdicts up to five times the evidence, also for the service's other series, and recover", () => {
+  it("wait with the series up to half an hour after noise verdicts, and recover", () => {
     const learned = learn(...judgedBy(8, ["chat:ada", "chat:ben"], "noise"));
-    expect(strictness(learned)).toBeGreaterThan(4);
-    expect(strictness(learned)).toBeLessThanOrEqual(5);
-    const beside = learned.strictness("shelf", "errors", NOW).value;
-    expect(beside).toBeGreaterThan(1.2);
-    expect(learned.strictness("till", "latency", NOW).value).toBe(1);
-    expect(strictness(learned, 90 * DAY)).toBeLessThan(1.3);
+    expect(wait(learned)).toBeGreaterThan(25);
+    expect(wait(learned)).toBeLessThanOrEqual(30);
+    expect(learned.patience({ ...series, signal: "errors" }, NOW).value.wait).toBe(0);
+    expect(learned.patience({ ...series, service: "till" }, NOW).value.wait).toBe(0);
+    expect(learned.patience({ ...series, direction: "down" }, NOW).value.wait).toBe(0);
+    expect(learned.patience({ ...series, kind: "missing", direction: "down" }, NOW).value.wait).toBe(0);
+    expect(wait(learned, 180 * DAY)).toBeLessThan(5);
   });
 
-  it("rise by half at most on one person's word", () => {
-    expect(strictness(learn(...judgedBy(30, ["chat:ada"], "noise")))).toBeCloseTo(1.5);
+  it("do not wait with what follows a change, or is far larger than the noise was", () => {
+    const learned = learn(...judgedBy(8, ["chat:ada", "chat:ben"], "noise"));
+    expect(learned.patience({ ...series, afterChange: true }, NOW).value.wait).toBe(0);
+    const size = Math.abs(investigation("INV-1").anomalies[0]?.relativeChange ?? 0);
+    expect(learned.patience(series, NOW).value.unless).toBeCloseTo(1.5 * size);
   });
 
-  it("come down at once when an incident on the series is confirmed", () => {
+  it("wait ten minutes at most on one person's word", () => {
+    expect(wait(learn(...judgedBy(30, ["chat:ada"], "noise")))).toBeCloseTo(10);
+  });
+
+  it("come down at once when an incident on the series is confirmed, whatever its cause", () => {
     const [some, votes] = judgedBy(3, ["chat:ada", "chat:ben"], "noise");
-    const real = vote("INV-9", "chat:ada", "correct", { at: START + 50 });
-    const before = strictness(learn(some, votes));
-    expect(strictness(learn([...some, investigation("INV-9")], [...votes, real, { ...real, user: "chat:ben" }]))).toBeLessThan(
-      before / 1.3,
-    );
+    const before = wait(learn(some, votes));
+    for (const verdict of ["correct", "incorrect"] as const) {
+      const real = vote("INV-9", "chat:ada", verdict, { at: START + 50 });
+      expect(wait(learn([...some, investigation("INV-9")], [...votes, real, { ...real, user: "chat:ben" }]))).toBeLessThan(
+        before - 9,
+      );
+    }
   });
 });
 
@@ -126,14 +138,14 @@ describe("a malicious voter", () => {
     const clean = learn(some, honest);
     const poisoned = learn(some, [...honest, ...lies]);
     expect(poisoned.prior("flag", "shelf", NOW).value).toBeCloseTo(clean.prior("flag", "shelf", NOW).value, 1);
-    expect(poisoned.strictness("shelf", "latency", NOW).value).toBe(1);
+    expect(poisoned.patience({ service: "shelf", signal: "latency" }, NOW).value.wait).toBe(0);
     expect(poisoned.boost("INC-31", ["shelf"]).value).toBeGreaterThan(0.2);
     expect(JSON.stringify([poisoned.documents, poisoned.lessons])).not.toContain("instructions");
   });
 
   it("moves any influence by no more than one voice may, even where it is the only one who votes", () => {
     const alone = learn(some, lies);
-    expect(alone.strictness("shelf", "latency", NOW).value).toBeLessThanOrEqual(1.5 + 1e-9);
+    expect(alone.patience({ service: "shelf", signal: "latency" }, NOW).value.wait).toBeLessThanOrEqual(10 * 60_000 + 1e-6);
     expect(Math.abs(alone.calibrate(0.8) - 0.8)).toBeLessThanOrEqual(0.1 + 1e-9);
   });
 });
@@ -212,21 +224,22 @@ describe("what was learned", () => {
       .influences(NOW)
       .find(({ id }) => id === "threshold/shelf/latency");
     expect(threshold).toMatchObject({
-      effect: expect.stringMatching(/asks for [2-5]\.\d+ times the evidence/),
+      effect: expect.stringMatching(/is kept back for [23]\d min in case it heals, unless it exceeds \d+ %/),
       because: ["INV-1", "INV-2", "INV-3"],
     });
   });
 
   it("is taken back one by one, by investigation, or by voter; later verdicts teach anew", () => {
-    const strict = (...undone: Undo[]) => learn(some, votes, { undone }).strictness("shelf", "latency", NOW).value;
-    expect(strict()).toBeGreaterThan(2);
-    expect(strict(undo("influence", "threshold/shelf/latency"))).toBe(1);
-    expect(strict(undo("investigation", "INV-1"))).toBeLessThan(strict());
-    expect(strict(undo("voter", "chat:ada"))).toBeLessThanOrEqual(1.5 + 1e-9);
+    const series = { service: "shelf", signal: "latency" } as const;
+    const wait = (...undone: Undo[]) => learn(some, votes, { undone }).patience(series, NOW).value.wait / 60_000;
+    expect(wait()).toBeGreaterThan(20);
+    expect(wait(undo("influence", "threshold/shelf/latency"))).toBe(0);
+    expect(wait(undo("investigation", "INV-1"))).toBeLessThan(wait());
+    expect(wait(undo("voter", "chat:ada"))).toBeLessThanOrEqual(10 + 1e-6);
     const again = vote("INV-1", "chat:ada", "noise", { at: START + 2 * DAY });
     const later = learn(some, [...votes.filter((one) => one.user !== "chat:ada" || one.investigationId !== "INV-1"), again], {
       undone: [undo("influence", "threshold/shelf/latency")],
     });
-    expect(later.strictness("shelf", "latency", START + 3 * DAY).value).toBeGreaterThan(1);
+    expect(later.patience(series, START + 3 * DAY).value.wait).toBeGreaterThan(0);
   });
 });

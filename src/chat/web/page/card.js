@@ -180,7 +180,7 @@ function drawButtons(card, actions) {
               "data-key": "approve",
               onclick: () => actions.approve(button, card),
             },
-            button.label,
+            button.reason ? `${button.label}…` : button.label,
           )
         : el(
             "button",

@@ -2,6 +2,8 @@ import { el } from "./dom.js";
 
 const dialog = document.getElementById("dialog");
 const form = document.getElementById("dialog-form");
+/** Characters; the gate has the last word. */
+const LONGEST_REASON = 500;
 
 /** Shows a dialog; resolves with its fields when confirmed and with null when closed. */
 function ask({ title, content, confirm, tone = "primary" }) {
@@ -37,9 +39,32 @@ export function confirmApproval(button, card) {
     content: [
       el("p", { class: "lead" }, button.confirm.text),
       el("p", { class: "muted" }, `Risk ${button.tier}. ${facts.includes("Undo") ? "The way back is prepared." : ""}`),
+      ...(button.reason ? reasonField(button) : []),
     ],
     confirm: "Approve",
   });
+}
+
+/** Asks an approver why; blanks are no reason. */
+function reasonField({ tier }) {
+  const note = "Everyone reads it: it stands on the card, in the audit trail and in the post-mortem.";
+  const field = el("textarea", {
+    id: "reason",
+    name: "reason",
+    rows: 3,
+    maxlength: LONGEST_REASON,
+    required: true,
+    "aria-describedby": "reason-note",
+    "data-testid": "approve-reason",
+  });
+  const judge = () => field.setCustomValidity(field.value.trim() ? "" : "Say in a sentence why.");
+  field.addEventListener("input", judge);
+  judge();
+  return [
+    el("label", { for: "reason" }, `Why? ${tier} needs a reason with each approval.`),
+    field,
+    el("p", { class: "muted", id: "reason-note" }, note),
+  ];
 }
 
 export function denyWithReason() {
@@ -47,7 +72,7 @@ export function denyWithReason() {
     title: "Deny this action",
     content: [
       el("label", { for: "reason" }, "Why? It helps the next proposal."),
-      el("textarea", { id: "reason", name: "reason", rows: 3, maxlength: 500, "data-testid": "deny-reason" }),
+      el("textarea", { id: "reason", name: "reason", rows: 3, maxlength: LONGEST_REASON, "data-testid": "deny-reason" }),
     ],
     confirm: "Deny",
     tone: "danger",

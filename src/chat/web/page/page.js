@@ -29,8 +29,8 @@ let me = localStorage.getItem("vigil-name") || "you";
 const actions = {
   me: () => `web:${me}`,
   async approve(button, card) {
-    if (!(await confirmApproval(button, card))) return;
-    await decide(button, "approve", null, card);
+    const answer = await confirmApproval(button, card);
+    if (answer) await decide(button, "approve", answer.reason ?? null, card);
   },
   async deny(button, card) {
     const answer = await denyWithReason();
