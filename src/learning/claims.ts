@@ -9,12 +9,16 @@ import type { Trust } from "./trust.ts";
  * grants, and that this is the cause if so, of which "noise" says nothing.
  */
 
-/** Nobody is believed to be right always, nor is a voice heard that is right no more often than a coin. */
+/** Nobody is believed always. */
 const MOST_BELIEVED = 0.94;
 
-/** Logarithm of the odds that one voice of this weight gives; the weight is twice its accuracy less one (see `trustOf`). */
-const oddsOf = (weight: number): number =>
-  Math.log((1 + Math.min(MOST_BELIEVED, weight)) / (1 - Math.min(MOST_BELIEVED, weight)));
+/*
+ * A voice of this weight (see `trustOf`) is taken to know the truth with that probability, and to press any of the four buttons otherwise. Three of
+ * them say that something is wrong, so that "noise" is said by a slip less often than anything else. These are logarithms of the odds.
+ */
+const believed = (weight: number): number => Math.min(MOST_BELIEVED, weight);
+const oddsOfOne = (weight: number): number => Math.log(1 + (4 * believed(weight)) / (1 - believed(weight)));
+const oddsOfThree = (weight: number): number => Math.log((3 + believed(weight)) / (3 * (1 - believed(weight))));
 
 /** That something is wrong at all. */
 export function heardIncident(
@@ -22,7 +26,9 @@ export function heardIncident(
   votes: readonly Feedback[],
   trust: Trust,
 ): HeardIncident {
-  const odds = votes.reduce((sum, vote) => sum + (vote.verdict === "noise" ? -1 : 1) * oddsOf(trust(vote.user)), 0);
+  const odds = votes.reduce((sum, { user, verdict: said }) => {
+    return sum + (said === "noise" ? -oddsOfOne(trust(user)) : oddsOfThree(trust(user)));
+  }, 0);
   return { courses: investigation.anomalies, odds, noise: verdict === "noise", claimed: report.real?.raw ?? null, at };
 }
 
@@ -38,8 +44,8 @@ export function heardCause(
   if (report.outcome === "unknown") {
     if (!cause) return null;
     const right = lead.cause === cause.kind && lead.service === cause.service;
-    return { confidence, odds: (right ? 1 : -1) * oddsOf(weight) };
+    return { confidence, odds: (right ? 1 : -1) * oddsOfOne(weight) };
   }
   const sign: Readonly<Record<Feedback["verdict"], number>> = { correct: 1, partly: 0, incorrect: -1, noise: 0 };
-  return { confidence, odds: votes.reduce((sum, vote) => sum + sign[vote.verdict] * oddsOf(trust(vote.user)), 0) };
+  return { confidence, odds: votes.reduce((sum, vote) => sum + sign[vote.verdict] * oddsOfOne(trust(vote.user)), 0) };
 }
