@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { CausalTestResult } from "../domain/investigation.ts";
+import { RUNNING } from "../domain/proposal.ts";
 import type { MetricPoint, RedSignal, ServiceName } from "../domain/telemetry.ts";
 import { HOUR } from "../domain/time.ts";
 import { type ActionContext, stopReason, wordsOf } from "./context.ts";
@@ -202,7 +203,7 @@ export async function sweepLatePins(context: ActionContext): Promise<void> {
   if (recent.length === 0) return;
   const flags = bounded(context, context.flags);
   const open = new Set((await experiments.open()).map(({ flag }) => flag));
-  const active = await store.list({ states: ["approved", "executing", "verifying", "rolling_back"] });
+  const active = await store.list({ states: ["approved", ...RUNNING] });
   for (const experiment of new Map(recent.map((one) => [one.flag, one])).values()) {
     const { id, flag } = experiment;
     if (open.has(flag) || active.some(({ target }) => target === `flag:${flag}`)) continue;

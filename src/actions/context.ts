@@ -25,6 +25,8 @@ export type Checkpoint =
   | "undo-claimed"
   | "undo-sent"
   | "undo-read-back"
+  | "undone"
+  | "undo-sampled"
   | "ended"
   | "experiment-begun"
   | "pinned"

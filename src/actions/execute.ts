@@ -1,5 +1,5 @@
-import type { Proposal } from "../domain/proposal.ts";
-import { type Baseline, takeBaseline } from "./baseline.ts";
+import { IN_FLIGHT, type Proposal, RUNNING } from "../domain/proposal.ts";
+import { takeReference } from "./baseline.ts";
 import type { Action } from "./catalogue/action.ts";
 import { type ActionContext, actionNamed, stopReason, stopWords, wordsOf } from "./context.ts";
 import { expired } from "./decide.ts";
@@ -9,13 +9,12 @@ import { mayRun, recheck } from "./recheck.ts";
 import { frozen } from "./ruling.ts";
 import { readBack, send, stageOf } from "./send.ts";
 import type { ClaimFacts, ClaimRefusal, Execution, Judged, StoredProposal } from "./store.ts";
-import { undo } from "./undo.ts";
+import { undo, watchUndone } from "./undo.ts";
+import type { Reference } from "./verification/evidence.ts";
 import { takeSamples } from "./watch.ts";
 
 /** Time-outs of reading beyond the one of writing: between claim and send there is nothing that takes long. */
 const SPARE_TIMEOUTS = 2;
-
-const IN_FLIGHT = ["pending", "approved", "executing", "verifying", "rolling_back"] as const;
 
 /**
  * Runs what was approved and finishes what a crash interrupted: claim, change, read back, verify, step by step, and one rollback when it did
@@ -81,24 +80,25 @@ export class Executor {
     if (proposal.state === "executing") await this.#pickUp(stored, action, execution);
     if (proposal.state === "verifying") await this.#verify(stored, action, execution);
     if (proposal.state === "rolling_back") await undo(this.#context, this.#journal, stored, action, execution);
+    if (proposal.state === "undone") await watchUndone(this.#context, this.#journal, stored, action, execution);
   }
 
   async #begin(stored: StoredProposal, action: Action): Promise<void> {
     const { proposal } = stored;
     const checked = await recheck(this.#context, stored, action);
     if (!checked.ok) return this.#refused(proposal, checked.refusal);
-    const baseline = await takeBaseline(this.#context, proposal);
+    const reference = await takeReference(this.#context, proposal);
     await this.#context.checkpoint("checked");
     await this.#claim(stored, action, "approved", (facts) => {
       const refusal = mayRun(this.#context, checked.value, facts);
       return refusal
         ? { ok: false, refusal }
-        : { ok: true, value: this.#record(facts.stored, 0, facts.stored.preState, baseline) };
+        : { ok: true, value: this.#record(facts.stored, 0, facts.stored.preState, reference) };
     });
   }
 
   /** The write-ahead record of a stage. */
-  #record({ proposal }: StoredProposal, stage: number, expected: string, { values, levelSamples }: Baseline): Execution {
+  #record({ proposal }: StoredProposal, stage: number, expected: string, reference: Reference | null): Execution {
     const { now, targetTimeout, writeTimeout, holder, policy } = this.#context;
     return {
       proposalId: proposal.id,
@@ -112,8 +112,7 @@ export class Executor {
       trouble: null,
       undoSent: false,
       actedAt: null,
-      baseline: values,
-      levelSamples,
+      reference,
       verifier: null,
       nextSample: null,
     };
@@ -162,10 +161,11 @@ export class Executor {
       return;
     }
     const { last, state } = stageOf(proposal, execution.stage);
-    if (watched.kind === "blind") {
-      const why = `not verified: ${watched.words}. The change stays; please look yourself.`;
-      await this.#journal.move(proposal, ["verifying"], "unknown", why, watched.execution);
-    } else if (watched.kind === "harmed" || (last && watched.kind === "unclear")) {
+    if (watched.kind === "blind" || (last && watched.kind === "unclear")) {
+      const why = watched.kind === "blind" ? watched.words : `it cannot be told from chance whether it helped: ${watched.words}`;
+      const stays = `not verified: ${why}. The change stays; please look yourself.`;
+      await this.#journal.move(proposal, ["verifying"], "unknown", stays, watched.execution);
+    } else if (watched.kind === "harmed" || (last && watched.kind === "no help")) {
       await this.#undo(stored, action, watched.execution, watched.words);
     } else if (last) {
       await this.#journal.move(proposal, ["verifying"], "verified", watched.words, watched.execution);
@@ -176,7 +176,6 @@ export class Executor {
   async #nextStage(stored: StoredProposal, action: Action, execution: Execution, stands: string): Promise<void> {
     const { policy } = this.#context;
     const next = execution.stage + 1;
-    const before = { values: execution.baseline, levelSamples: execution.levelSamples };
     await this.#claim(stored, action, "verifying", (facts) => {
       const { environment, services = [] } = facts.stored.proposal;
       const stop =
@@ -184,7 +183,7 @@ export class Executor {
         frozen(policy, { environment, services }, this.#context.now());
       if (stop)
         return { ok: false, refusal: { to: "unknown", why: `${stop}; it stands at ${stands}: please decide how it goes on` } };
-      return { ok: true, value: this.#record(facts.stored, next, execution.standing ?? execution.expected, before) };
+      return { ok: true, value: this.#record(facts.stored, next, execution.standing ?? execution.expected, execution.reference) };
     });
   }
 
@@ -213,12 +212,11 @@ export class Executor {
 
   /** The catalogue no longer has the action: nothing is run, and what ran is for people to look at. */
   async #orphaned(proposal: Proposal): Promise<void> {
-    const ran = ["executing", "verifying", "rolling_back"].includes(proposal.state);
+    const ran = RUNNING.has(proposal.state);
     const why = `there is no action ${proposal.action} any more`;
-    const states = IN_FLIGHT.filter((state) => state === proposal.state);
     await this.#journal.move(
       proposal,
-      states,
+      [proposal.state],
       ran ? "unknown" : "failed",
       ran ? `${why} to judge or undo it with: look at the target` : why,
     );

@@ -1,4 +1,4 @@
-import type { Proposal, Risk } from "../domain/proposal.ts";
+import { type Proposal, type Risk, RUNNING } from "../domain/proposal.ts";
 import { type ActionContext, stopReason } from "./context.ts";
 import { checkArguments, dryRun } from "./file.ts";
 import { COUNTED, limitReached } from "./limits.ts";
@@ -37,7 +37,7 @@ export async function explain(
   if (!planned.ok) return planned;
   const { plan, stages } = planned;
   const { policy, store, clock, verificationWindow } = context;
-  const active = await store.list({ states: ["approved", "executing", "verifying", "rolling_back"] });
+  const active = await store.list({ states: ["approved", ...RUNNING] });
   const weighed = await weigh(context, action, plan, { confidence, investigationId: null, watched: null });
   const { risk, ruling } = weighed(active.length);
   const now = clock.now();

@@ -7,7 +7,10 @@ import type { Policy } from "./policy.ts";
 export interface Run {
   readonly target: string;
   readonly services: readonly ServiceName[];
+  /** When it was claimed. */
   readonly at: EpochMs;
+  /** Up to when its signal was watched, or its undoing's; null when it was not. */
+  readonly watchedUntil: EpochMs | null;
   readonly state: ProposalState;
 }
 
@@ -39,9 +42,9 @@ export function limitReached(
       return `${touching.length} actions touched ${service} within an hour, the limit is ${limits.perServicePerHour} (limits.perServicePerHour).`;
     }
   }
-  const bad = here.findLast(({ state }) => BAD_ENDS.has(state));
-  // A run ends at the latest when its verification window is over; the rest counts from there.
-  const cooled = bad && bad.at + verificationWindow + limits.cooldownMinutesAfterRollback * MINUTE;
+  const bad = today.filter((run) => run.target === target).findLast(({ state }) => BAD_ENDS.has(state));
+  // A run that was not watched ended at the latest when its window would have been over; the rest counts from the end.
+  const cooled = bad && (bad.watchedUntil ?? bad.at + verificationWindow) + limits.cooldownMinutesAfterRollback * MINUTE;
   if (cooled && now < cooled) {
     const what = bad.state === "unknown" ? "ended without a verdict" : "was rolled back";
     return `The last action on ${target} ${what}; it rests until ${new Date(cooled).toISOString().slice(11, 16)} UTC (limits.cooldownMinutesAfterRollback).`;

@@ -1,4 +1,4 @@
-import type { Proposal } from "../domain/proposal.ts";
+import { type Proposal, RUNNING } from "../domain/proposal.ts";
 import type { Action } from "./catalogue/action.ts";
 import { type ActionContext, mayApprove, stopWords, wordsOf } from "./context.ts";
 import { canonicalJson, digestOf } from "./digest.ts";
@@ -29,7 +29,7 @@ export async function recheck(
   for (const { user } of proposal.approvals) {
     if (await mayApprove(context, user, proposal).catch(() => false)) eligible.add(user);
   }
-  const active = await context.store.list({ states: ["executing", "verifying", "rolling_back"] });
+  const active = await context.store.list({ states: [...RUNNING] });
   const concurrent = active.filter(({ id }) => id !== proposal.id).length;
   let again: Awaited<ReturnType<typeof dryRun>>;
   try {

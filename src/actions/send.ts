@@ -5,12 +5,7 @@ import { withDeadline } from "./deadline.ts";
 import type { Journal } from "./journal.ts";
 import { StateMovedError, TargetError, type WriteContext } from "./ports.ts";
 import type { Execution, StoredProposal } from "./store.ts";
-import { SMALLEST_BASELINE, startVerification } from "./verification-statistics.ts";
-
-/** Steps after the action that only partly show it. */
-const SETTLE_STEPS = 2;
-/** Samples beyond them that a window must have. */
-const FEWEST_SAMPLES = 3;
+import { watched } from "./watch.ts";
 
 /** What a stage sets out to do: the arguments of the step, or of the whole when there is only one. */
 export function stageOf(
@@ -121,37 +116,25 @@ async function remember({ store }: ActionContext, execution: Execution): Promise
   await store.saveExecution(execution, "executing");
 }
 
-/** The change is there: fixes the baseline and begins to watch. */
+/** The change is there: begins to watch. */
 async function watch(
   context: ActionContext,
   journal: Journal,
   { proposal }: StoredProposal,
   execution: Execution,
 ): Promise<void> {
-  const { step, policy } = context;
   const { criterion } = proposal;
-  const actedAt = context.clock.now();
-  const usable = criterion && execution.baseline.length >= SMALLEST_BASELINE && execution.baseline.some((value) => value > 0);
-  if (!usable) {
+  const { reference, stage } = execution;
+  const acted = { ...execution, actedAt: context.clock.now() };
+  if (!criterion || !reference) {
     const why = criterion ? "the signal had too little data before the action to judge by" : "no criterion was given";
-    const after = { ...execution, actedAt };
-    await journal.move(
-      proposal,
-      ["executing"],
-      "unknown",
-      `changed as approved, but not verified: ${why}; please look yourself`,
-      after,
-    );
+    const what = `changed as approved, but not verified: ${why}; please look yourself`;
+    await journal.move(proposal, ["executing"], "unknown", what, acted);
     return;
   }
-  const { last } = stageOf(proposal, execution.stage);
-  const window = Math.round((criterion.window * (last ? 1 : policy.canary.windowShare)) / step);
-  const verifier = startVerification(execution.baseline, criterion, Math.max(SETTLE_STEPS + FEWEST_SAMPLES, window), {
-    settle: SETTLE_STEPS,
-    levelSamples: execution.levelSamples,
-  });
-  const watching = { ...execution, actedAt, verifier: verifier.toJSON(), nextSample: Math.floor(actedAt / step) * step };
-  const what = last ? "changed, and read back" : `step ${execution.stage + 1} is done, and read back`;
+  const { last } = stageOf(proposal, stage);
+  const what = last ? "changed, and read back" : `step ${stage + 1} is done, and read back`;
+  const watching = watched(context, acted, { criterion, reference }, "helped", last);
   await journal.move(proposal, ["executing"], "verifying", `${what}; watching whether it helps`, watching);
   await context.checkpoint("verifying");
 }

@@ -1,7 +1,8 @@
 import type { Proposal, ProposalState } from "../domain/proposal.ts";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Run } from "./limits.ts";
-import type { VerifierSnapshot } from "./verification-statistics.ts";
+import type { Reference } from "./verification/evidence.ts";
+import type { VerifierSnapshot } from "./verification/verifier.ts";
 
 /** What is stored beside a proposal and never shown. */
 export interface ProposalSecrets {
@@ -36,10 +37,9 @@ export interface Execution {
   readonly undoSent: boolean;
   /** Telemetry time at which the change was made, or null while that is not known. */
   readonly actedAt: EpochMs | null;
-  /** Samples of the criterion's signal from before the action; empty without a criterion. */
-  readonly baseline: readonly number[];
-  /** How many samples the baseline's level rests on. */
-  readonly levelSamples: number;
+  /** What the criterion's signal was like before the first stage; null without a criterion, or when nobody could tell. */
+  readonly reference: Reference | null;
+  /** Of what is being watched now: the change, or after it the undoing. */
   readonly verifier: VerifierSnapshot | null;
   /** Telemetry time of the next sample to look at. */
   readonly nextSample: EpochMs | null;

@@ -1,16 +1,47 @@
 import type { Proposal } from "../domain/proposal.ts";
+import { sampleAt, signalPoints } from "./baseline.ts";
 import type { ActionContext } from "./context.ts";
 import type { Execution } from "./store.ts";
-import { type VerificationReading, Verifier } from "./verification-statistics.ts";
+import type { Reference } from "./verification/evidence.ts";
+import { type Question, startVerification, type VerificationReading, Verifier } from "./verification/verifier.ts";
 
+/** Steps after a change that only partly show it. */
+export const SETTLE_STEPS = 2;
+/** Samples beyond them that a window must have. */
+const FEWEST_SAMPLES = 3;
+/** Windows to which watching is extended while the data decides nothing. */
+export const MOST_WINDOWS = 2;
 /** Steps without any data after which a sample counts as missing. */
 const OVERDUE_STEPS = 3;
 
 export type Watched =
   | { readonly kind: "watching"; readonly execution: Execution | null }
-  | { readonly kind: "helped" | "harmed" | "unclear" | "blind"; readonly execution: Execution; readonly words: string };
+  | {
+      readonly kind: "shown" | "harmed" | "no help" | "unclear" | "blind";
+      readonly execution: Execution;
+      readonly words: string;
+    };
 
-/** Takes the samples that have come since the last look. `unclear`: enough data and no verdict; `blind`: too little data for one. */
+/** The execution from now on watched against what the signal was like before the action. */
+export function watched(
+  { step, clock, policy }: ActionContext,
+  execution: Execution,
+  { criterion, reference }: { readonly criterion: NonNullable<Proposal["criterion"]>; readonly reference: Reference },
+  question: Question,
+  last: boolean,
+): Execution {
+  const from = clock.now();
+  const share = last ? 1 : policy.canary.windowShare;
+  const window = Math.max(SETTLE_STEPS + FEWEST_SAMPLES, Math.round((criterion.window * share) / step));
+  const longest = question === "helped" && last ? MOST_WINDOWS * window : window;
+  const verifier = startVerification(reference, criterion, window, { settle: SETTLE_STEPS, longest, question });
+  return { ...execution, verifier: verifier.toJSON(), nextSample: Math.floor(from / step) * step };
+}
+
+/**
+ * Takes the samples that have come since the last look. `shown`: what was to be shown; `unclear`: enough data and no verdict; `blind`: too little
+ * data for one.
+ */
 export async function takeSamples(context: ActionContext, proposal: Proposal, execution: Execution): Promise<Watched> {
   const { step, clock, metrics } = context;
   const { criterion } = proposal;
@@ -19,31 +50,38 @@ export async function takeSamples(context: ActionContext, proposal: Proposal, ex
   // A step is judged when a later one has begun and its data had time to arrive.
   const complete = Math.floor(clock.now() / step) * step - step;
   if (complete < execution.nextSample) return { kind: "watching", execution: null };
-  const series = await metrics
-    .red({ service: criterion.service, signal: criterion.signal, from: execution.nextSample, to: complete + step, step })
-    .catch((error) => {
+  const { service, signal } = criterion;
+  const signals = await signalPoints(metrics, { service, signal, from: execution.nextSample, to: complete + step, step }).catch(
+    (error) => {
       context.log.warn({ err: error, proposal: proposal.id }, "the metric source did not answer during verification");
-      return null;
-    });
-  const values = new Map(series?.points.map((point) => [point.at, point.value]) ?? []);
-  const newest = Math.max(...values.keys(), Number.NEGATIVE_INFINITY);
+      return { points: [], requests: new Map<number, number>() };
+    },
+  );
+  const newest = Math.max(...signals.points.map(({ at }) => at), Number.NEGATIVE_INFINITY);
   let reading: VerificationReading | null = null;
   let next = execution.nextSample;
   while (next <= complete && (reading === null || reading.state === "watching")) {
-    const value = values.get(next);
+    const sample = sampleAt(execution.verifier.baseline, signals, next, step);
     // Data may still be on its way; after a few steps it counts as missing.
-    if (value === undefined && next > newest && complete - next < OVERDUE_STEPS * step) break;
-    reading = verifier.observe(value ?? null);
+    if (sample === null && next > newest && complete - next < OVERDUE_STEPS * step) break;
+    reading = verifier.observe(sample);
     next += step;
   }
   const after = { ...execution, verifier: verifier.toJSON(), nextSample: next };
   if (!reading || reading.state === "watching") return { kind: "watching", execution: after };
   const seen = describe(proposal, reading);
-  if (reading.state === "success") return { kind: "helped", execution: after, words: seen };
-  if (reading.state === "failure") return { kind: "harmed", execution: after, words: `got worse: ${seen}` };
-  if (reading.samples < reading.missing || reading.samples === 0)
-    return { kind: "blind", execution: after, words: reading.reason };
-  return { kind: "unclear", execution: after, words: `no evidence of help: ${seen}` };
+  switch (reading.state) {
+    case "success":
+      return { kind: "shown", execution: after, words: seen };
+    case "harm":
+      return { kind: "harmed", execution: after, words: `got worse: ${seen}` };
+    case "no_help":
+      return { kind: "no help", execution: after, words: `no evidence of help: ${seen}` };
+    default:
+      if (reading.samples < reading.missing || reading.samples === 0)
+        return { kind: "blind", execution: after, words: reading.reason };
+      return { kind: "unclear", execution: after, words: seen };
+  }
 }
 
 function describe({ criterion }: Proposal, reading: VerificationReading): string {

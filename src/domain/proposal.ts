@@ -51,6 +51,8 @@ export type ProposalState =
   | "stale"
   | "unknown"
   | "rolling_back"
+  /** Put back and read back; being watched whether the signal is no worse than before the action. */
+  | "undone"
   | "rolled_back"
   | "rollback_failed"
   | "failed";
@@ -106,6 +108,12 @@ export interface Proposal {
   /** What happened last, in a sentence: a verification result, a refusal, a rollback. */
   readonly outcome: string | null;
 }
+
+/** States in which something was sent and is looked after. */
+export const RUNNING: ReadonlySet<ProposalState> = new Set(["executing", "verifying", "rolling_back", "undone"]);
+
+/** States that go on by themselves, or by a click. */
+export const IN_FLIGHT: readonly ProposalState[] = ["pending", "approved", ...RUNNING];
 
 /** States that people must hear of: something stands changed or unclear, and nothing more is done about it. */
 export const NEEDS_PEOPLE: ReadonlySet<ProposalState> = new Set(["unknown", "rollback_failed"]);

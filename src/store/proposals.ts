@@ -12,7 +12,7 @@ import type {
   Stop,
   StoredProposal,
 } from "../actions/store.ts";
-import { FINAL_STATES, NEEDS_PEOPLE, type Proposal, type ProposalState } from "../domain/proposal.ts";
+import { FINAL_STATES, IN_FLIGHT, NEEDS_PEOPLE, type Proposal, type ProposalState } from "../domain/proposal.ts";
 import type { EpochMs } from "../domain/time.ts";
 import { appendAudit } from "./audit.ts";
 import type { ProposalsTables } from "./proposals-tables.ts";
@@ -22,8 +22,6 @@ export { type ProposalsTables, proposalsMigrations } from "./proposals-tables.ts
 
 type Work = Transaction<ProposalsTables>;
 type Reader = Kysely<ProposalsTables>;
-
-const ACTIVE: readonly ProposalState[] = ["pending", "approved", "executing", "verifying", "rolling_back"];
 
 /** Proposals, decisions and executions. Transactions run one after the other on both databases, so what one reads holds until it writes. */
 export class ProposalRepository implements ProposalStore {
@@ -54,7 +52,7 @@ export class ProposalRepository implements ProposalStore {
         .executeTakeFirstOrThrow();
       const judged = judge({
         stopped: await stopIn(work),
-        active: await this.#list(work, { states: ACTIVE }),
+        active: await this.#list(work, { states: IN_FLIGHT }),
         filedSince: counted.count,
       });
       if (!judged.ok) return judged;
@@ -226,15 +224,16 @@ export class ProposalRepository implements ProposalStore {
     const rows = await db
       .selectFrom("executions")
       .innerJoin("proposals", "proposals.id", "executions.proposal_id")
-      .select(["proposals.target", "proposals.state", "proposals.body", "executions.claimed_at"])
+      .select(["proposals.target", "proposals.state", "proposals.body", "executions.claimed_at", "executions.body as execution"])
       .where("executions.claimed_at", ">=", since)
       .orderBy("executions.claimed_at")
       .execute();
-    return rows.map(({ target, state, body, claimed_at }) => ({
+    return rows.map(({ target, state, body, claimed_at, execution }) => ({
       target,
       state,
       services: (JSON.parse(body) as Proposal).services ?? [],
       at: claimed_at,
+      watchedUntil: (JSON.parse(execution) as Execution).nextSample,
     }));
   }
 

@@ -1,5 +1,5 @@
 import { digestOf } from "../../src/actions/digest.ts";
-import type { Proposal } from "../../src/domain/proposal.ts";
+import { IN_FLIGHT, type Proposal } from "../../src/domain/proposal.ts";
 import { verifyAudit } from "../../src/store/audit.ts";
 import { ProposalRepository } from "../../src/store/proposals.ts";
 import type { StateDatabase } from "../../src/store/state.ts";
@@ -90,12 +90,7 @@ export async function violations(db: StateDatabase, { cluster, paged, stood, eve
     if (state === "unknown" || state === "rollback_failed")
       must(paged.has(proposal_id), "people were called", `${proposal_id} ${state}`);
   }
-  for (const { id, state } of proposals)
-    must(
-      !["pending", "approved", "executing", "verifying", "rolling_back"].includes(state),
-      "nothing is left hanging",
-      `${id} is ${state}`,
-    );
+  for (const { id, state } of proposals) must(!IN_FLIGHT.includes(state), "nothing is left hanging", `${id} is ${state}`);
   for (const { state, id } of proposals) {
     if (state !== "failed" && state !== "stale") continue;
     must(!applied.some((one) => one.kind === "execute" && owner(one.key)?.id === id), "failed means nothing changed", id);

@@ -3,7 +3,7 @@ import { toggleFeatureFlag } from "../../src/actions/catalogue/toggle-feature-fl
 import type { Checkpoint } from "../../src/actions/context.ts";
 import { type ActionContext, Actions, parsePolicy } from "../../src/actions/index.ts";
 import { causalEffect } from "../../src/diagnosis/causal-test.ts";
-import type { Proposal } from "../../src/domain/proposal.ts";
+import { IN_FLIGHT, type Proposal } from "../../src/domain/proposal.ts";
 import type { MetricSource, RedQuery } from "../../src/domain/telemetry.ts";
 import { MINUTE, SECOND } from "../../src/domain/time.ts";
 import { ExperimentRepository } from "../../src/store/experiments.ts";
@@ -182,6 +182,8 @@ const CHECKPOINTS: readonly Checkpoint[] = [
   "undo-claimed",
   "undo-sent",
   "undo-read-back",
+  "undone",
+  "undo-sampled",
   "ended",
   "experiment-begun",
   "pinned",
@@ -362,7 +364,7 @@ export async function simulate(
     world.tick(4);
     await within(last.map(({ actions }) => actions.settle()));
     const [first] = last;
-    const open = await first?.actions.list({ states: ["pending", "approved", "executing", "verifying", "rolling_back"] });
+    const open = await first?.actions.list({ states: IN_FLIGHT });
     if (
       round > 3 &&
       open?.length === 0 &&

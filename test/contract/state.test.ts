@@ -70,8 +70,7 @@ function stateContract(places: Places): void {
       trouble: null,
       undoSent: false,
       actedAt: null,
-      baseline: [],
-      levelSamples: 0,
+      reference: null,
       verifier: null,
       nextSample: null,
     };

@@ -125,8 +125,6 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 12 * M
     const before = await page.getByTestId("proposal-card").count();
     await vigil.play("bad-deploy");
     await expect.poll(() => page.getByTestId("proposal-card").count(), { timeout: 180_000 }).toBe(before + 1);
-    // A person reads first. Meanwhile the trouble grows old enough for its share of failures to be compared with anything.
-    await page.waitForTimeout(20_000);
     await approveLast(page);
     await expect
       .poll(() => execFileSync("git", ["-C", repository, "log", "-1", "--format=%an %s"], { encoding: "utf8" }), {

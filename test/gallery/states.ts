@@ -33,6 +33,7 @@ const STATES: readonly ProposalState[] = [
   "verifying",
   "verified",
   "rolling_back",
+  "undone",
   "rolled_back",
   "rollback_failed",
   "unknown",

@@ -14,7 +14,7 @@ import { FakeFlags, noDeploys, steppedMetrics } from "./fake-targets.ts";
 export const START = Date.UTC(2026, 10, 24, 3);
 
 export interface WorldOptions {
-  /** The signal's level at a time, given when the flag was changed; null: no data. */
+  /** The signal's level at a time, given when the flag was changed (null: not then, or it was undone); null: no data. */
   readonly latency?: (at: number, changedAt: number | null) => number | null;
   readonly context?: Partial<ActionContext>;
   readonly file?: string;
@@ -27,6 +27,7 @@ export async function actionWorld(options: WorldOptions = {}) {
   const clocks = { telemetry: START, wall: START };
   const pages: string[] = [];
   let changedAt: number | null = null;
+  let undoneAt = Number.POSITIVE_INFINITY;
   const latency = options.latency ?? ((at, changed) => (changed !== null && at >= changed ? 0.1 : 0.115));
   const file = options.file ?? ":memory:";
   const db = await openStateDatabase(file);
@@ -43,7 +44,7 @@ export async function actionWorld(options: WorldOptions = {}) {
       experiments,
       catalogue: [toggleFeatureFlag(flags), turnOffFeatureFlag(flags), rollBackDeploy(noDeploys)],
       flags,
-      metrics: steppedMetrics((at) => latency(at, changedAt)),
+      metrics: steppedMetrics((at) => latency(at, at < undoneAt ? changedAt : null)),
       graph: async () => ({ nodes: ["front", "shelf"], edges: [{ caller: "front", callee: "shelf", calls: 9 }] }),
       isApprover: async (actor) => actor.startsWith("web:"),
       page: async (proposal, why) => {
@@ -56,6 +57,7 @@ export async function actionWorld(options: WorldOptions = {}) {
   actions.onChange((proposal) => {
     shown.push(proposal);
     if (proposal.state === "verifying") changedAt ??= clocks.telemetry;
+    if (proposal.state === "undone") undoneAt = Math.min(undoneAt, clocks.telemetry);
   });
   const fileWish = (args: object = { flag: "new-layout", percent: 0 }, more: Partial<Parameters<Actions["file"]>[0]> = {}) =>
     actions.file({

@@ -18,6 +18,7 @@ const HEADS: Readonly<Record<ProposalState, { readonly tone: Tone; readonly badg
   stale: { tone: "quiet", badge: "Stale" },
   unknown: { tone: "bad", badge: "Needs your eyes" },
   rolling_back: { tone: "attention", badge: "Rolling back" },
+  undone: { tone: "attention", badge: "Undone, being watched" },
   rolled_back: { tone: "attention", badge: "Rolled back" },
   rollback_failed: { tone: "bad", badge: "Undo failed" },
   failed: { tone: "bad", badge: "Failed" },
@@ -59,7 +60,7 @@ function body(proposal: Proposal): CardBlock[] {
     {
       name: "Counts as a success",
       markdown: criterion
-        ? `${signalName(criterion.signal)} of ${asCode(criterion.service, 60)} ${criterion.direction === "down" ? "falls" : "rises"} by at least ${share(criterion.minimumEffect)} within ${span(criterion.window)}; otherwise it is undone`
+        ? `${signalName(criterion.signal)} of ${asCode(criterion.service, 60)} ${criterion.direction === "down" ? "falls" : "rises"} by at least ${share(criterion.minimumEffect)} within ${span(criterion.window)}; when it does not, it is undone; when chance hides it, you are called`
         : "nobody has said: it will be left for you to judge",
     },
     { name: "Undo", markdown: quoted(proposal.undo, 300) },
@@ -191,6 +192,8 @@ function stages({ state }: Proposal): Stage[] {
       return walk(usual, 4);
     case "rolling_back":
       return walk(["Proposed", "Approved", "Executed", "Did not help", "Rolling back"], 4);
+    case "undone":
+      return walk(["Proposed", "Approved", "Executed", "Did not help", "Undone", "Verification of the undo"], 5);
     case "rolled_back":
       return walk(["Proposed", "Approved", "Executed", "Did not help", "Rolled back"], 5);
     case "rollback_failed":

@@ -29,7 +29,7 @@ describe("an approved action", () => {
     });
     const proposal = await proposed();
     await click(proposal);
-    await passes(16);
+    await passes(30);
     expect(await state(proposal)).toBe("rolled_back");
     expect((await actions.get(proposal.id))?.outcome).toMatch(/^got worse/);
     expect(flags.percent).toBe(25);
@@ -40,7 +40,7 @@ describe("an approved action", () => {
     const { actions, proposed, click, state, passes } = await world({ latency: () => 0.115 });
     const proposal = await proposed();
     await click(proposal);
-    await passes(20);
+    await passes(40);
     expect(await state(proposal)).toBe("rolled_back");
     expect((await actions.get(proposal.id))?.outcome).toMatch(/^no evidence of help/);
   });

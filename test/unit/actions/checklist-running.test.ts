@@ -296,15 +296,18 @@ describe("what is verified", () => {
     const world = await actionWorld({ latency: worse });
     const proposal = await world.proposed();
     await world.click(proposal);
-    await world.passes(16);
+    await world.passes(30);
     expect(await world.state(proposal)).toBe("rolled_back");
-    expect(await world.outcome(proposal)).toMatch(/^got worse.*read back as it was$/);
+    expect(await world.outcome(proposal)).toMatch(
+      /^got worse.*read back as it was; since then no worse than before the action: .* samples$/,
+    );
     expect(world.flags.percent).toBe(25);
     expect(world.flags.asked).toHaveLength(2);
+    expect(world.pages).toEqual([]);
     await world.passes(90);
     const again = await world.proposed({ flag: "new-layout", percent: 1 });
     await world.click(again);
-    await world.passes(16);
+    await world.passes(50);
     expect(await world.state(again)).toBe("rolled_back");
     await world.passes(90);
     expect(await world.fileWish()).toMatchObject({ refusal: expect.stringContaining("failedVerificationsUntilReadOnly") });
@@ -314,7 +317,7 @@ describe("what is verified", () => {
     const world = await actionWorld({ latency: () => 0.115 });
     const proposal = await world.proposed();
     await world.click(proposal);
-    await world.passes(20);
+    await world.passes(40);
     expect(await world.state(proposal)).toBe("rolled_back");
     expect(await world.outcome(proposal)).toMatch(/^no evidence of help/);
   });
@@ -339,6 +342,48 @@ describe("what is verified", () => {
     expect(await world.outcome(proposal)).toMatch(/too little data|not verified/);
     expect(world.flags.percent).toBe(0);
     expect(world.pages).toHaveLength(1);
+  });
+
+  it.each<[string, (at: number, changed: number | null) => number | null, string]>([
+    [
+      "is worse than before the action",
+      (at) => (at >= START + 60_000 ? 0.16 : 0.115),
+      "yet the signal is worse than before the action",
+    ],
+    ["falls silent", (at, changed) => (changed !== null ? 0.16 : at < START ? 0.115 : null), "cannot be told (no data arrived"],
+  ])(
+    "35: an undo after which the signal %s is said to be so, people are called, and nothing more is run",
+    async (_what, latency, words) => {
+      const world = await actionWorld({ latency });
+      const proposal = await world.proposed();
+      await world.click(proposal);
+      const seen = new Set<string | undefined>();
+      for (let minute = 0; minute < 50; minute++) {
+        await world.passes(1);
+        seen.add(await world.state(proposal));
+      }
+      expect([...seen]).toEqual(["verifying", "undone", "unknown"]);
+      expect(await world.outcome(proposal)).toContain(words);
+      expect(world.flags.percent).toBe(25);
+      expect(world.flags.asked).toHaveLength(2);
+      expect(world.pages).toHaveLength(1);
+      expect(world.pages[0]).toContain("put back and read back as it was");
+      const kinds = (await world.db.selectFrom("audit").select("kind").execute()).map(({ kind }) => kind);
+      expect(kinds.slice(-4)).toEqual(["verifying", "rolling_back", "undone", "unknown"]);
+    },
+  );
+
+  it("35: what somebody changes while an undo is watched stays, and is not taken for the undo's doing", async () => {
+    const world = await actionWorld({ latency: worse });
+    const proposal = await world.proposed();
+    await world.click(proposal);
+    for (let minute = 0; (await world.state(proposal)) !== "undone" && minute < 20; minute++) await world.passes(1);
+    world.flags.percent = 3;
+    await world.passes(20);
+    expect(await world.state(proposal)).toBe("unknown");
+    expect(await world.outcome(proposal)).toContain("was changed since");
+    expect(world.flags.percent).toBe(3);
+    expect(world.flags.asked).toHaveLength(2);
   });
 
   it("37: an undo that fails is not tried again: people are called, and nothing runs until they have looked", async () => {
@@ -374,7 +419,7 @@ describe("what is verified", () => {
     });
     const proposal = await world.proposed();
     await world.click(proposal);
-    await world.passes(20);
+    await world.passes(40);
     expect(await world.state(proposal)).toBe("rolled_back");
     expect(world.flags.asked).toHaveLength(2);
   });
@@ -413,6 +458,8 @@ describe("a crash", () => {
     "undo-claimed",
     "undo-sent",
     "undo-read-back",
+    "undone",
+    "undo-sampled",
     "ended",
   ];
 
@@ -447,9 +494,14 @@ describe("a crash", () => {
     })();
     await death;
 
-    const second = await actionWorld({ file, flags: first.flags, latency: (at) => (at > START ? 0.16 : 0.115) });
+    // As the first process left it: worse from the action until its undoing, which may be the second's.
+    const second = await actionWorld({
+      file,
+      flags: first.flags,
+      latency: (at) => (at > START && first.flags.percent < 25 ? 0.16 : 0.115),
+    });
     Object.assign(second.clocks, first.clocks);
-    await second.passes(40);
+    await second.passes(60);
     const state = await second.state(proposal);
     expect(["rolled_back", "unknown", "expired"]).toContain(state);
     const keys = first.flags.asked.map(({ idempotencyKey }) => idempotencyKey).filter((key) => !key.endsWith("undo"));
@@ -531,7 +583,7 @@ describe("steps", () => {
     const world = await actionWorld({ latency: worse });
     const proposal = await world.proposed(raise);
     await world.click(proposal);
-    await world.passes(20);
+    await world.passes(40);
     expect(await world.state(proposal)).toBe("rolled_back");
     expect(world.flags.percent).toBe(25);
     expect(world.flags.writes).toHaveLength(2);

@@ -173,6 +173,7 @@ describe("limits", () => {
     target: "flag:new-layout",
     services: ["shelf"],
     at: NOW - 30 * MINUTE,
+    watchedUntil: null,
     state: "verified",
     ...changed,
   });
@@ -184,6 +185,7 @@ describe("limits", () => {
     ["limits.perServicePerHour", [run({ target: "a" }), run({ target: "b" }), run({ target: "c" })]],
     ["limits.cooldown", [run({ state: "rolled_back", at: NOW - 20 * MINUTE })]],
     ["limits.cooldown", [run({ state: "unknown", at: NOW - 20 * MINUTE })]],
+    ["limits.cooldown", [run({ state: "rolled_back", at: NOW - 80 * MINUTE, watchedUntil: NOW - 5 * MINUTE })]],
     [
       "limits.failedVerificationsUntilReadOnly",
       [run({ target: "a", services: [], state: "unknown" }), run({ target: "b", services: [], state: "rolled_back" })],
@@ -196,6 +198,7 @@ describe("limits", () => {
     expect(limited([])).toBeNull();
     expect(limited([run({ at: NOW - 2 * HOUR }), run({ at: NOW - 2 * HOUR }), run()])).toBeNull();
     expect(limited([run({ state: "rolled_back", at: NOW - 50 * MINUTE })])).toBeNull();
+    expect(limited([run({ state: "rolled_back", at: NOW - 45 * MINUTE, watchedUntil: NOW - 35 * MINUTE })])).toBeNull();
     expect(limited([run({ target: "a", services: [], state: "unknown" }), run({ target: "b", services: [] })])).toBeNull();
   });
 });

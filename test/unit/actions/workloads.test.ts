@@ -94,6 +94,8 @@ describe("a deploy that is undone", () => {
     expect(await world.state(proposal)).toBe("rolling_back");
     deploys.settling = false;
     await world.passes(1);
+    expect(await world.state(proposal)).toBe("undone");
+    await world.passes(16);
     expect(await world.state(proposal)).toBe("rolled_back");
     expect(deploys).toMatchObject({ version: "2.0", writes: 2 });
   });
@@ -113,7 +115,7 @@ describe("scaling", () => {
     const bad = await workloadWorld({ latency: worse });
     const wrong = await bad.proposed(...scale(5));
     await bad.click(wrong);
-    await bad.passes(20);
+    await bad.passes(40);
     expect(await bad.state(wrong)).toBe("rolled_back");
     expect((await bad.workloads.get("shelf"))?.replicas).toBe(3);
   });

@@ -108,6 +108,7 @@ describe("the proposal's card", () => {
       "stale",
       "unknown",
       "rolling_back",
+      "undone",
       "rolled_back",
       "rollback_failed",
       "failed",

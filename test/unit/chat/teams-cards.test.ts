@@ -15,7 +15,7 @@ import { judgeActivity, judgeCard } from "../../support/fake-teams-cards.ts";
 const APPROVER = { approver: true, refreshFor: [] };
 const STATES: ProposalState[] = [
   ..."draft pending approved executing verifying verified denied expired cancelled superseded stale unknown".split(" "),
-  ..."rolling_back rolled_back rollback_failed failed".split(" "),
+  ..."rolling_back undone rolled_back rollback_failed failed".split(" "),
 ] as ProposalState[];
 
 describe("cards in Teams", () => {
