@@ -180,7 +180,8 @@ export class World {
       flagShare,
       releaseErrors: this.#livedUnder.errors.at(at, errors, now),
       poolLeak,
-      databaseFactor: this.#aftermathSince === null ? 1 : 3.4,
+      // While the flag is up the harm is the flag's; it does not come on top of what stays when the flag is down.
+      databaseFactor: this.#aftermathSince === null || flagShare.live * 100 > BASE_SHARE + 0.5 ? 1 : 3.4,
     };
   }
 
