@@ -1,5 +1,6 @@
 import MiniSearch from "minisearch";
 import { type KnowledgeDocument, leadOf } from "./document.ts";
+import { alternativesOf } from "./vocabulary.ts";
 import { phrasesOf, termsOf } from "./words.ts";
 
 type Field = "titlePhrases" | "leadPhrases" | "body" | "bodyPhrases";
@@ -13,6 +14,9 @@ const WORTH: Readonly<Record<Field, number>> = { titlePhrases: 0.3, leadPhrases:
 
 /** Worth of a title all of whose words are in the query, in the unit of the BM25 sum. */
 const TITLE_COVERAGE = 6;
+
+/** What another word for the same thing is worth, against the query's own. Results hardly depend on it between 0.5 and 0.9. */
+const ALTERNATIVE = 0.7;
 
 /** What a document's next best sign is worth, against the one before it. */
 const NEXT_SIGN = 0.5;
@@ -65,14 +69,36 @@ export class WordIndex {
 
   /** Scores by key. A document that shares no word with the query is not in it. */
   search(text: string): Map<string, number> {
-    const terms = termsOf(text);
-    const asked = new Set(terms);
+    const words = termsOf(text);
+    const terms = new Set([...words, ...phrasesOf(words)]);
     const scores = new Map<string, number>();
-    for (const { id, score, queryTerms } of this.#index.search(pack([...new Set([...terms, ...phrasesOf(terms)])]))) {
+    const holders = new Map<string, Set<string>>();
+    for (const { id, score, queryTerms, match } of this.#index.search(pack([...terms]))) {
+      const key = String(id);
       // minisearch multiplies the sum by the number of terms that matched; undone, so that long queries do not drown the meaning.
-      scores.set(String(id), score / Math.max(1, queryTerms.length) + TITLE_COVERAGE * this.#titleCoverage(String(id), asked));
+      scores.set(key, score / Math.max(1, queryTerms.length) + TITLE_COVERAGE * this.#titleCoverage(key, terms));
+      for (const term of Object.keys(match)) holders.set(term, (holders.get(term) ?? new Set()).add(key));
     }
+    for (const term of terms)
+      for (const [key, score] of this.#byAlternatives(term, terms, holders.get(term) ?? new Set()))
+        scores.set(key, (scores.get(key) ?? TITLE_COVERAGE * this.#titleCoverage(key, terms)) + score);
     return scores;
+  }
+
+  /** Where a term does not stand but another for the same thing does: the best of these, never worth more than the term itself would be. */
+  #byAlternatives(term: string, asked: ReadonlySet<string>, holders: ReadonlySet<string>): Map<string, number> {
+    const best = new Map<string, number>();
+    const most = 2 * WORTH.body * rarity(holders.size, this.#titles.size);
+    for (const other of alternativesOf(term)) {
+      if (asked.has(other)) continue;
+      const field: Field = other.includes(" ") ? "bodyPhrases" : "body";
+      const boost = { [field]: ALTERNATIVE * WORTH[field] };
+      for (const { id, score } of this.#index.search(pack([other]), { fields: [field], boost })) {
+        const key = String(id);
+        if (!holders.has(key)) best.set(key, Math.max(best.get(key) ?? 0, Math.min(score, most)));
+      }
+    }
+    return best;
   }
 
   /**
@@ -91,19 +117,22 @@ export class WordIndex {
     );
   }
 
-  /** Share of a title that the query names, 0 to 1; rare words weigh more (inverse document frequency over titles). */
+  /** Share of a title that the query names, 0 to 1; rare words weigh more, and another word for the same thing counts in part. */
   #titleCoverage(key: string, asked: ReadonlySet<string>): number {
     let covered = 0;
     let all = 0;
     for (const term of this.#titles.get(key) ?? []) {
-      const count = this.#titleCounts.get(term) ?? 0;
-      const weight = Math.log(1 + (this.#titles.size - count + 0.5) / (count + 0.5));
+      const weight = rarity(this.#titleCounts.get(term) ?? 0, this.#titles.size);
       all += weight;
       if (asked.has(term)) covered += weight;
+      else if ([...alternativesOf(term)].some((other) => asked.has(other))) covered += ALTERNATIVE * weight;
     }
     return all === 0 ? 0 : covered / all;
   }
 }
+
+/** Inverse document frequency as in BM25. */
+const rarity = (holders: number, all: number): number => Math.log(1 + (all - holders + 0.5) / (holders + 0.5));
 
 /** What a cosine similarity of one is worth, in the unit of the BM25 sum. */
 const MEANING = 20;

@@ -10,7 +10,8 @@ import { KnowledgeRepository, type KnowledgeTables, knowledgeMigrations } from "
 /**
  * R@1, R@5 and MRR of the search, with simple baselines measured on the same pages. Two sets: public alert texts with the runbook page that
  * answers each, and symptoms in other words with the shipped incident (written by the same people as the incidents, so easier than life).
- * VIGIL_BENCH_DIR keeps the vectors between runs; VIGIL_BENCH_MISSES=1 lists what was not found first.
+ * VIGIL_BENCH_DIR keeps the vectors between runs; VIGIL_BENCH_MISSES=1 lists what was not found first; VIGIL_BENCH_VARIANTS=1 asks the public alerts in
+ * other ways too, so that a gain on one wording is not taken for a gain.
  */
 interface Suite {
   readonly name: string;
@@ -90,6 +91,33 @@ async function baselines({ folder, kinds, queries, by }: Suite): Promise<Record<
   };
 }
 
+let seed = 20_261_125;
+const chance = () => {
+  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+  return seed / 4_294_967_296;
+};
+const sentences = (query: string) => query.split(/(?<=\.)\s+(?=[A-Z])/);
+const wordsOf = (query: string) => query.split(/\s+/);
+const VARIANTS: Readonly<Record<string, (query: string) => string>> = {
+  "without the summary": (query) => sentences(query).slice(0, -1).join(" ") || query,
+  "the summary alone": (query) => sentences(query).at(-1) ?? query,
+  "30 % of the words lost": (query) =>
+    wordsOf(query)
+      .filter(() => chance() > 0.3)
+      .join(" "),
+  "words in any order": (query) =>
+    wordsOf(query)
+      .map((word) => ({ word, at: chance() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ word }) => word)
+      .join(" "),
+  "first words joined to a name": (query) => {
+    const plain = wordsOf(query).filter((word) => /^[A-Za-z]+$/.test(word));
+    const name = plain.slice(0, 3).map((word) => word.slice(0, 1).toUpperCase() + word.slice(1));
+    return [name.join(""), ...plain.slice(3)].join(" ");
+  },
+};
+
 const state = process.env.VIGIL_BENCH_DIR ?? mkdtempSync(join(tmpdir(), "vigil-bench-"));
 const nothing = { model: "none", embed: () => Promise.reject(new Error("words only")), close: async () => {} };
 for (const suite of suites) {
@@ -104,18 +132,25 @@ for (const suite of suites) {
     const ingested = knowledge.ingestFolder(suite.folder, { collection: "bench" });
     await (name === "Vigil" ? ingested : ingested.catch(() => undefined));
     const ranks: Rank[] = [];
+    const asked = async (query: string, relevant: readonly string[]) => {
+      const hits = await knowledge.search({ text: query, top: 200, ...(suite.kinds ? { kinds: suite.kinds } : {}) });
+      const found = hits.map((hit) => hit[suite.by]);
+      return { rank: rankIn(found, relevant), hits };
+    };
     const started = performance.now();
     for (const { query, relevant } of suite.queries) {
-      const hits = await knowledge.search({ text: query, top: 200, ...(suite.kinds ? { kinds: suite.kinds } : {}) });
-      const rank = rankIn(
-        hits.map((hit) => hit[suite.by]),
-        relevant,
-      );
+      const { rank, hits } = await asked(query, relevant);
       if (process.env.VIGIL_BENCH_MISSES && name === "Vigil" && rank > 1)
         console.log(rank, query.slice(0, 100), "|", relevant[0], "|", hits[0]?.[suite.by]);
       ranks.push(rank);
     }
     rows[name] = { ...row(ranks), "ms a query": ((performance.now() - started) / suite.queries.length).toFixed(1) };
+    if (process.env.VIGIL_BENCH_VARIANTS && suite.by === "file")
+      for (const [words, variant] of Object.entries(VARIANTS)) {
+        const other: Rank[] = [];
+        for (const { query, relevant } of suite.queries) other.push((await asked(variant(query), relevant)).rank);
+        rows[`${name}: ${words}`] = row(other);
+      }
     await knowledge.close();
     await db.destroy();
   }

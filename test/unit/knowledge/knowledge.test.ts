@@ -79,6 +79,19 @@ describe("the context repository", () => {
     await knowledge.close();
   });
 
+  it("knows abbreviations and other words for the same thing, and prefers the page that uses the asked one", async () => {
+    write("runbooks/config.md", "# Configuration is broken\n\nThe file does not parse.");
+    write("runbooks/reload.md", "# Reload\n\nA reload of a bad config is undone.");
+    write("runbooks/scaler.md", "# Replicas\n\nThe horizontal pod autoscaler is at its bound.");
+    const knowledge = await open({
+      embedder: { model: "none", embed: () => Promise.reject(new Error("off")), close: async () => {} },
+    });
+    await knowledge.ingestFolder(docs, { collection: "docs" }).catch(() => undefined);
+    expect(await ids(knowledge, "bad config", { kinds: ["runbook"] })).toEqual(["runbooks/reload.md", "runbooks/config.md"]);
+    expect((await ids(knowledge, "HPA at maximum"))[0]).toBe("runbooks/scaler.md");
+    await knowledge.close();
+  });
+
   it("embeds again only what changed, and forgets what is gone, vectors included", async () => {
     const knowledge = await open();
     await knowledge.ingestFolder(docs, { collection: "docs" });
