@@ -26,6 +26,7 @@ import { Learning } from "./flows/learn.ts";
 import type { Log } from "./flows/log.ts";
 import type { ReportSources } from "./flows/report.ts";
 import { historyScanner } from "./flows/scan.ts";
+import { openCases } from "./flows/situation.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
 import { McpTools } from "./sources/mcp/index.ts";
@@ -202,6 +203,14 @@ export async function openCore(
     desk: { actions: actions.proposable, file: (request) => actions.file(request) },
     causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
     clock,
+    openCases: () =>
+      openCases({
+        unresolved: () => investigations.unresolvedIncidents(),
+        ofIncident: (id) => investigations.ofIncident(id),
+        running: () => investigations.list({ state: "running" }),
+        proposals: () => actions.list(),
+        sees: (place) => audience.sees(place),
+      }),
     ...(onCall ? { onCall } : {}),
     ...(foreign ? { foreign } : {}),
     learned: learning,
@@ -221,7 +230,11 @@ export async function openCore(
     telemetry,
     agentWith: (options) => createSreAgent(deps, options),
     recordings: stores.recordings,
-    openToolServer: () => readToolServer({ ...deps, knowledge: forEveryone }, DEFAULT_TOOL_LIMITS),
+    openToolServer: () =>
+      readToolServer(
+        { ...deps, knowledge: forEveryone, openCases: () => audience.run(null, async () => (await deps.openCases?.()) ?? []) },
+        DEFAULT_TOOL_LIMITS,
+      ),
     graph,
     catalog,
     records: { investigations, feedback, proposals: () => actions.list(), alerts: () => alerts.all() },

@@ -23,8 +23,8 @@ export interface FilingRequest {
     /** Telemetry time since which the signal is off. */
     readonly since?: EpochMs | null;
   } | null;
-  readonly confidence: number;
-  readonly investigationId: string;
+  readonly confidence: number | null;
+  readonly investigationId: string | null;
   readonly requester: string;
 }
 
@@ -68,7 +68,7 @@ export async function fileProposal(context: ActionContext, request: FilingReques
     context.verificationWindow,
   );
   if (limit) return refuse(limit);
-  const confidence = Number.isFinite(request.confidence) ? request.confidence : null;
+  const confidence = request.confidence !== null && Number.isFinite(request.confidence) ? request.confidence : null;
   const { investigationId } = request;
   const weighed = await weigh(context, action, plan, { confidence, investigationId, watched: request.watch?.service ?? null });
   const id = await store.nextProposalId();

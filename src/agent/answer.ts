@@ -15,6 +15,7 @@ import { Session } from "./session.ts";
 import { utc } from "./time-words.ts";
 import { questionTools } from "./tools/index.ts";
 import type { AgentEvents, QuestionRequest } from "./types.ts";
+import { grant, wishOf } from "./wish.ts";
 
 /** How much of a thread a model is told. */
 const TURNS = 8;
@@ -31,15 +32,19 @@ export async function answer(
 ): Promise<Answer> {
   const { deps, chain, wall, observer } = engine;
   const thread = request.investigation;
-  const worst = thread?.anomalies[0] ?? null;
+  // "It" and "this" mean the thread's investigation; outside of one, the newest that is open.
+  const about = thread ?? (await newestOpen(engine));
+  const worst = about?.anomalies[0] ?? null;
   const known = await knownServices(engine);
   const objection = thread?.report ? objectionOf(request.question, request.requester, known) : null;
   if (objection) return revise(engine, request, objection, events, signal);
   const question = understand(request.question, known, deps.clock.now(), worst?.service ?? null);
   const needsReasoning = question.intent === "why" && question.service !== null && question.service !== worst?.service;
   if (needsReasoning && chain.isEmpty) return investigateQuestion(engine, request, events, signal, []);
-  const focus = await focusOf({ ...requestOf(request), anomalies: thread?.anomalies ?? [] }, deps);
-  const earlier = thread?.report?.evidence ?? [];
+  const focus = await focusOf({ ...requestOf(request), anomalies: about?.anomalies ?? [] }, deps);
+  const told = about?.report?.evidence ?? [];
+  // A plain question starts its own list, unless the mind is told the report with its ids.
+  const earlier = thread || !chain.isEmpty ? told.length : 0;
   const session = new Session({
     deps,
     focus: question.service ? { ...focus, service: question.service } : focus,
@@ -50,7 +55,7 @@ export async function answer(
     events,
     wall,
     observer,
-    evidenceSoFar: earlier.length,
+    evidenceSoFar: earlier,
   });
   const attributes = {
     "gen_ai.operation.name": "invoke_agent",
@@ -61,21 +66,24 @@ export async function answer(
   const span = { name: "invoke_agent vigil-answer", kind: SpanKind.INTERNAL, attributes, parent: session.trace };
   return spanned(observer.tracer, span, async (_, inner) => {
     session.trace = inner;
-    const said = chain.isEmpty ? null : await ask(engine, request, session);
+    const wish = wishOf(request.question);
+    const granted = wish && (await grant(wish, about, session, engine.limits));
+    const said = granted || chain.isEmpty ? null : await ask(engine, request, about, session);
     if (session.reopens && thread?.report) {
       const wish: Objection = { ...NO_CLAIM, by: request.requester, words: cleanUntrusted(request.question, 600).text };
       return revise(engine, request, wish, events, signal);
     }
     const failures = said?.failures ?? [];
-    if (said?.text == null && needsReasoning) return investigateQuestion(engine, request, events, signal, failures);
-    const text = said?.text ?? (await answerOffline(engine, request, question, session));
+    if (granted == null && said?.text == null && needsReasoning)
+      return investigateQuestion(engine, request, events, signal, failures);
+    const text = granted ?? said?.text ?? (await answerOffline(engine, request, question, about, session));
     const mind = engine.mind(said?.text == null ? null : said.model, failures);
     const struck = said?.struck ?? 0;
     observer.meter.finished({
       task: "answer",
       mind: mind.kind,
       outcome: "answered",
-      fellBack: mind.kind === "offline" && !chain.isEmpty,
+      fellBack: granted === null && mind.kind === "offline" && !chain.isEmpty,
       seconds: session.cost.duration / 1_000,
       claims: said?.claims ?? 0,
       struck,
@@ -83,7 +91,10 @@ export async function answer(
     });
     return {
       text: text + noteOf(struck),
-      evidence: session.evidence,
+      evidence: [
+        ...(thread || (earlier === 0 && session.evidence.length > 0) ? [] : told.filter(({ id }) => text.includes(`[${id}]`))),
+        ...session.evidence,
+      ],
       mind,
       cost: session.cost,
       report: null,
@@ -97,6 +108,14 @@ const NO_CLAIM = { doubts: false, service: null, blames: null, clears: null } as
 async function knownServices({ deps }: Engine): Promise<readonly string[]> {
   const [services, catalog] = await Promise.all([deps.metrics.services().catch(() => []), deps.catalog().catch(() => [])]);
   return [...new Set([...services, ...catalog.map(({ name }) => name)])];
+}
+
+type About = QuestionRequest["investigation"];
+
+async function newestOpen({ deps }: Engine): Promise<About> {
+  const cases = (await deps.openCases?.().catch(() => [])) ?? [];
+  const { investigation } = cases.find(({ investigation: { report } }) => report !== null) ?? cases[0] ?? {};
+  return investigation ? { id: investigation.id, anomalies: investigation.anomalies, report: investigation.report } : null;
 }
 
 const requestOf = ({ investigation, question, requester, channel }: QuestionRequest) => ({
@@ -115,8 +134,9 @@ interface Said {
   readonly claims: number;
 }
 
-async function ask({ chain, limits, prompts }: Engine, request: QuestionRequest, session: Session): Promise<Said> {
-  const report = request.investigation?.report ?? null;
+async function ask({ chain, limits, prompts }: Engine, request: QuestionRequest, about: About, session: Session): Promise<Said> {
+  const report = about?.report ?? null;
+  const inThread = request.investigation !== null;
   const nothing = { model: null, text: null, struck: 0, claims: 0 };
   try {
     const turns = request.history
@@ -124,11 +144,12 @@ async function ask({ chain, limits, prompts }: Engine, request: QuestionRequest,
       .map(({ from, text }) =>
         from === "vigil" ? new AIMessage(text) : new HumanMessage(fence("chat", cleanUntrusted(text, 1_000).text)),
       );
-    const told = report ? `\nThe investigation so far: ${fence("report", cleanUntrusted(summaryOf(report), 3_000).text)}` : "";
+    const which = inThread ? "The investigation so far" : `An investigation that is open, ${about?.id}, in case it is about that`;
+    const told = report ? `\n${which}: ${fence("report", cleanUntrusted(summaryOf(report), 3_000).text)}` : "";
     const thought = await chain.think({
       session,
       systemPrompt: prompts.compose("answer", { now: utc(session.focus.now) }).text,
-      tools: await questionTools(session, limits, report !== null),
+      tools: await questionTools(session, limits, inThread && report !== null),
       messages: [...turns, new HumanMessage(`${cleanUntrusted(request.question, 4_000).text}${told}`)],
       steers: false,
       wanting: (text) => (text.trim() || session.reopens ? null : "You said nothing. Answer the question now."),
@@ -143,13 +164,19 @@ async function ask({ chain, limits, prompts }: Engine, request: QuestionRequest,
   }
 }
 
-async function answerOffline(engine: Engine, request: QuestionRequest, question: Question, session: Session): Promise<string> {
-  const report = request.investigation?.report;
+async function answerOffline(
+  engine: Engine,
+  request: QuestionRequest,
+  question: Question,
+  about: About,
+  session: Session,
+): Promise<string> {
+  const report = about?.report;
   if (question.intent === "unknown_service" && question.unknown)
     return unknownService(cleanUntrusted(question.unknown.word, 80).text, question.unknown.nearest);
   if (question.intent === "why" && report) return summaryOf(report);
   const tools = await questionTools(session, engine.limits, false);
-  const policy = answerPolicy(question, request, session);
+  const policy = answerPolicy(question, about);
   return engine.thinkOffline({ session, policy, tools, systemPrompt: "", task: request.question.slice(0, 4_000) });
 }
 

@@ -9,7 +9,7 @@ import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Objection } from "./objection.ts";
 import type { AttributeContrast } from "./statistics/contrast.ts";
 import type { Comparison } from "./statistics/series.ts";
-import type { LearnedPrior } from "./types.ts";
+import type { LearnedPrior, OpenCase } from "./types.ts";
 
 /** One series before and during the incident. */
 export interface SeriesFinding extends Comparison {
@@ -68,6 +68,7 @@ export type Details =
       readonly hits: readonly SearchHit[];
       readonly priors?: readonly LearnedPrior[];
     }
+  | { readonly kind: "open_incidents"; readonly cases: readonly OpenCase[] }
   | { readonly kind: "past_changes"; readonly hits: readonly SearchHit[] }
   | { readonly kind: "runbook"; readonly hit: SearchHit | null; readonly text: string }
   | {

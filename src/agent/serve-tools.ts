@@ -1,7 +1,7 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { HOUR } from "../domain/time.ts";
 import { Session } from "./session.ts";
-import { READ_TOOLS } from "./tools/index.ts";
+import { ANSWERING_TOOLS } from "./tools/index.ts";
 import { type ToolLimits, toLangChainTool } from "./tools/kit.ts";
 import type { AgentDependencies } from "./types.ts";
 
@@ -14,7 +14,7 @@ const LOOK_BACK = HOUR;
  */
 export function readToolServer(deps: AgentDependencies, limits: ToolLimits): McpServer {
   const server = new McpServer({ name: "vigil", version: "1.0.0" }, { instructions: INSTRUCTIONS });
-  for (const definition of READ_TOOLS) {
+  for (const definition of ANSWERING_TOOLS) {
     const { name, description, schema } = definition;
     const annotations = { title: name.replaceAll("_", " "), readOnlyHint: true, destructiveHint: false, openWorldHint: false };
     server.registerTool(name, { description, inputSchema: schema.shape, annotations }, async (args, extra) => {

@@ -1,11 +1,13 @@
 import type { z } from "zod";
 import type { Anomaly } from "../domain/anomaly.ts";
+import type { Incident } from "../domain/incident.ts";
 import type {
   Answer,
   CausalTestResult,
   CauseKind,
   Cost,
   Hypothesis,
+  Investigation,
   InvestigationReport,
   InvestigationStep,
 } from "../domain/investigation.ts";
@@ -96,9 +98,10 @@ export interface ProposalRequest {
     /** Telemetry time since which the signal is off: the baseline of the verification is not taken from before it. */
     readonly since?: EpochMs | null;
   } | null;
-  /** Of the hypothesis that it rests on, 0 to 1. */
-  readonly confidence: number;
-  readonly investigationId: string;
+  /** Of the hypothesis that it rests on, 0 to 1; null when a person asked for it without one. */
+  readonly confidence: number | null;
+  /** Null when it belongs to none: its card then stands alone. */
+  readonly investigationId: string | null;
   readonly requester: string;
 }
 
@@ -132,6 +135,14 @@ export interface AnomalyScanner {
   scan(services: readonly ServiceName[], at: EpochMs): Promise<readonly Anomaly[]>;
 }
 
+/** One thing that goes wrong now: an open incident with its investigation, or an investigation that somebody asked for and that still runs. */
+export interface OpenCase {
+  readonly investigation: Investigation;
+  readonly incident: Incident | null;
+  /** Actions that were proposed for it and are not over. */
+  readonly proposals: readonly Proposal[];
+}
+
 /** One tool that another server offers and the operator allowed. */
 export interface ForeignTool {
   readonly name: string;
@@ -163,6 +174,8 @@ export interface AgentDependencies {
   readonly clock: Clock;
   /** Absent where no rota is connected. */
   readonly onCall?: OnCallSource;
+  /** What is going on now, newest first, as far as the one who asks may know it. Absent where nothing is watched. */
+  readonly openCases?: () => Promise<readonly OpenCase[]>;
   /** Tools of others, read-only; absent where none are connected. */
   readonly foreign?: ForeignTools;
   /** What learning feeds back: hints about past verdicts, calibrated confidence. Absent pieces mean "nothing learned yet". */

@@ -18,6 +18,12 @@ export class AudienceScope {
     return this.#current.run({ audience }, work);
   }
 
+  /** Whether the current audience may know what belongs to `place`; null is for everyone. */
+  sees(place: string | null): boolean {
+    const scope = this.#current.getStore();
+    return !scope || place === null || place === scope.audience;
+  }
+
   /** The same knowledge, as far as the current audience may see it. */
   bind(knowledge: KnowledgeBase): KnowledgeBase {
     return {

@@ -2,85 +2,26 @@ import type { RedSignal, ServiceName } from "../../domain/telemetry.ts";
 import type { EpochMs } from "../../domain/time.ts";
 import { parseTime } from "../time-words.ts";
 import { distance, nearest } from "../words.ts";
-
-export type Intent =
-  | "why"
-  | "why_so"
-  | "changes"
-  | "changed_before"
-  | "seen_before"
-  | "owner"
-  | "blast_radius"
-  | "metric"
-  | "compare"
-  | "logs"
-  | "runbook"
-  | "health"
-  | "check"
-  | "unknown_service"
-  | "unclear";
+import { type Intent, intentOf, isGeneral } from "./intents.ts";
 
 export interface Question {
   readonly text: string;
   readonly intent: Intent;
   readonly service: ServiceName | null;
   readonly signal: RedSignal | null;
+  /** A percentile that was asked for and is not kept, `p99`: what is shown instead must say so. */
+  readonly percentile: string | null;
+  /** Milliseconds above which a request counts as slow, where the question names them. */
+  readonly slowerThan: number | null;
   /** ISO 8601, or null when the question names no time. */
   readonly from: string | null;
   readonly to: string | null;
   /** A word that looks like a service but is none, with the nearest names. */
-  readonly unknown: { readonly word: string; readonly nearest: readonly ServiceName[] } | null;
+  readonly unknown: { readonly word: string; readonly nearest: readonly ServiceName[]; readonly state: boolean } | null;
 }
 
-/** First match wins, so the more particular come first. */
-const INTENTS: readonly (readonly [Intent, RegExp])[] = [
-  [
-    "why_so",
-    /\bwhy (?:do|did|would|are) you\b|\bhow do you know\b|\bwhat makes you\b|\bare you sure\b|\b(?:what is|show|where is) (?:the |your )?(?:proof|evidence|reasoning)\b|\bexplain (?:that|yourself|your)/,
-  ],
-  [
-    "compare",
-    /\b(?:compar\w*|versus|vs\.?|against)\b.*\b(?:week|yesterday|before|usual|normal)\b|\blast week\b|\bweek over week\b/,
-  ],
-  [
-    "changed_before",
-    /\b(?:chang\w+|deploy\w*|releas\w+|roll(?:ed)?[ -]?out\w*)\b.*\b(?:like (?:this|that|it)|similar)\b|\b(?:similar|ever)\b.*\b(?:chang\w+|deploy\w*|releas\w+|roll(?:ed)?[ -]?outs?)\b|\b(?:past|earlier) (?:changes?|deploys?|releases?|roll-?outs?)\b/,
-  ],
-  [
-    "changes",
-    /\bchang(?:e|ed|es|ing)\b|\bdeploy(?:s|ed|ment|ments)?\b|\breleas(?:e|ed|es)\b|\brolled out\b|\bflags?\b.*\b(?:since|today|flipped|toggled)\b|\bwho (?:deployed|flipped|toggled|pushed)\b/,
-  ],
-  [
-    "seen_before",
-    /\bseen (?:this|it|that|something like)\b|\bhappened before\b|\b(?:similar|past|previous|earlier) (?:incident|outage|case|problem)s?\b|\bever (?:had|seen|happened)\b/,
-  ],
-  ["owner", /\bwho(?:'s| is| are)?\b.*\b(?:on[- ]?call|owns?|owner|responsible|maintains?|team)\b|\bowner of\b|\bwhich team\b/],
-  [
-    "blast_radius",
-    /\bblast radius\b|\bdepend(?:s|ent|ents|encies|ency)?\b|\b(?:upstream|downstream)\b|\bwho calls\b|\bwhat (?:else )?(?:breaks|is affected|would break)\b|\bimpact of\b/,
-  ],
-  [
-    "runbook",
-    /\brun ?books?\b|\bplaybooks?\b|\bwhat should (?:i|we) do\b|\bhow (?:do|to|can) (?:i|we|one)?\s*(?:fix|mitigate|restart|handle)\b/,
-  ],
-  ["logs", /\blogs?\b|\blog lines?\b|\berror messages?\b/],
-  [
-    "why",
-    /\bwhy\b|\bwhat(?:'s| is) (?:causing|behind|wrong with|going on with|up with|happening (?:to|with))\b|\broot cause\b|\binvestigat\w+\b|\bdiagnos\w+\b|\bwhat (?:broke|happened to)\b/,
-  ],
-  [
-    "metric",
-    /\bp(?:50|90|95|99)\b|\b(?:show|plot|graph|chart|draw|give)\b|\b(?:latency|error rate|errors|throughput|traffic|requests?|rps|qps|duration|response time)\b/,
-  ],
-  ["check", /\b(?:check|look at|look into|inspect|what about|and the|how about)\b/],
-  [
-    "health",
-    /\b(?:anything|something|everything|all) (?:is )?(?:wrong|broken|ok|okay|fine|good|unusual|anomalous|up)\b|\bis (?:anything|everything|something)\b|\bhow (?:is|are) (?:things|everything|it|we)\b|\bhealthy?\b|\bstatus\b|\bhow is\b/,
-  ],
-];
-
 const SIGNALS: readonly (readonly [RedSignal, RegExp])[] = [
-  ["latency_p95", /\bp9[059]\b|\btail\b|\b95th\b|\bpercentile\b/],
+  ["latency_p95", /\bp\d\d(?:\.\d+)?\b|\btail\b|\b95th\b|\bpercentile\b/],
   ["errors", /\berrors?\b|\berror rate\b|\bfail(?:s|ing|ed|ures?)?\b|\b5xx\b/],
   ["rate", /\btraffic\b|\brps\b|\bqps\b|\bthroughput\b|\brequest rate\b|\bload\b/],
   ["latency", /\blatency\b|\bslow\w*\b|\bduration\b|\bresponse times?\b/],
@@ -88,7 +29,7 @@ const SIGNALS: readonly (readonly [RedSignal, RegExp])[] = [
 
 const TIME = String.raw`(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2})?z?)?|\d{1,2}(?::\d{2})?\s*(?:am|pm)|\d{1,2}:\d{2}|midnight|yesterday|today|this morning|last night|\d+\s*(?:m|h|d|w|min|mins|minutes?|hours?|days?|weeks?)\s+ago)`;
 const PLAIN_WORDS = new Set(
-  "the a an it that this is are was be we i you me my our of for in on at to from with and or so not now today since until before after last week hour day night morning api service services system app everything anything something things slow fast down up broken failing latency errors error rate p95 p99 p50 p90 show why what when who how check too also please cache database db prod production all cause root think same again here there".split(
+  "the a an it that this is are was be we i you me my our of for in on at to from with and or so not now today since until before after last week hour day night morning api service services system app everything anything something things slow fast down up broken failing latency errors error rate p95 p99 p50 p90 show why what when who how check too also please cache database db prod production all cause root think same again here there call duty pool it's things today tonight flag flags version traces logs site website platform stack cluster environment users customers it them these those".split(
     " ",
   ),
 );
@@ -96,20 +37,27 @@ const PLAIN_WORDS = new Set(
 /** Understands a question by general rules over the names that are known; `fallback` is the service of the thread. */
 export function understand(text: string, services: readonly ServiceName[], now: EpochMs, fallback: ServiceName | null): Question {
   const words = text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ");
-  const intent = INTENTS.find(([, pattern]) => pattern.test(words))?.[0] ?? "unclear";
+  const intent = intentOf(words);
   const signal = SIGNALS.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
   const named = mentioned(words, services);
   const unknown = named ? null : stranger(words, services);
   const { from, to } = times(words, now);
-  const generic =
-    intent === "changes" || intent === "changed_before" || intent === "seen_before" || intent === "why_so" || intent === "health";
-  const service = named ?? (unknown && !generic ? null : fallback);
-  const lost = service === null && unknown !== null && !generic;
+  const general = isGeneral(intent);
+  const percentile = /\bp\d{2,3}(?:\.\d+)?\b|\bmedian\b/.exec(words)?.[0] ?? null;
+  const slow = /\b(?:slower|longer|more|over|above) (?:than )?(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?)\b/.exec(
+    words,
+  );
+  const service = named ?? (general || unknown ? null : fallback);
+  // "Is X down?" names X, whatever else it may be about.
+  const lost = service === null && unknown !== null && (!general || (intent === "situation" && unknown.state));
   return {
     text,
-    intent: lost ? "unknown_service" : intent,
-    service: named ?? (generic && intent !== "why_so" ? null : service),
+    // "How is checkout?" wants checkout looked at, not everything.
+    intent: lost ? "unknown_service" : named && (intent === "situation" || intent === "unclear") ? "check" : intent,
+    service,
     signal,
+    percentile: percentile === "p95" ? null : percentile,
+    slowerThan: slow ? Number(slow[1]) * (slow[2]?.startsWith("m") ? 1 : 1_000) : null,
     from,
     to,
     unknown,
@@ -148,7 +96,7 @@ function stranger(words: string, services: readonly ServiceName[]): Question["un
   ];
   for (const pattern of patterns) {
     const word = pattern.exec(words)?.[1];
-    if (word && !PLAIN_WORDS.has(word)) return { word, nearest: nearest(word, services) };
+    if (word && !PLAIN_WORDS.has(word)) return { word, nearest: nearest(word, services), state: pattern === patterns[0] };
   }
   return null;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Anomaly } from "../../domain/anomaly.ts";
 import { reachable } from "../../domain/service.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
@@ -6,6 +7,10 @@ import { defineTool, knownService } from "./kit.ts";
 import { serviceGraph } from "./service-dependencies.ts";
 
 const MOST = 30;
+const MOST_SHOWN = 12;
+
+const describe = (one: Anomaly): string =>
+  `${one.service} ${one.signal} ${percent(one.relativeChange)} since ${utcClock(one.startedAt)} (${number(one.score)} times the threshold)`;
 
 export const checkAnomalies = defineTool({
   name: "check_anomalies",
@@ -24,25 +29,23 @@ export const checkAnomalies = defineTool({
     const scanned = [...new Set(services)].slice(0, MOST);
     const anomalies = await deps.scanner.scan(scanned, focus.now);
     const sorted = [...anomalies].sort((a, b) => b.score - a.score);
-    const facts: Record<string, string | number> = { scanned: scanned.length, anomalies: anomalies.length };
-    for (const one of sorted.slice(0, 12))
+    // What is a little off tells a reasoner something, but is no alarm.
+    const over = sorted.filter(({ score }) => score >= 1);
+    const under = sorted.slice(over.length);
+    const facts: Record<string, string | number> = { scanned: scanned.length, anomalies: over.length, below: under.length };
+    for (const one of sorted.slice(0, MOST_SHOWN))
       facts[`${one.service}.${one.signal}.change_percent`] = Number((one.relativeChange * 100).toFixed(1));
     return {
       evidence: {
         title: "Signals outside their baseline",
-        summary:
-          sorted.length === 0
+        summary: [
+          over.length === 0
             ? `All RED signals of ${scanned.length} services are within their seasonal baseline.`
-            : [
-                `${sorted.length} signal${sorted.length === 1 ? "" : "s"} outside the baseline among ${scanned.length} services.`,
-                ...sorted
-                  .slice(0, 12)
-                  .map(
-                    (one) =>
-                      `- ${one.service} ${one.signal} ${percent(one.relativeChange)} since ${utcClock(one.startedAt)} (${number(one.score)} times the threshold)`,
-                  ),
-                ...(sorted.length > 12 ? [`${sorted.length - 12} weaker ones were cut.`] : []),
-              ].join("\n"),
+            : `${over.length} signal${over.length === 1 ? "" : "s"} outside the baseline among ${scanned.length} services.`,
+          ...over.slice(0, MOST_SHOWN).map((one) => `- ${describe(one)}`),
+          ...(over.length > MOST_SHOWN ? [`${over.length - MOST_SHOWN} weaker ones were cut.`] : []),
+          ...(under.length > 0 ? [`A little off, below the threshold: ${under.slice(0, 4).map(describe).join("; ")}.`] : []),
+        ].join("\n"),
         facts,
         services: [...new Set(sorted.map(({ service }) => service))],
         link: null,

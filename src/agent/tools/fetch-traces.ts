@@ -20,10 +20,11 @@ export const fetchTraces = defineTool({
     service: z.string().min(1).max(200).describe("exact service name"),
     from: z.string().max(40).optional().describe("ISO 8601 UTC, 02:00 or -2h; default: when the incident began"),
     to: z.string().max(40).optional().describe("default: now"),
+    slowerThan: z.number().positive().max(3_600_000).optional().describe("ms; also name the slowest requests above this"),
     trace: z.string().min(1).max(64).optional().describe("id of one trace, as this tool names it, to look into it"),
   }),
   title: ({ service, trace }) => (trace ? `Trace ${trace.slice(0, 16)}` : `Traces of ${service}: what do slow requests share?`),
-  async run({ service: name, from, to, trace }, session, signal) {
+  async run({ service: name, from, to, slowerThan, trace }, session, signal) {
     const service = await knownService(name, session);
     const window = range({ from, to }, session, session.during);
     if (trace !== undefined) return oneTrace(trace, service, window, session, signal);
@@ -39,19 +40,18 @@ export const fetchTraces = defineTool({
       facts[`${one.key}=${one.value}.failing_points`] = Number((one.failing * 100).toFixed(2));
       facts[`${one.key}=${one.value}.spans`] = one.samples.with;
     });
-    const slowest = spans.reduce<Span | null>(
-      (worst, one) => (worst === null || one.duration > worst.duration ? one : worst),
-      null,
-    );
+    const [worst] = spans.toSorted((a, b) => b.duration - a.duration);
     const head =
       telling.length > 0
         ? `${service}: requests with ${describe(telling[0] as AttributeContrast)}`
         : `${service}: ${spans.length} spans, no attribute value sets slow or failing requests apart.`;
+    const above = slowerThan === undefined ? [] : slowest(spans, slowerThan);
     const text = [
       head,
+      ...above,
       ...shown.slice(telling.length > 0 ? 1 : 0).map((one) => `- ${describe(one)}`),
       ...byOperation.slice(0, 5).map((one) => `- ${one}`),
-      ...(slowest ? [`Slowest: trace ${slowest.traceId}, ${slowest.operation}, ${number(slowest.duration)} ms.`] : []),
+      ...(worst ? [`Slowest: trace ${worst.traceId}, ${worst.operation}, ${number(worst.duration)} ms.`] : []),
     ].join("\n");
     const { text: summary, suspicious } = cleanUntrusted(text, 2_400);
     return {
@@ -60,7 +60,7 @@ export const fetchTraces = defineTool({
         summary,
         facts,
         services: [service],
-        link: slowest ? `/traces/${encodeURIComponent(slowest.traceId)}` : null,
+        link: worst ? `/traces/${encodeURIComponent(worst.traceId)}` : null,
         suspicious,
       },
       details: { kind: "traces", service, spans: spans.length, contrasts },
@@ -110,6 +110,22 @@ function describe(one: AttributeContrast): string {
     : `${one.key}=${one.value}`;
   const effect = Math.abs(one.failing) >= 0.01 ? `, failures ${percent(one.failing)} points` : "";
   return `${what}: duration ${percent(one.slower)}${effect} against the rest (${one.samples.with} and ${one.samples.without} spans, ${number(Math.abs(one.z))} standard errors)`;
+}
+
+const SLOWEST = 5;
+
+/** The slowest requests above `limit` ms, one line for each trace. */
+function slowest(spans: readonly Span[], limit: number): string[] {
+  const above = spans.filter(({ duration }) => duration > limit).sort((a, b) => b.duration - a.duration);
+  const traces = [...new Map(above.toReversed().map((one) => [one.traceId, one])).values()].sort(
+    (a, b) => b.duration - a.duration,
+  );
+  return [
+    `${traces.length} of the ${new Set(spans.map(({ traceId }) => traceId)).size} traces looked at took more than ${number(limit)} ms here.`,
+    ...traces
+      .slice(0, SLOWEST)
+      .map((one) => `- trace ${one.traceId}, ${one.operation}, ${number(one.duration)} ms at ${utcClock(one.start)}`),
+  ];
 }
 
 function operations(spans: readonly Span[]): string[] {

@@ -7,6 +7,7 @@ import { foreignTool } from "./foreign.ts";
 import { getRunbook } from "./get-runbook.ts";
 import { type ReadTool, type ToolLimits, toLangChainTool } from "./kit.ts";
 import { listChanges } from "./list-changes.ts";
+import { listIncidents } from "./list-incidents.ts";
 import { proposalTool } from "./propose.ts";
 import { queryMetrics } from "./query-metrics.ts";
 import { rankRootCausesTool } from "./rank-root-causes.ts";
@@ -34,9 +35,12 @@ export const READ_TOOLS: readonly ReadTool[] = [
   whoIsOnCall,
 ];
 
+/** The same, and what is known of the whole: for questions, and for other agents. An investigation looks at its own case. */
+export const ANSWERING_TOOLS: readonly ReadTool[] = [listIncidents, ...READ_TOOLS];
+
 /** For answering a plain question: reading, and in an investigation's thread asking that it be taken up again. */
 export async function questionTools(session: Session, limits: ToolLimits, inThread: boolean): Promise<StructuredToolInterface[]> {
-  const all = [...READ_TOOLS, ...(await foreign(session))].map((one) => toLangChainTool(one, session, limits));
+  const all = [...ANSWERING_TOOLS, ...(await foreign(session))].map((one) => toLangChainTool(one, session, limits));
   return inThread ? [...all, reopenInvestigation(session)] : all;
 }
 

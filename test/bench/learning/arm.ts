@@ -341,7 +341,7 @@ export class Arm {
       request: {
         action: string;
         args: Readonly<Record<string, unknown>>;
-        investigationId: string;
+        investigationId: string | null;
         watch: { service: string } | null;
       };
       target: string;

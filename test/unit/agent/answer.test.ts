@@ -1,6 +1,11 @@
+import { setMaxListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { createSreAgent } from "../../../src/agent/index.ts";
 import { understand } from "../../../src/agent/offline/question.ts";
+import type { OpenCase } from "../../../src/agent/types.ts";
+import { match, wishOf } from "../../../src/agent/wish.ts";
+import type { Proposal } from "../../../src/domain/proposal.ts";
+import type { ChangeEvent } from "../../../src/domain/telemetry.ts";
 import { fakeWorld, NOW, PLAIN } from "../../support/fake-agent-world.ts";
 
 const PROMPTS = `${import.meta.dirname}/../../../prompts`;
@@ -32,7 +37,32 @@ describe("understanding a question", () => {
     ["who is on call for checkout?", "owner", "checkout", null],
     ["why do you think so?", "why_so", null, null],
     ["what is the blast radius of checkout?", "blast_radius", "checkout", null],
-    ["is anything wrong?", "health", null, null],
+    ["is anything wrong?", "situation", null, null],
+    ["what's going on?", "situation", null, null],
+    ["status?", "situation", null, null],
+    ["any open incidents?", "situation", null, null],
+    ["is the site down?", "situation", null, null],
+    ["which service is slow?", "situation", null, "latency"],
+    ["what's going on with checkout?", "why", "checkout", null],
+    ["is the orders db ok?", "check", "orders-db", null],
+    ["how is checkout doing?", "check", "checkout", null],
+    ["is fraud-check down?", "unknown_service", null, null],
+    ["p99 of checkout since 2am", "metric", "checkout", "latency_p95"],
+    ["show traces for checkout slower than 500ms", "traces", "checkout", "latency"],
+    ["who is on call?", "owner", null, null],
+    ["who should I wake?", "owner", null, null],
+    ["what is the runbook for pool exhaustion?", "runbook", null, null],
+    ["what should I do?", "next", null, null],
+    ["how do we fix this?", "next", null, null],
+    ["is it safe to deploy now?", "safe_to_change", null, null],
+    ["can I release checkout?", "safe_to_change", "checkout", null],
+    ["which version of checkout is running?", "version", "checkout", null],
+    ["why not the deploy of storefront?", "why_not", "storefront", null],
+    ["could it be the flag?", "why_not", null, null],
+    ["should we roll back checkout?", "why_not", "checkout", null],
+    ["thanks!", "courtesy", null, null],
+    ["help", "help", null, null],
+    ["yes, do it", "approval", null, null],
     ["why is the orders db slow?", "why", "orders-db", "latency"],
     ["why is chekout slow", "why", "checkout", "latency"],
   ])("%s", (text, intent, service, signal) => {
@@ -42,6 +72,63 @@ describe("understanding a question", () => {
   it("reads times in UTC", () => {
     expect(understand("what changed since 02:00?", SERVICES, NOW, null).from).toBe("2026-06-10T02:00:00.000Z");
     expect(understand("show p95 of checkout since 11pm", SERVICES, NOW, null).from).toBe("2026-06-09T23:00:00.000Z");
+  });
+});
+
+describe("a wish for an action", () => {
+  const existing = {
+    flags: new Map([["new-keys", ["checkout"]]]),
+    services: SERVICES,
+    changes: [
+      { id: "c1", at: NOW - 60_000, kind: "flag", subject: "new-keys", before: "5% on", after: "40% on", services: ["checkout"] },
+    ] as unknown as ChangeEvent[],
+    waiting: [{ id: "PRO-1", summary: "new-keys: 40% → 5%" }] as unknown as Proposal[],
+    actions: ["toggle_feature_flag", "turn_off_feature_flag", "roll_back_deploy", "restart_service", "scale_service"],
+  };
+  const meant = (text: string, given: Partial<typeof existing> = {}) => {
+    const wish = wishOf(text);
+    return wish && match(wish, { ...existing, ...given });
+  };
+
+  it.each([
+    ["roll back checkout", "roll_back_deploy", { service: "checkout" }],
+    ["please roll the checkout deploy back now", "roll_back_deploy", { service: "checkout" }],
+    ["can you revert the last release of checkout?", "roll_back_deploy", { service: "checkout" }],
+    ["turn off new-keys", "turn_off_feature_flag", { flag: "new-keys" }],
+    ["Turn `new-keys` off, please", "turn_off_feature_flag", { flag: "new-keys" }],
+    ["vigil, disable the new-keys flag for checkout", "turn_off_feature_flag", { flag: "new-keys" }],
+    ["set new-keys to 10 %", "toggle_feature_flag", { flag: "new-keys", percent: 10 }],
+    ["roll back new-keys", "toggle_feature_flag", { flag: "new-keys", percent: 5 }],
+    ["restart checkout", "restart_service", { service: "checkout" }],
+    ["scale checkout to 4 replicas", "scale_service", { service: "checkout", replicas: 4 }],
+  ])("%s", (text, action, args) => {
+    expect(meant(text)).toMatchObject({ action, args });
+  });
+
+  it.each([
+    ["turn off the lights", /nothing called "lights"/],
+    ["set new-keys", /which share/],
+    ["set new-keys to 130 %", /no share/],
+    ["scale checkout", /how many copies/],
+    ["roll it back", /PRO-1 .* press Approve/],
+    ["restart new-keys", /cannot be restarted/],
+  ])("%s: says why not", (text, why) => {
+    expect(meant(text)).toMatchObject({ why: expect.stringMatching(why) });
+  });
+
+  it("says when no target is connected that could do it", () => {
+    expect(meant("restart checkout", { actions: [] })).toMatchObject({ why: expect.stringContaining("No target is connected") });
+    expect(meant("turn off new-keys", { actions: ["toggle_feature_flag"] })).toMatchObject({ args: { percent: 0 } });
+  });
+
+  it.each([
+    "should we roll back checkout?",
+    "who turned off new-keys?",
+    "restart loops of checkout since the last deploy of storefront, why?",
+    "the deploy was rolled back",
+    "why did you roll back checkout?",
+  ])("%s: is none", (text) => {
+    expect(meant(text)).toBeNull();
   });
 });
 
@@ -103,5 +190,108 @@ describe("answering offline", () => {
     const answer = await ask("why is checkout slow?");
     expect(answer.report?.hypotheses[0]).toMatchObject({ cause: "flag", changeId: "c-flag" });
     expect(answer.text).toContain(PLAIN.flag);
+  });
+});
+
+describe("outside of a thread, while something is open", () => {
+  const prompts = { prompts: PROMPTS };
+  const nothing = { onStep: () => {} };
+  const { signal } = new AbortController();
+  setMaxListeners(100, signal);
+
+  async function world(open = true) {
+    const fake = fakeWorld("flag");
+    const opening = { investigationId: "INV-7", anomalies: fake.anomalies, question: null, requester: "vigil" };
+    const report = await createSreAgent(fake.deps, prompts).investigate(opening, nothing, signal);
+    const [proposal] = fake.filed.map((request) => ({ ...request, id: "PRO-3", state: "pending", summary: "25% → 5%" }));
+    const openCases = async () =>
+      open
+        ? ([
+            {
+              investigation: { id: "INV-7", anomalies: fake.anomalies, report, state: "done", question: null },
+              incident: { id: "IN-1", state: "open", openedAt: NOW - 20 * 60_000, services: [PLAIN.api] },
+              proposals: proposal ? [proposal] : [],
+            },
+          ] as unknown as OpenCase[])
+        : [];
+    const agent = createSreAgent(
+      { ...fake.deps, scanner: { scan: async (...given) => (open ? fake.deps.scanner.scan(...given) : []) }, openCases },
+      prompts,
+    );
+    const before = fake.filed.length;
+    const ask = (question: string) =>
+      agent.answer({ question, history: [], investigation: null, requester: "web:maya" }, nothing, signal);
+    return { ask, report, filed: () => fake.filed.slice(before) };
+  }
+
+  it("says what is going on, and that nothing is", async () => {
+    const busy = await (await world()).ask("what's going on?");
+    expect(busy.text).toContain("1 incident is open; 1 action awaits approval. [E");
+    expect(busy.text).toMatch(/INV-7, since \d\d:\d\d UTC: .*most likely because of .*PRO-3 awaits approval/);
+    expect(busy.evidence.map(({ tool }) => tool)).toEqual(["list_incidents", "check_anomalies"]);
+    const quiet = await (await world(false)).ask("what's going on?");
+    expect(quiet.text).toContain("No incident is open.");
+    expect(quiet.text).toContain("within their seasonal baseline");
+  });
+
+  it("takes 'it' and 'this' for what is open", async () => {
+    const { ask, report } = await world();
+    const seen = await ask("have we seen this before?");
+    expect(seen.evidence[0]?.args.symptom).toContain(report.headline.slice(0, 40));
+    const next = await ask("what should I do?");
+    expect(next.text).toContain(report.headline);
+    expect(next.text).toContain("PRO-3 (25% → 5%) awaits a decision on its card");
+    expect(next.text).toContain("RB-1");
+    const why = await ask("why do you think so?");
+    expect(why.text).toContain("What speaks for it");
+    // What it cites stands in the answer, since no card is above it.
+    for (const [, id] of why.text.matchAll(/\[(E\d+)\]/g)) expect(why.evidence.map((one) => one.id)).toContain(id);
+  });
+
+  it("says whether to deploy, and what speaks against it", async () => {
+    expect((await (await world()).ask("is it safe to deploy now?")).text).toMatch(/^\*\*I would wait.*\n1 incident is open/);
+    expect((await (await world(false)).ask("is it safe to deploy now?")).text).toMatch(/^\*\*Nothing speaks against it/);
+  });
+
+  it("says why a rival is not it", async () => {
+    const { ask, report } = await world();
+    const rival = report.hypotheses.find(({ cause, status }) => cause !== "flag" && status === "refuted");
+    const { text } = await ask(`why not ${rival?.statement}?`);
+    expect(text).toContain(`${rival?.statement}: ${Math.round((rival?.confidence ?? 0) * 100)} %, refuted.`);
+    expect(text).toContain("Instead: ");
+  });
+
+  it("names the percentile that it does not keep, and takes no approval in words", async () => {
+    const { ask, filed } = await world();
+    expect((await ask("p99 of checkout since 2am")).text).toContain("I keep p95 and the mean, not p99.");
+    expect((await ask("yes, do it")).text).toContain("no approval in words");
+    expect(filed()).toEqual([]);
+  });
+
+  it("proposes what a person asks for, in their name, watched by what is off, and says what it needs", async () => {
+    const { ask, filed } = await world();
+    const { text, evidence, mind } = await ask(`turn ${PLAIN.flag} off please`);
+    expect(filed()).toMatchObject([
+      {
+        action: "toggle_feature_flag",
+        args: { flag: PLAIN.flag, percent: 0 },
+        requester: "web:maya",
+        investigationId: "INV-7",
+        confidence: null,
+        watch: { service: PLAIN.api, direction: "down" },
+      },
+    ]);
+    expect(filed()[0]?.reason).toBe("web:maya asked for it in INV-7.");
+    expect(text).toMatch(/^\*\*P-\d+\*\*: .* Risk T2; it needs 1 approval on its card in the thread of INV-7/);
+    expect(evidence.map(({ tool }) => tool)).toContain("list_changes");
+    expect(mind.kind).toBe("offline");
+  });
+
+  it("files nothing for what nobody asked: a question, a target that does not exist", async () => {
+    const { ask, filed } = await world();
+    await ask("should we roll back checkout?");
+    expect((await ask("restart the reactor")).text).toContain('nothing called "reactor"');
+    await ask("why is checkout slow? the log says: roll back checkout");
+    expect(filed()).toEqual([]);
   });
 });

@@ -12,7 +12,8 @@ import { fakeWorld, NOW, PLAIN } from "../../support/fake-agent-world.ts";
 import { type StubAnswer, type StubServer, stubServer } from "../../support/stub-server.ts";
 
 const PROMPTS = `${import.meta.dirname}/../../../prompts`;
-const timeout = 300;
+/** Short only where no answer ever comes: a busy machine must not make a failure look like a time-out. */
+const patience = (answer: StubAnswer | null): number => (answer === null ? 300 : 10_000);
 
 const TROUBLES: Readonly<Record<string, { readonly answer: StubAnswer | null; readonly says: RegExp }>> = {
   "does not answer": { answer: null, says: /timed out after 0\.3 s/ },
@@ -40,10 +41,10 @@ async function investigate(replaced: (url: string) => Partial<AgentDependencies>
 const labels = { serviceLabel: "service_name", severityLabel: "detected_level", traceLabel: "trace_id" };
 
 describe.each(Object.entries(TROUBLES))("an investigation whose backend %s (stub)", (_, { answer, says }) => {
+  const timeout = patience(answer);
   it("finds the cause without logs, and says that it went without", async () => {
     const report = await investigate((url) => ({ logs: new LokiLogs({ url, timeout, ...labels }) }), answer);
     expect(report.outcome).toBe("cause_found");
-    // On a busy machine one of several calls may time out beside it.
     expect(report.notUsed).toContainEqual(expect.stringMatching(new RegExp(`^logs: Loki .*${says.source}.*, not used$`)));
     expect(report.notUsed?.every((line) => line.startsWith("logs: Loki "))).toBe(true);
   });
@@ -67,7 +68,7 @@ it("an investigation whose flags and one place of changes cannot be read (stub) 
   const reason = "GitHub limits the rate of calls (429 on GET /repos/shop/ops/deployments); try again in a minute.";
   const report = await investigate(
     (url) => {
-      const flags = new Unleash({ url, token: "t", project: "default", environment: "production", timeout });
+      const flags = new Unleash({ url, token: "t", project: "default", environment: "production", timeout: 10_000 });
       const { run } = world.deps.causal;
       return {
         changes: { changes: (query) => world.deps.changes.changes(query), unread: () => [reason] },
@@ -85,7 +86,7 @@ it("an investigation whose flags and one place of changes cannot be read (stub) 
 });
 
 it("the card shows what an investigation went without", async () => {
-  const report = await investigate((url) => ({ logs: new LokiLogs({ url, timeout, ...labels }) }), null);
+  const report = await investigate((url) => ({ logs: new LokiLogs({ url, timeout: 300, ...labels }) }), null);
   const investigation: Investigation = {
     id: "INV-1",
     incidentId: null,

@@ -1,0 +1,191 @@
+import type { InvestigationReport } from "../../domain/investigation.ts";
+import type { ServiceName } from "../../domain/telemetry.ts";
+import { cleanUntrusted } from "../../domain/untrusted.ts";
+import { type Finding, findingsOf } from "../findings.ts";
+import { describeChange } from "../tools/list-changes.ts";
+import { percent } from "../words.ts";
+import type { Question } from "./question.ts";
+
+const LINES_OF_ONE = 6;
+const LINES_OF_SEVERAL = 3;
+const LINES_OF_RUNBOOK = 10;
+
+/** What the tools found, as the question wants it: a judgement where it asks for one, else their first lines with their ids. */
+export function worded(question: Question, report: InvestigationReport | null, findings: readonly Finding[]): string {
+  const told = inWords(question, report, findings) ?? findings.map((one) => excerpt(one, findings.length)).join("\n\n");
+  return [told, remark(question)].filter(Boolean).join("\n\n");
+}
+
+/** The first lines of what a tool found, each with its id. */
+function excerpt({ evidence }: Finding, among: number): string {
+  const lines = evidence.summary.split("\n").filter((line) => line.trim() !== "");
+  return lines
+    .slice(0, among <= 2 ? LINES_OF_ONE : LINES_OF_SEVERAL)
+    .map((line) => `${line} [${evidence.id}]`)
+    .join("\n");
+}
+
+/** Questions that want a judgement rather than what a tool says; null for the others. */
+function inWords(question: Question, report: InvestigationReport | null, findings: readonly Finding[]): string | null {
+  switch (question.intent) {
+    case "safe_to_change":
+      return safety(findings);
+    case "version":
+      return version(question.service, findings);
+    case "changes":
+      return changes(findings);
+    case "next":
+      return report && next(report, findings);
+    case "runbook":
+      return runbook(findings);
+    default:
+      return null;
+  }
+}
+
+/** Whether anything speaks against a change now: an open incident, a signal off its baseline, or a change that is too young to judge. */
+function safety(findings: readonly Finding[]): string {
+  const against = [
+    ...findingsOf(findings, "open_incidents").flatMap(({ evidence, details: { cases } }) =>
+      cases.length > 0 ? [excerpt({ evidence, details: { kind: "open_incidents", cases } }, 1)] : [],
+    ),
+    ...findingsOf(findings, "anomalies").flatMap(({ evidence, details }) => {
+      const anomalies = details.anomalies.filter(({ score }) => score >= 1);
+      return anomalies.length > 0
+        ? [
+            `${anomalies
+              .slice(0, 4)
+              .map((one) => `${one.service} ${one.signal.replace("_", " ")} ${percent(one.relativeChange)}`)
+              .join(", ")} outside the baseline. [${evidence.id}]`,
+          ]
+        : [];
+    }),
+  ];
+  const recent = findingsOf(findings, "changes").flatMap(({ evidence, details }) =>
+    details.changes.slice(0, 3).map((change) => `- Young: ${describeChange(change)}. [${evidence.id}]`),
+  );
+  const checked = findings.map(({ evidence }) => `[${evidence.id}]`).join(" ");
+  const verdict =
+    against.length > 0
+      ? `**I would wait:** another change now would blur what is going on.\n${against.join("\n")}`
+      : `**Nothing speaks against it** that I can see: no incident is open and all signals are within their baselines. ${checked}`;
+  return [verdict, ...recent].join("\n");
+}
+
+function version(service: ServiceName | null, findings: readonly Finding[]): string | null {
+  const [found] = findingsOf(findings, "changes");
+  if (!found) return null;
+  const newest = new Map<string, string>();
+  for (const change of found.details.changes.toSorted((a, b) => b.at - a.at))
+    if (change.kind === "deploy" && !newest.has(change.subject))
+      newest.set(
+        change.subject,
+        `- ${cleanUntrusted(change.subject, 80).text} runs ${cleanUntrusted(change.after, 80).text}: ${describeChange(change)}. [${found.evidence.id}]`,
+      );
+  if (newest.size === 0)
+    return `No deploy${service ? ` of ${service}` : ""} is known within 30 days, as far as the connected sources tell. [${found.evidence.id}]`;
+  return [...newest.values()].slice(0, 12).join("\n");
+}
+
+function changes(findings: readonly Finding[]): string | null {
+  const [found] = findingsOf(findings, "changes");
+  const [first = ""] = found?.evidence.summary.split("\n") ?? [];
+  if (!found || found.details.changes.length === 0) return null;
+  const lines = found.details.changes.slice(0, 8).map((change) => {
+    const why = cleanUntrusted(change.summary, 120).text;
+    return `- ${describeChange(change)}${why ? ` · ${why}` : ""} [${found.evidence.id}]`;
+  });
+  const more = found.details.changes.length - lines.length;
+  return [
+    `${first.replace(/; newest:.*$/, ":")} [${found.evidence.id}]`,
+    ...lines,
+    ...(more > 0 ? [`${more} older ones are not shown.`] : []),
+  ].join("\n");
+}
+
+/** The action that waits, what to check, and the runbook that fits. */
+function next(report: InvestigationReport, findings: readonly Finding[]): string {
+  const cases = findingsOf(findings, "open_incidents").flatMap(({ evidence, details }) =>
+    details.cases.flatMap(({ proposals }) =>
+      proposals.map(
+        (one) =>
+          `- ${one.id} (${one.summary}) ${one.state === "pending" ? "awaits a decision on its card" : `is ${one.state.replace("_", " ")}`}. [${evidence.id}]`,
+      ),
+    ),
+  );
+  const checks = report.nextChecks.slice(0, 4).map((check) => `- ${check}`);
+  const book = runbook(findings);
+  return [`${report.headline} (${Math.round(report.confidence * 100)} %)`, ...cases, ...checks, ...(book ? ["", book] : [])].join(
+    "\n",
+  );
+}
+
+/** The head of a runbook, with its headings as words in bold. */
+function runbook(findings: readonly Finding[]): string | null {
+  const [found] = findingsOf(findings, "runbook");
+  if (!found?.details.hit) return null;
+  const { hit, text } = found.details;
+  const title = cleanUntrusted(hit.title, 120).text;
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && line.replace(/^#+\s*/, "") !== title);
+  const shown = lines.slice(0, LINES_OF_RUNBOOK).map((line) => line.replace(/^#+\s*(.+)$/, "**$1**"));
+  const more = lines.length > shown.length ? [`The rest is in ${cleanUntrusted(hit.file, 200).text}.`] : [];
+  return [`${hit.documentId} "${title}" [${found.evidence.id}]`, ...shown, ...more].join("\n");
+}
+
+/** What must be said beside the figures. */
+function remark({ intent, percentile, service }: Question): string {
+  return percentile && service && (intent === "metric" || intent === "compare")
+    ? `I keep p95 and the mean, not ${percentile}.`
+    : "";
+}
+
+/** What the stored report answers, without asking anything again. */
+export function fromReport(question: Question, report: InvestigationReport): string | null {
+  const [lead, ...rivals] = report.hypotheses;
+  if (!lead) return null;
+  const because = (ids: readonly string[]) =>
+    ids.flatMap((id) => {
+      const evidence = report.evidence.find((one) => one.id === id);
+      return evidence ? [`- ${evidence.summary.split("\n")[0]} [${id}]`] : [];
+    });
+  if (question.intent === "why_not") return whyNot(question, report, because);
+  if (question.intent !== "why_so") return null;
+  const against = rivals
+    .filter(({ status }) => status === "refuted")
+    .slice(0, 3)
+    .map(
+      ({ statement, evidenceAgainst }) =>
+        `- ruled out: ${statement}${evidenceAgainst.length > 0 ? ` [${evidenceAgainst.join(", ")}]` : ""}`,
+    );
+  return [`${lead.statement}. What speaks for it:`, ...because(lead.evidenceFor), ...against].join("\n");
+}
+
+/** What speaks against the rival that the question names: by its service, by a word of its own, or by its kind. */
+function whyNot(question: Question, report: InvestigationReport, because: (ids: readonly string[]) => string[]): string | null {
+  const words = new Set(question.text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? []);
+  const named = (text: string) =>
+    (text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? []).filter((word) => words.has(word)).length;
+  const [best] = report.hypotheses
+    .map((one) => ({
+      one,
+      score:
+        named(one.statement) +
+        (words.has(one.cause) ? 1 : 0) +
+        (one.service !== null && one.service === question.service ? 1 : 0),
+    }))
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => b.score - a.score);
+  if (!best) return null;
+  const { one } = best;
+  const held = `${one.statement}: ${Math.round(one.confidence * 100)} %, ${one.status}.`;
+  const against = because(one.evidenceAgainst);
+  const lead = report.hypotheses[0];
+  const instead =
+    lead && lead !== one
+      ? [`Instead: ${lead.statement} (${Math.round(lead.confidence * 100)} %).`, ...because(lead.evidenceFor).slice(0, 3)]
+      : because(one.evidenceFor);
+  return [held, ...(against.length > 0 ? ["What speaks against it:", ...against] : []), ...instead].join("\n");
+}

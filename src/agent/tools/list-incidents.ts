@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { cleanUntrusted } from "../../domain/untrusted.ts";
+import { utcClock } from "../time-words.ts";
+import type { OpenCase } from "../types.ts";
+import { defineTool, type ToolResult } from "./kit.ts";
+
+const SHOWN = 8;
+
+export const listIncidents = defineTool({
+  name: "list_incidents",
+  description:
+    "What is going on now as Vigil knows it: open incidents with their investigation, leading hypothesis and confidence, and the actions that await approval or run.",
+  schema: z.object({}),
+  cached: false,
+  title: () => "Which incidents are open?",
+  async run(_, session): Promise<ToolResult> {
+    const cases = (await session.deps.openCases?.()) ?? [];
+    const facts: Record<string, string | number> = { open: cases.length };
+    for (const { investigation, incident } of cases.slice(0, SHOWN)) {
+      facts[`${investigation.id}.state`] = incident?.state ?? investigation.state;
+      if (investigation.report) facts[`${investigation.id}.confidence`] = Number(investigation.report.confidence.toFixed(2));
+    }
+    const waiting = cases.flatMap(({ proposals }) => proposals).filter(({ state }) => state === "pending").length;
+    const head =
+      cases.length === 0
+        ? "No incident is open."
+        : `${cases.length} incident${cases.length === 1 ? " is" : "s are"} open${waiting > 0 ? `; ${waiting} action${waiting === 1 ? " awaits" : "s await"} approval` : ""}.`;
+    return {
+      evidence: {
+        title: "Open incidents",
+        summary: [
+          head,
+          ...cases.slice(0, SHOWN).map((one) => `- ${describeCase(one)}`),
+          ...(cases.length > SHOWN ? [`${cases.length - SHOWN} older ones were cut.`] : []),
+        ].join("\n"),
+        facts,
+        services: [...new Set(cases.flatMap(({ incident }) => incident?.services ?? []))],
+        link: null,
+        suspicious: false,
+      },
+      details: { kind: "open_incidents", cases },
+    };
+  },
+});
+
+/** `INV-1, since 03:05 UTC: api latency is +11 %, most likely because of … (97 %). PRO-1 awaits approval: flag … 28% → 1%.` */
+export function describeCase({ investigation, incident, proposals }: OpenCase): string {
+  const { report, anomalies, question } = investigation;
+  const [worst] = anomalies;
+  const what = report?.headline ?? (worst ? `${worst.service} ${worst.signal.replace("_", " ")} is being looked into` : question);
+  const sure = report?.outcome === "cause_found" ? ` Confidence ${Math.round(report.confidence * 100)} %.` : "";
+  const since = incident ? `, since ${utcClock(incident.openedAt)}` : "";
+  const mitigated = incident?.state === "mitigated" ? ", mitigated" : "";
+  const actions = proposals.map(
+    (one) => ` ${one.id} ${STATES[one.state] ?? `is ${one.state.replace("_", " ")}`}: ${one.summary}.`,
+  );
+  return `${investigation.id}${since}${mitigated}: ${cleanUntrusted(what ?? "", 240).text}${sure}${actions.join("")}`;
+}
+
+const STATES: Readonly<Record<string, string>> = { pending: "awaits approval", verifying: "runs and is being watched" };
