@@ -96,6 +96,19 @@ export async function violations(db: StateDatabase, { cluster, paged, stood, eve
     must(!applied.some((one) => one.kind === "execute" && owner(one.key)?.id === id), "failed means nothing changed", id);
   }
 
+  // Nothing is called verified, nor an undo done with, without having been seen: enough samples, and the right question answered with yes.
+  const trail = await db.selectFrom("audit").select(["subject", "kind"]).orderBy("seq").execute();
+  for (const { id, state } of proposals) {
+    const kinds = trail.filter(({ subject, kind }) => subject === id && kind !== "refused").map(({ kind }) => kind);
+    must(kinds.filter((kind) => kind === "undone").length <= 1, "an undo is watched once", `${id}: ${kinds}`);
+    if (state !== "verified" && state !== "rolled_back") continue;
+    const [question, before] = state === "verified" ? ["helped", "verifying"] : ["no worse", "undone"];
+    const verifier = (await repository.execution(id))?.verifier;
+    must(verifier?.question === question, "what was asked is what was answered", `${id} ${state}: ${verifier?.question}`);
+    must(verifier?.decided?.state === "success" && verifier.decided.samples >= 3, "seen before it is said", `${id} ${state}`);
+    must(kinds.at(-2) === before, "said only after it was watched", `${id}: ${kinds}`);
+  }
+
   // The state from before is there again whenever verification failed, and nobody's later change was overwritten.
   for (const [id, { state, percent }] of stood) {
     if (state !== "rolled_back") continue;

@@ -121,8 +121,10 @@ class World {
   readonly stood = new Map<string, { readonly state: string; readonly percent: number }>();
   stopFile: string | null = null;
   dark = false;
-  /** What lowering the flag does to latency: helps, harms or nothing. */
+  /** What lowering the flag does to the signal: helps, harms or nothing. */
   readonly slope: number;
+  /** What happens to it anyway, a minute: nothing, or it gets worse and worse. */
+  readonly drift: number;
   readonly #random: () => number;
   readonly #noise = new Map<number, number>();
   readonly #shares: { readonly at: number; readonly percent: number }[] = [];
@@ -131,6 +133,7 @@ class World {
   constructor(random: () => number) {
     this.#random = random;
     this.slope = [0.012, -0.012, 0][Math.floor(random() * 3)] ?? 0;
+    this.drift = random() < 0.2 ? 0.01 : 0;
   }
 
   moved(id: string, state: string): void {
@@ -163,7 +166,7 @@ class World {
       for (let at = Math.ceil(from / step) * step; at < to; at += step) {
         if (!this.#noise.has(at)) this.#noise.set(at, 1 + 0.02 * gaussian(this.#random));
         const share = this.#shares.findLast((one) => one.at <= at)?.percent ?? 25;
-        const level = 0.1 * (1 + this.slope * (share - 25));
+        const level = 0.1 * (1 + this.slope * (share - 25)) * (1 + this.drift * Math.max(0, (at - START) / MINUTE));
         points.push({ at, value: signal === "rate" ? 10 : level * (this.#noise.get(at) ?? 1) });
       }
       return { metric: "red", service: "shelf", labels: {}, unit: "s", points };
@@ -246,7 +249,7 @@ export async function simulate(
       args: { flag: "new-layout", percent },
       reason: "because",
       expectedEffect: "latency goes down",
-      watch: { service: "shelf", signal: "latency", direction: "down", since: START - 40 * MINUTE },
+      watch: { service: "shelf", signal: pick(["latency", "errors"] as const), direction: "down", since: START - 40 * MINUTE },
       confidence: 0.9,
       investigationId: "INV-1",
       requester: pick(["vigil", "vigil", "web:maya"]),
@@ -380,6 +383,11 @@ export async function simulate(
     everApprovers: new Set(APPROVERS),
   });
   const end = await last[0]?.actions.list();
-  for (const { state } of end ?? []) count(`ended ${state}`);
+  for (const { state, outcome } of end ?? []) {
+    count(`ended ${state}`);
+    const undone = state === "unknown" && outcome?.includes("put back and read back");
+    if (undone)
+      count(outcome?.includes("yet the signal is worse") ? "undone, and worse than before" : "undone, and nobody can tell");
+  }
   return found;
 }

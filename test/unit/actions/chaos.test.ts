@@ -31,11 +31,12 @@ describe("chaos", () => {
     },
   };
 
-  // The other points are gone through in the simulation; these two are where a blind retry would do harm.
+  // The other points are gone through in the simulation; at these a blind retry would do harm, or a watch be forgotten.
   it.each([
     ["claimed", ["unknown"]],
     ["sent", ["rolled_back"]],
     ["undo-sent", ["rolled_back"]],
+    ["undone", ["rolled_back"]],
   ])(
     "38: a real process killed with -9 at '%s' is finished by the next one, with one execution in the real flag file",
     async (point, ends) => {
