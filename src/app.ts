@@ -13,12 +13,14 @@ import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
 import { type DemoHandle, type DemoOptions, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
+import { MOST_STEPS } from "./domain/telemetry.ts";
 import { type Clock, DAY, MINUTE, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
 import { ExhaustionWatch } from "./flows/exhaustion.ts";
 import { HeldBackDigest } from "./flows/held-back.ts";
 import { Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
+import { Leadership } from "./flows/leadership.ts";
 import { OPERATOR } from "./flows/ports.ts";
 import { collectReport, type Kpis } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
@@ -29,9 +31,10 @@ import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts"
 import { openTracing } from "./observe/tracing.ts";
 import { otlpRouter } from "./sources/otlp/index.ts";
 import { ConversationRepository } from "./store/conversations.ts";
+import { LeaderRepository } from "./store/leadership.ts";
 import { changeWatchers } from "./wiring/change-watchers.ts";
 import { chatHandlers } from "./wiring/handlers.ts";
-import { keepHouse } from "./wiring/housekeeping.ts";
+import { type HouseParts, keepOwnHouse, keepSharedHouse } from "./wiring/housekeeping.ts";
 import { Inbound } from "./wiring/inbound.ts";
 import { knowledgeSources } from "./wiring/knowledge-sources.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./wiring/outbound.ts";
@@ -76,6 +79,16 @@ export async function startApp(config: Config, options: { readonly names?: ShopN
   };
 }
 
+/** What a turn at leading works with; all of it outlives the turn. */
+interface LeaderParts {
+  readonly core: Core;
+  readonly investigator: Investigator;
+  readonly inbound: Inbound;
+  readonly presenter: Presenter;
+  readonly inference: Inference;
+  readonly heldBack: HeldBackDigest;
+}
+
 class RunningApp {
   readonly #config: Config;
   readonly #stores: Stores;
@@ -86,6 +99,7 @@ class RunningApp {
   #core: Core | null = null;
   #watcher: Watcher | null = null;
   #investigator: Investigator | null = null;
+  #leadership: Leadership | null = null;
   #progress: PageState["progress"] = { what: "starting", done: 0, total: 1 };
   demo: DemoHandle | null = null;
   ready: Promise<void> = Promise.resolve();
@@ -104,6 +118,7 @@ class RunningApp {
     const conversations = new ConversationRepository(this.#stores.state);
     const web = webSurface({
       store: conversations,
+      role: () => this.#role(),
       picture: async (id) => (await investigations.picture(id)) ?? this.#stores.recordings.answerPicture(id),
       state: () => this.#pageState(),
       emoji: () => this.#core && emojiMeanings(config, this.#core),
@@ -143,7 +158,19 @@ class RunningApp {
 
     const rest = await openSurfaces({ config, core, stores: this.#stores, store: conversations, log: this.#log });
     const surfaces: Surface[] = [web.surface, ...rest];
-    const presenter = new Presenter({ surfaces, store: conversations, log: this.#log });
+    const { state, fence, holder } = this.#stores;
+    let lead: (signal: AbortSignal) => Promise<() => Promise<void>> = async () => async () => undefined;
+    const leadership = new Leadership({
+      store: config.state.url ? new LeaderRepository(state) : null,
+      holder,
+      term: config.state.leaseSeconds * SECOND,
+      fenced: (token, work) => (config.state.url ? fence.run({ holder, token }, work) : work()),
+      lead: (signal) => lead(signal),
+      elapsed: () => performance.now(),
+      log: this.#log,
+    });
+    this.#leadership = leadership;
+    const presenter = new Presenter({ surfaces, store: conversations, log: this.#log, sender: leadership });
     const investigator = new Investigator({
       store: investigations,
       feedback: this.#stores.feedback,
@@ -154,6 +181,8 @@ class RunningApp {
       },
       channel: presenter,
       recordings: this.#stores.recordings,
+      memory: investigations,
+      runsHere: () => leadership.leads,
       picture: (anomaly) => this.#watcher?.picture(anomaly) ?? Promise.resolve(null),
       finished: (investigation) => inbound.finished(investigation),
       now: () => Date.now(),
@@ -168,7 +197,169 @@ class RunningApp {
       learning: core.learning,
       now: () => Date.now(),
     });
-    const watcher = new Watcher({
+    core.actions.onChange((proposal) => {
+      const show = async () => {
+        await presenter.showProposal({ proposal, nonce: core.actions.nonceFor(proposal) });
+        const verdict = verdictOf(proposal);
+        if (verdict) await presenter.tell(proposal.investigationId, verdict);
+        if (proposal.state === "verified" && proposal.investigationId) await this.#watcher?.mitigated(proposal.investigationId);
+        await inference.actionEnded(proposal);
+      };
+      show().catch((error) => this.#log.error({ err: error, proposal: proposal.id }, "a proposal could not be shown"));
+    });
+
+    const heldBack = new HeldBackDigest({ channel: presenter, memory: investigations, now: () => Date.now(), log: this.#log });
+    core.actions.onHeldBack((wish) => heldBack.note(wish));
+
+    const answerer = new Answerer({
+      agent: core.agent,
+      conversation: investigations,
+      investigationAt: async (at) => {
+        const id = await presenter.investigationAt(at);
+        return id ? investigations.get(id) : null;
+      },
+      recordings: this.#stores.recordings,
+      revise: (...revised) => investigator.revise(...revised),
+      within: (audience, work) => core.audience.run(audience, work),
+      now: () => Date.now(),
+      log: this.#log,
+    });
+    const handlers = chatHandlers({
+      core,
+      stores: this.#stores,
+      investigator,
+      answerer,
+      presenter,
+      inference,
+      scanner: core.scanner,
+      watchedSeries: () => this.#watcher?.watchedSeries ?? 0,
+      clock: this.#clock,
+      mind: this.#mind(),
+      worth: config.worth,
+    });
+    for (const surface of surfaces) await surface.start(handlers);
+    this.#closers.push(async () => {
+      answerer.stop();
+      for (const surface of surfaces) await surface.stop();
+      await presenter.close();
+    });
+    inbound.open({
+      core,
+      investigator,
+      scanner: core.scanner,
+      channel: presenter,
+      threadOf: (id) => conversations.ref(`investigation:${id}`, "slack"),
+      clock: this.#clock,
+      resolved: (incident) => inference.incidentResolved(incident),
+      leads: () => leadership.leads,
+    });
+    this.#closers.push(() => inbound.close());
+    lead = (signal) => this.#lead(signal, { core, investigator, inbound, presenter, inference, heldBack });
+    this.ready = this.#prepare(core, leadership, inbound, targets, presenter);
+    this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) {
+      await close().catch((error) => this.#log.warn({ err: error }, "something did not close cleanly"));
+    }
+    this.#closers.length = 0;
+    await closeStores(this.#stores);
+  }
+
+  /** Everything that takes a while: history, then the watch where this replica leads, then knowledge. */
+  async #prepare(core: Core, leadership: Leadership, inbound: Inbound, targets: Targets, presenter: Presenter): Promise<void> {
+    const fresh = (await this.#stores.investigations.recall("story-played")) === null;
+    await this.demo?.ready;
+    const { recorder, servicesOf } = inbound;
+    const watchers = changeWatchers(this.#config, {
+      targets,
+      stores: this.#stores,
+      clock: this.#clock,
+      recorder,
+      servicesOf,
+      log: this.#log,
+    });
+    core.useUnreadChanges(() => watchers.flatMap(({ fault }) => fault ?? []));
+    // A system that is down now is asked again; Vigil starts without it.
+    const seen = (error: unknown) => this.#log.warn({ err: error }, "changes could not be read; the next look tries again");
+    await Promise.all(watchers.map((each) => each.look().catch(seen)));
+    for (const each of watchers) each.start();
+    this.#closers.push(async () => {
+      await inbound.close();
+      for (const each of watchers) await each.stop();
+    });
+    this.#closers.push(() => leadership.stop());
+    await leadership.start();
+    this.#closers.push(keepOwnHouse(this.#houseParts(core, presenter)));
+    // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
+    this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
+    const sources = knowledgeSources(this.#config, servicesOf);
+    await this.#ingest(core, sources);
+    this.#refreshKnowledge(core, sources);
+    recorder.embedFromNowOn();
+    await core.knowledge.catchUp();
+    await core.learning.publishTo(core.knowledge);
+    this.#progress = null;
+    const { scenario } = this.#config.demo;
+    if (this.demo && fresh && scenario !== "none") {
+      await this.#stores.investigations.remember("story-played", scenario);
+      if (scenario !== "quiet") await this.demo.play(scenario);
+    }
+  }
+
+  /** What one replica does for all: watches, investigates, looks after what is in flight, clears away. Resolves with how to end it. */
+  async #lead(signal: AbortSignal, parts: LeaderParts): Promise<() => Promise<void>> {
+    const { core, investigator, inbound, presenter, heldBack } = parts;
+    presenter.wake();
+    const enders: (() => Promise<void>)[] = [];
+    const end = async () => {
+      for (const each of enders.toReversed())
+        await each().catch((error) => this.#log.warn({ err: error }, "something the leader did did not end cleanly"));
+    };
+    try {
+      const before = this.#progress;
+      this.#progress = { what: "learning what is normal", done: 0, total: 1 };
+      const watcher = this.#newWatcher(parts);
+      await watcher.prepare((done, total) => {
+        signal.throwIfAborted();
+        this.#progress = { what: "learning what is normal", done, total };
+      });
+      this.#progress = before;
+      signal.throwIfAborted();
+      this.#watcher = watcher;
+      core.useScanner(watcher);
+      watcher.start();
+      enders.push(() => core.actions.close());
+      enders.push(() => investigator.close());
+      enders.push(async () => {
+        this.#watcher = null;
+        core.useScanner(null);
+        await watcher.stop();
+      });
+      enders.push(() => inbound.rest());
+      await core.actions.start();
+      await investigator.lookAfterAll();
+      inbound.start();
+      heldBack.start();
+      enders.push(() => heldBack.stop());
+      enders.push(keepSharedHouse(this.#houseParts(core, presenter)));
+      signal.throwIfAborted();
+      return end;
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  }
+
+  #houseParts(core: Core, channel: Presenter): HouseParts {
+    return { config: this.#config, stores: this.#stores, core, channel, clock: this.#clock, log: this.#log };
+  }
+
+  #newWatcher({ core, investigator, presenter, inference }: LeaderParts): Watcher {
+    const config = this.#config;
+    const { telemetry, investigations } = this.#stores;
+    return new Watcher({
       metrics: core.telemetry.metrics,
       changes: telemetry,
       graph: core.graph,
@@ -191,137 +382,10 @@ class RunningApp {
       options: {
         step: config.detection.stepSeconds * SECOND,
         falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek,
-        historyDays: Math.min(28, config.telemetry.retentionDays),
+        historyDays: Math.min(28, config.telemetry.retentionDays, (MOST_STEPS * config.detection.stepSeconds * SECOND) / DAY),
         holidays: config.detection.holidays,
       },
     });
-    this.#watcher = watcher;
-    core.useScanner(watcher);
-    core.actions.onChange((proposal) => {
-      const show = async () => {
-        await presenter.showProposal({ proposal, nonce: core.actions.nonceFor(proposal) });
-        const verdict = verdictOf(proposal);
-        if (verdict) await presenter.tell(proposal.investigationId, verdict);
-        if (proposal.state === "verified" && proposal.investigationId) await watcher.mitigated(proposal.investigationId);
-        await inference.actionEnded(proposal);
-      };
-      show().catch((error) => this.#log.error({ err: error, proposal: proposal.id }, "a proposal could not be shown"));
-    });
-
-    const heldBack = new HeldBackDigest({ channel: presenter, memory: investigations, now: () => Date.now(), log: this.#log });
-    core.actions.onHeldBack((wish) => heldBack.note(wish));
-    heldBack.start();
-
-    const answerer = new Answerer({
-      agent: core.agent,
-      conversation: investigations,
-      investigationAt: async (at) => {
-        const id = await presenter.investigationAt(at);
-        return id ? investigations.get(id) : null;
-      },
-      recordings: this.#stores.recordings,
-      revise: (...revised) => investigator.revise(...revised),
-      within: (audience, work) => core.audience.run(audience, work),
-      now: () => Date.now(),
-      log: this.#log,
-    });
-    const handlers = chatHandlers({
-      core,
-      stores: this.#stores,
-      investigator,
-      answerer,
-      presenter,
-      inference,
-      watcher,
-      clock: this.#clock,
-      mind: this.#mind(),
-      worth: config.worth,
-    });
-    for (const surface of surfaces) await surface.start(handlers);
-    this.#closers.push(async () => {
-      answerer.stop();
-      await heldBack.stop();
-      for (const surface of surfaces) await surface.stop();
-      await presenter.close();
-    });
-    inbound.open({
-      core,
-      investigator,
-      scanner: watcher,
-      channel: presenter,
-      threadOf: (id) => conversations.ref(`investigation:${id}`, "slack"),
-      clock: this.#clock,
-      resolved: (incident) => inference.incidentResolved(incident),
-    });
-    this.#closers.push(() => inbound.close());
-    this.ready = this.#prepare(core, watcher, investigator, inbound, targets, presenter);
-    this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#closers.toReversed()) {
-      await close().catch((error) => this.#log.warn({ err: error }, "something did not close cleanly"));
-    }
-    this.#closers.length = 0;
-    await closeStores(this.#stores);
-  }
-
-  /** Everything that takes a while: history, knowledge, learning the baselines; then the watch begins. */
-  async #prepare(
-    core: Core,
-    watcher: Watcher,
-    investigator: Investigator,
-    inbound: Inbound,
-    targets: Targets,
-    presenter: Presenter,
-  ): Promise<void> {
-    const fresh = (await this.#stores.investigations.recall("story-played")) === null;
-    await this.demo?.ready;
-    this.#progress = { what: "learning what is normal", done: 0, total: 1 };
-    const { recorder, servicesOf } = inbound;
-    const watchers = changeWatchers(this.#config, {
-      targets,
-      stores: this.#stores,
-      clock: this.#clock,
-      recorder,
-      servicesOf,
-      log: this.#log,
-    });
-    core.useUnreadChanges(() => watchers.flatMap(({ fault }) => fault ?? []));
-    // A system that is down now is asked again; Vigil starts without it.
-    const seen = (error: unknown) => this.#log.warn({ err: error }, "changes could not be read; the next look tries again");
-    await Promise.all(watchers.map((each) => each.look().catch(seen)));
-    await watcher.prepare((done, total) => {
-      this.#progress = { what: "learning what is normal", done, total };
-    });
-    for (const each of watchers) each.start();
-    watcher.start();
-    this.#closers.push(async () => {
-      await inbound.close();
-      await watcher.stop();
-      for (const each of watchers) await each.stop();
-      await investigator.close();
-    });
-    await core.actions.start();
-    await investigator.resume();
-    inbound.start();
-    this.#closers.push(
-      keepHouse({ config: this.#config, stores: this.#stores, core, channel: presenter, clock: this.#clock, log: this.#log }),
-    );
-    // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
-    this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
-    const sources = knowledgeSources(this.#config, servicesOf);
-    await this.#ingest(core, sources);
-    this.#refreshKnowledge(core, sources);
-    recorder.embedFromNowOn();
-    await core.knowledge.catchUp();
-    await core.learning.publishTo(core.knowledge);
-    this.#progress = null;
-    const { scenario } = this.#config.demo;
-    if (this.demo && fresh && scenario !== "none") {
-      await this.#stores.investigations.remember("story-played", scenario);
-      if (scenario !== "quiet") await this.demo.play(scenario);
-    }
   }
 
   /** Reads every configured source; one that cannot be read keeps what is known of it, and is read at the next time. */
@@ -412,7 +476,15 @@ class RunningApp {
       mind: this.#mind(),
       running: this.#investigator?.running ?? [],
       demo: this.demo && { current: this.demo.current() },
+      replica: this.#role(),
     };
+  }
+
+  /** Null where there is only one. */
+  #role(): PageState["replica"] {
+    const leadership = this.#leadership;
+    if (!leadership || leadership.alone) return null;
+    return { leads: leadership.leads, self: this.#stores.holder, leader: leadership.leader };
   }
 
   async #figures(core: Core): Promise<StateFigures> {
@@ -426,6 +498,7 @@ class RunningApp {
       runningInvestigations: this.#investigator?.running.length ?? 0,
       pendingProposals: pending.length,
       stopped: stopped !== null,
+      leads: this.#leadership?.leads ?? false,
       telemetryLag: latest === null ? null : (this.#clock.now() - latest) / SECOND,
     };
   }

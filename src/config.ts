@@ -72,6 +72,12 @@ export const schema = z.strictObject({
         .regex(/^[0-9a-f]{64,}$/i, "must be 64 or more hexadecimal digits: openssl rand -hex 32")
         .optional()
         .describe("the secret behind the approval buttons; replicas on one PostgreSQL must share it"),
+      leaseSeconds: z.coerce
+        .number()
+        .min(2)
+        .max(300)
+        .default(15)
+        .describe("of replicas on one PostgreSQL, how long one that leads may be silent before another takes over"),
     })
     .prefault({}),
   logLevel: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),

@@ -34,6 +34,7 @@ import { AlertRepository } from "./store/alerts.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { ExperimentRepository } from "./store/experiments.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
+import { Fence } from "./store/fence.ts";
 import { InvestigationRepository } from "./store/investigations.ts";
 import { KnowledgeRepository } from "./store/knowledge.ts";
 import { LearningRepository } from "./store/learning.ts";
@@ -56,11 +57,17 @@ export interface Stores {
   readonly investigations: InvestigationRepository;
   readonly feedback: FeedbackRepository;
   readonly recordings: RecordingRepository;
+  /** This process among all on the state. */
+  readonly holder: string;
+  /** Tells this state folder from those of other replicas on the same PostgreSQL, also after a restart; null where the state is in the folder. */
+  readonly replica: string | null;
+  readonly fence: Fence;
 }
 
 export async function openStores(config: Config): Promise<Stores> {
   const folder = ownerOnlyFolder(resolve(config.dataDir));
-  const state = await openStateDatabase(config.state.url ?? join(folder, "vigil.db"));
+  const fence = new Fence();
+  const state = await openStateDatabase(config.state.url ?? join(folder, "vigil.db"), fence);
   const telemetry = await openTelemetryStore(join(folder, "telemetry.db"));
   return {
     folder,
@@ -69,6 +76,10 @@ export async function openStores(config: Config): Promise<Stores> {
     investigations: new InvestigationRepository(state),
     feedback: new FeedbackRepository(state),
     recordings: new RecordingRepository(state),
+    // A state file belongs to one process, which the folder's lock sees to; replicas on one PostgreSQL are told apart.
+    holder: config.state.url ? `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}` : "local",
+    replica: config.state.url ? replicaId(folder) : null,
+    fence,
   };
 }
 
@@ -95,8 +106,10 @@ export interface Core {
   readonly graph: () => Promise<ServiceGraph>;
   readonly catalog: () => Promise<readonly CatalogEntry[]>;
   readonly records: ReportSources;
-  /** Replaces the scanner over stored history by one that is kept current. */
-  useScanner(scanner: AnomalyScanner): void;
+  /** What is off its baseline: by a scanner that is kept current where there is one, else over stored history. */
+  readonly scanner: AnomalyScanner;
+  /** Takes a scanner that is kept current; null goes back to stored history. */
+  useScanner(scanner: AnomalyScanner | null): void;
   /** Tells investigations of places whose changes cannot be read. */
   useUnreadChanges(unread: () => readonly string[]): void;
   close(): Promise<void>;
@@ -151,8 +164,7 @@ export async function openCore(
       store: new ProposalRepository(stores.state, () => Date.now()),
       switches: new SwitchRepository(stores.state),
       experiments: new ExperimentRepository(stores.state, () => Date.now()),
-      // A state file belongs to one process, which the folder's lock sees to; replicas on one PostgreSQL are told apart.
-      holder: config.state.url ? `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}` : "local",
+      holder: stores.holder,
       catalogue: [
         ...(flags ? [toggleFeatureFlag(flags), turnOffFeatureFlag(flags)] : []),
         ...(deploys ? [rollBackDeploy(deploys)] : []),
@@ -189,7 +201,9 @@ export async function openCore(
   await learning.refresh();
 
   let unread: () => readonly string[] = () => [];
-  let scanner = historyScanner(telemetry.metrics, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
+  const history = historyScanner(telemetry.metrics, { step, falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek });
+  let current: AnomalyScanner = history;
+  const scanner: AnomalyScanner = { scan: (services, at) => current.scan(services, at) };
   const servers = mcpServersOf(config);
   const foreign = servers.length > 0 ? new McpTools(servers, log, () => Date.now()) : null;
   const deps: AgentDependencies = {
@@ -199,7 +213,7 @@ export async function openCore(
     changes: { changes: (query) => stores.telemetry.changes(query), unread: () => unread() },
     knowledge: audience.bind(knowledge),
     catalog,
-    scanner: { scan: (services, at) => scanner.scan(services, at) },
+    scanner,
     desk: { actions: actions.proposable, file: (request) => actions.file(request) },
     causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
     clock,
@@ -238,11 +252,12 @@ export async function openCore(
     graph,
     catalog,
     records: { investigations, feedback, proposals: () => actions.list(), alerts: () => alerts.all() },
-    useScanner: (current) => {
-      scanner = current;
+    scanner,
+    useScanner: (kept) => {
+      current = kept ?? history;
     },
-    useUnreadChanges: (current) => {
-      unread = current;
+    useUnreadChanges: (now) => {
+      unread = now;
     },
     close: async () => {
       await foreign?.close();
@@ -276,6 +291,13 @@ async function approversOf(config: Config, onCall: OnCallSource | null): Promise
     },
     now: () => Date.now(),
   });
+}
+
+/** Made once for a folder of state. */
+function replicaId(folder: string): string {
+  const file = join(folder, "replica.id");
+  if (!existsSync(file)) writeFileSync(file, randomBytes(4).toString("hex"), { mode: 0o600, flag: "wx" });
+  return readFileSync(file, "utf8").trim();
 }
 
 /** The key behind the buttons' secrets, made once and readable by the owner only. */

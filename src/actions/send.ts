@@ -43,6 +43,16 @@ export async function send(
 ): Promise<void> {
   const { proposal } = stored;
   const { args } = stageOf(proposal, execution.stage);
+  if (context.now() + context.writeTimeout > execution.sentBy) {
+    // This process was held up since the claim for so long that others may have judged it by now: what was not sent must never be.
+    const why = "it was not sent, since this process was held up after the claim";
+    if (execution.stage === 0) await journal.move(proposal, ["executing"], "failed", `${why}; propose it anew`);
+    else {
+      const stands = stageOf(proposal, execution.stage - 1).state;
+      await journal.move(proposal, ["executing"], "unknown", `${why}; it stands at ${stands}: please decide how it goes on`);
+    }
+    return;
+  }
   let trouble: string | null = null;
   try {
     const write = writeContext(proposal, execution.idempotencyKey, execution.expected);

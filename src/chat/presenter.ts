@@ -13,6 +13,15 @@ const LONGEST_PAUSE = 60_000;
 /** How often an idle worker looks for what others put into the outbox: a surface that could not answer, another replica. */
 const IDLE_LOOK = 3_000;
 
+/** Who sends what is to be shown, of several replicas on one outbox. */
+export interface Sender {
+  readonly leads: boolean;
+  /** Does it as the one who sends. @throws when this process does not, or not any more */
+  run<T>(work: () => Promise<T>): Promise<T>;
+}
+
+const ALONE: Sender = { leads: true, run: (work) => work() };
+
 /**
  * Shows the same on every surface. A card is stored before it is sent, and so is which message shows what: after a restart the same message
  * is edited and nothing is lost. Each surface has its own worker; one that is slow or down holds up nobody else, and no flow waits for it.
@@ -28,11 +37,20 @@ export class Presenter implements IncidentChannel {
     readonly store: ChatStore;
     readonly log: Log;
     readonly now?: () => number;
+    /** Default: this process alone. */
+    readonly sender?: Sender;
   }) {
     this.#store = options.store;
     this.#log = options.log;
     this.#now = options.now ?? Date.now;
-    this.#workers = options.surfaces.map((surface) => new Worker(surface, this.#store, this.#log, this.#now));
+    this.#workers = options.surfaces.map(
+      (surface) => new Worker(surface, this.#store, this.#log, this.#now, options.sender ?? ALONE),
+    );
+    this.wake();
+  }
+
+  /** Looks at once for what is to be sent: this process has come to be the one who sends. */
+  wake(): void {
     for (const worker of this.#workers) worker.wake();
   }
 
@@ -89,16 +107,18 @@ class Worker {
   readonly #store: ChatStore;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #sender: Sender;
   #running: Promise<void> | null = null;
   #woken = false;
   #closed = false;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(surface: Surface, store: ChatStore, log: Log, now: () => number) {
+  constructor(surface: Surface, store: ChatStore, log: Log, now: () => number, sender: Sender) {
     this.#surface = surface;
     this.#store = store;
     this.#log = log;
     this.#now = now;
+    this.#sender = sender;
   }
 
   get name(): string {
@@ -123,10 +143,15 @@ class Worker {
 
   async #work(): Promise<void> {
     try {
+      // Another replica sends; this one looks whether it has become the one.
+      if (!this.#sender.leads) {
+        this.#woken = false;
+        return this.#sleep(IDLE_LOOK);
+      }
       while (!this.#closed) {
         this.#woken = false;
         const delivery = await this.#store.next(this.name, this.#now());
-        if (delivery) await this.#deliver(delivery);
+        if (delivery) await this.#sender.run(() => this.#deliver(delivery));
         else if (!this.#woken) break;
       }
       await this.#sleepUntilDue();
@@ -144,6 +169,8 @@ class Worker {
       if (ref) await this.#surface.update(ref, card, thread);
       else {
         await this.#store.begin(delivery);
+        // Whoever was held up here for long is not the one who sends any more, and another has taken it up.
+        if (!this.#sender.leads) throw new DeliveryError("another replica sends now", "later");
         await this.#store.saveRef(subject, this.name, await this.#surface.post(card, thread, delivery.begun));
       }
       await this.#store.done(delivery);

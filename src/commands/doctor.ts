@@ -3,10 +3,13 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs
 import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import { DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
+import type { ReplicaRole } from "../chat/web/index.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
 import { McpTools } from "../sources/mcp/index.ts";
+import { readLeader } from "../store/leadership.ts";
+import { openPool, withoutPassword } from "../store/postgres.ts";
 import { vectorsProbe } from "../wiring/knowledge-embedder.ts";
 import { knowledgeSources, probeOf } from "../wiring/knowledge-sources.ts";
 import { agentOptions, mcpServersOf, modelsOf } from "../wiring/minds.ts";
@@ -39,6 +42,7 @@ const checks: readonly Check[] = [
   git,
   nativeModules,
   stateFolder,
+  replicas,
   port,
   knowledge,
   systems,
@@ -129,13 +133,55 @@ async function stateFolder(config: Config): Promise<Finding[]> {
   return findings;
 }
 
+/** Who of the replicas on one PostgreSQL leads. Asks with a plain query: opening the state would bring its schema up to date. */
+async function replicas({ state, metrics }: Config): Promise<Finding[]> {
+  if (!state.url) return [];
+  const pool = openPool(state.url);
+  try {
+    const leader = await readLeader(pool);
+    const led: Finding = leader
+      ? leader.left > 0
+        ? ok(
+            "replicas",
+            `${leader.holder} leads (token ${leader.token}, its lease runs ${(leader.left / 1_000).toFixed(1)} s more)`,
+          )
+        : warning("replicas", `nobody leads; the last was ${leader.holder}`, "Start Vigil: nothing is watched meanwhile.")
+      : ok("replicas", "no replica has led yet");
+    const shared: Finding[] =
+      metrics.kind === "embedded"
+        ? [
+            warning(
+              "replicas",
+              "each replica sees only the telemetry that is sent to it",
+              "With more than one, set metrics.kind to a shared backend, or have exporters send to every replica.",
+            ),
+          ]
+        : [];
+    const key: Finding[] = state.approvalKey
+      ? []
+      : [
+          warning(
+            "replicas",
+            "the buttons of one replica mean nothing to another",
+            "Set state.approvalKey to the same secret everywhere.",
+          ),
+        ];
+    return [led, ...shared, ...key];
+  } catch (error) {
+    const remedy = "Start PostgreSQL, or correct state.url (VIGIL_STATE_URL).";
+    return [fault("replicas", `${withoutPassword(state.url)}: ${reason(error)}`, remedy)];
+  } finally {
+    await pool.end();
+  }
+}
+
 async function port(config: Config): Promise<Finding[]> {
   const { host, port: number } = config.server;
   const url = `http://${host}:${number}/healthz`;
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT) });
-    const body = (await response.json().catch(() => null)) as { name?: string } | null;
-    if (body?.name === "vigil") return [ok("server", `Vigil is running on http://${host}:${number}`)];
+    const body = (await response.json().catch(() => null)) as { name?: string; replica?: ReplicaRole } | null;
+    if (body?.name === "vigil") return [ok("server", `Vigil is running on http://${host}:${number}${roleWords(body.replica)}`)];
     return [fault("server", `port ${number} is taken by something else`, "Stop it, or set VIGIL_PORT to a free port.")];
   } catch {
     const exposed = !["127.0.0.1", "::1", "localhost"].includes(host);
@@ -150,6 +196,9 @@ async function port(config: Config): Promise<Finding[]> {
     ];
   }
 }
+
+const roleWords = (replica: ReplicaRole | undefined): string =>
+  replica ? (replica.leads ? ", and leads" : `, and stands by: ${replica.leader ?? "another"} leads`) : "";
 
 async function knowledge(config: Config): Promise<Finding[]> {
   const { catalog } = config.knowledge;

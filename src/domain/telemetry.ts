@@ -73,6 +73,9 @@ export interface Exemplar {
   readonly value: number;
 }
 
+/** Steps for which a source answers one question; who wants more asks for a longer step. */
+export const MOST_STEPS = 50_000;
+
 /** Reads metrics from wherever a team keeps them. Every method rejects with `SourceError` when the backend cannot answer. */
 export interface MetricSource {
   services(): Promise<readonly ServiceName[]>;

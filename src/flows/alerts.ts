@@ -73,6 +73,8 @@ export interface AlertTriageDependencies {
   readonly log: Log;
   /** Told when an incident is over, for whoever learns from how it ended. */
   readonly resolved?: (incident: Incident) => Promise<void>;
+  /** Whether alerts are looked into here. Otherwise they are only kept, and the replica that leads looks into them. Default: always. */
+  readonly leads?: () => boolean;
   readonly options: {
     readonly step: Milliseconds;
     /** Alerts are gathered until none has come for this long. Default a second. */
@@ -83,6 +85,8 @@ export interface AlertTriageDependencies {
 const QUIET: Milliseconds = SECOND;
 /** Gathered for this many quiet times at most, so that a storm without end is looked into as well. */
 const LONGEST_GATHERING = 5;
+/** How often it is looked for alerts that another replica took in. */
+const LOOK_EVERY: Milliseconds = 5 * SECOND;
 /** From so many new alerts on, the channel is told in one line how they were grouped. */
 const DIGEST_FROM = 10;
 /** An alert that fires again so soon goes on with its incident. */
@@ -99,6 +103,7 @@ export class AlertTriage implements AlertIntake {
   readonly #deps: AlertTriageDependencies;
   #since: EpochMs | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #looks: NodeJS.Timeout | null = null;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -112,16 +117,29 @@ export class AlertTriage implements AlertIntake {
     return news;
   }
 
-  /** Goes on with what a restart interrupted. */
+  /** Goes on with what a restart interrupted, and with what other replicas take in. */
   start(): void {
     this.#gather();
+    this.#looks ??= setInterval(() => void this.#look(), LOOK_EVERY);
+  }
+
+  /** Leaves alerts to another replica, and waits for what is being done. */
+  async rest(): Promise<void> {
+    if (this.#looks) clearInterval(this.#looks);
+    this.#looks = null;
+    await this.#work;
+  }
+
+  async #look(): Promise<void> {
+    const waiting = await this.#deps.alerts.pending().catch(() => []);
+    if (waiting.length > 0 && !this.#timer) this.#gather();
   }
 
   /** Waits for what is being done; the rest is done at the next start. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
-    await this.#work;
+    await this.rest();
   }
 
   #gather(): void {
@@ -146,6 +164,7 @@ export class AlertTriage implements AlertIntake {
   }
 
   async #triage(): Promise<void> {
+    if (this.#deps.leads?.() === false) return;
     const pending = await this.#deps.alerts.pending();
     const firing = pending.filter(({ state, severity }) => state === "firing" && severity !== "info");
     const ended = pending.filter(({ state }) => state === "resolved");

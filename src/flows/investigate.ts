@@ -6,7 +6,7 @@ import type { Investigation, InvestigationReport, InvestigationStep } from "../d
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Log } from "./log.ts";
 import type { AnomalyPicture, Audience, IncidentChannel } from "./ports.ts";
-import type { FeedbackStore, InvestigationStore, RecordingStore } from "./stores.ts";
+import type { FeedbackStore, InvestigationStore, RecordingStore, WatchMemory } from "./stores.ts";
 
 export interface InvestigatorDependencies {
   readonly store: InvestigationStore;
@@ -19,10 +19,27 @@ export interface InvestigatorDependencies {
   readonly picture: (anomaly: Anomaly) => Promise<AnomalyPicture | null>;
   /** Told of each finished investigation, after it was shown. */
   readonly finished?: (investigation: Investigation) => Promise<void>;
+  /** Where it stands who asked for what still runs, and what is to be stopped, for another process to read. */
+  readonly memory?: WatchMemory;
+  /** Whether investigations run in this process. Otherwise they are stored as running, and the replica that leads takes them up. Default: always. */
+  readonly runsHere?: () => boolean;
   /** Wall clock. */
   readonly now: () => EpochMs;
   readonly log: Log;
 }
+
+/** How often the one that runs them looks for what others have opened or stopped. */
+const LOOK_EVERY: Milliseconds = 2_000;
+
+/** Who asked, kept while it runs: a wish is theirs also when another process goes on with it. */
+interface Asked {
+  readonly requester: string;
+  readonly channel: string | null;
+}
+
+// The slash at the end keeps INV-1 apart from INV-12.
+const askedKey = (id: string): string => `asked/${id}/`;
+const stopKey = (id: string): string => `stop-investigation/${id}/`;
 
 /** How often a running investigation's message may be edited. */
 const UPDATE_EVERY: Milliseconds = 400;
@@ -34,6 +51,10 @@ const UPDATE_EVERY: Milliseconds = 400;
 export class Investigator {
   readonly #deps: InvestigatorDependencies;
   readonly #running = new Map<string, { readonly abort: AbortController; readonly done: Promise<Investigation> }>();
+  /** Stored as running by this process, and about to. */
+  readonly #opening = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+  #looking: Promise<void> = Promise.resolve();
 
   constructor(deps: InvestigatorDependencies) {
     this.#deps = deps;
@@ -61,21 +82,51 @@ export class Investigator {
       steps: [],
       report: null,
     };
-    await this.#deps.store.save(investigation);
-    await this.show(investigation);
-    this.#start(investigation, request.requester, request.channel);
+    const { id } = investigation;
+    const { requester, channel = null } = request;
+    this.#opening.add(id);
+    try {
+      await this.#deps.memory?.remember(askedKey(id), { requester, channel } satisfies Asked);
+      await this.#deps.store.save(investigation);
+      await this.show(investigation);
+      this.#start(investigation, requester, channel);
+    } finally {
+      this.#opening.delete(id);
+    }
     return investigation;
   }
 
-  /** Goes on with what a crash or a restart interrupted. */
+  /** Goes on with what a crash or a restart interrupted, and with what other replicas have opened. */
   async resume(): Promise<number> {
     const interrupted = await this.#deps.store.list({ state: "running" });
     for (const investigation of interrupted) {
-      if (this.#running.has(investigation.id)) continue;
-      this.#deps.log.info({ investigation: investigation.id }, "resuming an interrupted investigation");
-      this.#start({ ...investigation, steps: [] }, "vigil");
+      const { id } = investigation;
+      if (this.#running.has(id) || this.#opening.has(id)) continue;
+      const asked = await this.#deps.memory?.recall<Asked>(askedKey(id));
+      this.#deps.log.info({ investigation: id }, "taking up an investigation that is running in the store and nowhere else");
+      this.#start({ ...investigation, steps: [] }, asked?.requester ?? "vigil", asked?.channel);
     }
     return interrupted.length;
+  }
+
+  /** Keeps taking up what others open, and stops what they stop; ends with `close`. */
+  async lookAfterAll(): Promise<void> {
+    await this.resume();
+    const look = () => {
+      this.#looking = Promise.all([this.resume(), this.#stopWhatOthersStopped()])
+        .then(() => undefined)
+        .catch((error) => this.#deps.log.warn({ err: error }, "what others opened could not be looked for; trying again"));
+      void this.#looking.then(() => {
+        if (this.#timer) this.#timer = setTimeout(look, LOOK_EVERY);
+      });
+    };
+    this.#timer = setTimeout(look, LOOK_EVERY);
+  }
+
+  async #stopWhatOthersStopped(): Promise<void> {
+    for (const [id, { abort }] of this.#running) {
+      if (await this.#deps.memory?.recall(stopKey(id))) abort.abort(new Error("cancelled"));
+    }
   }
 
   /** Looks again at a finished investigation, with what telemetry has brought since; the same message tells. */
@@ -83,8 +134,13 @@ export class Investigator {
     const known = await this.#deps.store.get(id);
     if (!known || this.#running.has(id)) return;
     const reopened: Investigation = { ...known, state: "running", finishedAt: null, steps: [] };
-    await this.#deps.store.save(reopened);
-    this.#start(reopened, "vigil");
+    this.#opening.add(id);
+    try {
+      await this.#deps.store.save(reopened);
+      this.#start(reopened, "vigil", null);
+    } finally {
+      this.#opening.delete(id);
+    }
   }
 
   /**
@@ -93,7 +149,7 @@ export class Investigator {
    */
   async revise(id: string, report: InvestigationReport, recording: Recording | null, place: Audience = null): Promise<boolean> {
     const known = await this.#deps.store.get(id);
-    if (!known || this.#running.has(id)) return false;
+    if (!known || known.state === "running" || this.#running.has(id)) return false;
     const { hypotheses } = report;
     const audience = known.audience ?? place;
     const revised: Investigation = { ...known, state: "done", finishedAt: this.#deps.now(), hypotheses, report, audience };
@@ -112,14 +168,25 @@ export class Investigator {
     if (!this.#running.has(id)) await this.show(joined);
   }
 
-  cancel(id: string): boolean {
+  /** Stops one, wherever it runs. */
+  async cancel(id: string): Promise<void> {
     const running = this.#running.get(id);
-    running?.abort.abort(new Error("cancelled"));
-    return running !== undefined;
+    if (running) return running.abort.abort(new Error("cancelled"));
+    const known = await this.#deps.store.get(id);
+    if (known?.state === "running") await this.#deps.memory?.remember(stopKey(id), { at: this.#deps.now() });
   }
 
-  /** Stops all work and waits for it; interrupted investigations stay `running` in the store and are resumed at the next start. */
+  /** Stops all, wherever they run. */
+  async cancelAll(): Promise<void> {
+    for (const id of this.#running.keys()) await this.cancel(id);
+    for (const { id } of await this.#deps.store.list({ state: "running" })) await this.cancel(id);
+  }
+
+  /** Stops all work here and waits for it; interrupted investigations stay `running` in the store and are taken up at the next start, or by who leads. */
   async close(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    await this.#looking;
     const all = [...this.#running.values()];
     for (const { abort } of all) abort.abort(new Error("shutting down"));
     await Promise.allSettled(all.map(({ done }) => done));
@@ -144,13 +211,18 @@ export class Investigator {
     await this.#deps.channel.showInvestigation({ investigation, picture, feedback });
   }
 
-  #start(investigation: Investigation, requester: string, channel?: string): void {
+  #start(investigation: Investigation, requester: string, channel: string | null = null): void {
+    if (this.#deps.runsHere?.() === false) return;
     const abort = new AbortController();
     // Every tool call listens for the stop.
     setMaxListeners(100, abort.signal);
-    const done = this.#run(investigation, requester, channel ?? null, abort.signal).finally(() =>
-      this.#running.delete(investigation.id),
-    );
+    const done = this.#run(investigation, requester, channel, abort.signal)
+      .catch((error) => {
+        // It could not even be stored how it ended, so it goes on as running: here at the next look, or where the leader is.
+        this.#deps.log.error({ err: error, investigation: investigation.id }, "an investigation could not be stored");
+        return investigation;
+      })
+      .finally(() => this.#running.delete(investigation.id));
     this.#running.set(investigation.id, { abort, done });
   }
 
@@ -201,6 +273,7 @@ export class Investigator {
       });
       if (recording) await this.#deps.recordings?.saveRecording(opened.id, recording);
       await store.save(finished);
+      await this.#forgetAsked(opened.id);
       await this.show(finished);
       log.info({ investigation: finished.id, outcome: report.outcome, ms: report.cost.duration }, report.headline);
       await this.#deps
@@ -219,10 +292,16 @@ export class Investigator {
         ...progress,
       });
       await store.save(ended);
+      await this.#forgetAsked(opened.id);
       await this.show(ended);
       if (!signal.aborted) log.error({ err: error, investigation: opened.id }, "investigation failed");
       return ended;
     }
+  }
+
+  async #forgetAsked(id: string): Promise<void> {
+    await this.#deps.memory?.forget(askedKey(id));
+    await this.#deps.memory?.forget(stopKey(id));
   }
 
   /** Anomalies may have joined in the meantime, so the stored ones win. */

@@ -75,6 +75,8 @@ interface Watched {
   unconfirmed: boolean;
   /** When an anomaly ended that was never told. */
   keptBackAt?: EpochMs | undefined;
+  /** What is open was told by a process before this one, and the detector here has not come to it yet. */
+  inherited: boolean;
   /** Wall time since when others are ahead of this series; null while it keeps up. */
   behindSince: EpochMs | null;
 }
@@ -112,6 +114,8 @@ const LATE_AT_LEAST = 3 * SECOND;
 const SILENT_STEPS = 15;
 const SILENT_AT_LEAST = 10 * SECOND;
 
+/** Steps by which a detector that learned anew may find a known anomaly later than the one before it did. */
+const FOUND_AGAIN_WITHIN_STEPS = 15;
 /** Steps at the end of a batch that count as now. */
 const CATCHING_UP_STEPS = 5;
 
@@ -300,6 +304,7 @@ export class Watcher implements AnomalyScanner {
         next: remembered.next,
         recent: [],
         open: open ?? remembered.untold ?? null,
+        inherited: open !== null,
         unconfirmed: !open && remembered.untold != null,
         keptBackAt: remembered.keptBackAt,
         behindSince: null,
@@ -317,7 +322,8 @@ export class Watcher implements AnomalyScanner {
     if (history.points.length < 60) return null;
     const fresh = createDetector(detector);
     fresh.train(history.points);
-    return { service, signal, detector: fresh, next: learnUntil, recent: [], open, unconfirmed: false, behindSince: null };
+    const rest = { inherited: open !== null, unconfirmed: false, behindSince: null };
+    return { service, signal, detector: fresh, next: learnUntil, recent: [], open, ...rest };
   }
 
   /** What could be read; a series that could not is read again at the next tick. */
@@ -361,12 +367,16 @@ export class Watcher implements AnomalyScanner {
           : watched.detector.observe({ at, value }, count === undefined ? {} : { count });
       watched.recent.push(observation);
       if (watched.recent.length > KEEP_OBSERVATIONS) watched.recent.shift();
-      if (observation.change) {
+      if (observation.change && watched.inherited) {
+        watched.inherited = false;
+      } else if (observation.change) {
         watched.open = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...observation.change };
         watched.unconfirmed = true;
       } else if (watched.open && observation.ongoing) {
         watched.open = { ...watched.open, ...observation.ongoing };
-      } else if (watched.open && observation.state !== "alarm") {
+        watched.inherited = false;
+      } else if (watched.open && observation.state !== "alarm" && !awaited(watched, watched.open, at, options.step)) {
+        watched.inherited = false;
         // What came and went before anybody was told is no news.
         if (watched.unconfirmed) watched.keptBackAt = at;
         else raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
@@ -556,6 +566,10 @@ export class Watcher implements AnomalyScanner {
     }
   }
 }
+
+/** Whether an anomaly that was told by a process before this one lies ahead of what is observed: a step before it does not end it. */
+const awaited = ({ inherited }: Watched, { detectedAt }: Anomaly, at: EpochMs, step: Milliseconds): boolean =>
+  inherited && at <= detectedAt + FOUND_AGAIN_WITHIN_STEPS * step;
 
 /** The share of the alarm threshold from which a series that raised no alarm is still worth a word. */
 const SUSPICIOUS_SCORE = 0.6;

@@ -9,6 +9,8 @@ export interface StateFigures {
   readonly runningInvestigations: number;
   readonly pendingProposals: number;
   readonly stopped: boolean;
+  /** Whether this replica watches and posts for all. */
+  readonly leads: boolean;
   /** Seconds between now and the newest telemetry; null when there is none. */
   readonly telemetryLag: number | null;
 }
@@ -113,6 +115,7 @@ export class Metrics implements AgentMeter {
         },
       });
     gauge("vigil_watched_series", "Series under watch", ({ watchedSeries }) => watchedSeries);
+    gauge("vigil_leads", "1 where this replica watches and posts for all", ({ leads }) => Number(leads));
     gauge("vigil_running_investigations", "Investigations that run now", ({ runningInvestigations }) => runningInvestigations);
     gauge("vigil_pending_proposals", "Proposals that await a decision", ({ pendingProposals }) => pendingProposals);
     gauge("vigil_stopped", "1 while people have stopped all actions", ({ stopped }) => Number(stopped));

@@ -1,4 +1,5 @@
 import { type Dialect, Kysely, type Migration, Migrator, PostgresAdapter } from "kysely";
+import { Fence } from "./fence.ts";
 import { isPostgresUrl, openPool, SingleWriterPostgresDialect, withoutPassword } from "./postgres.ts";
 import { type Durability, ImmediateSqliteDialect, openSqlite } from "./sqlite.ts";
 
@@ -34,14 +35,15 @@ export async function migrate<Tables>(
   return db;
 }
 
-/** Opens a SQLite file, `:memory:`, or a PostgreSQL by its `postgres://` address, and brings its schema up to date. */
+/** Opens a SQLite file, `:memory:`, or a PostgreSQL by its `postgres://` address, and brings its schema up to date. On PostgreSQL, what a leader writes passes the fence. */
 export function openDatabase<Tables>(
   place: string,
   migrations: Readonly<Record<string, Migration>>,
   durability: Durability,
+  fence: Fence = new Fence(),
 ): Promise<Kysely<Tables>> {
   return isPostgresUrl(place)
-    ? migrate<Tables>(new SingleWriterPostgresDialect(openPool(place)), withoutPassword(place), migrations)
+    ? migrate<Tables>(new SingleWriterPostgresDialect(openPool(place), fence), withoutPassword(place), migrations)
     : migrate<Tables>(new ImmediateSqliteDialect(openSqlite(place, durability)), place, migrations);
 }
 

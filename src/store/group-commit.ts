@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Kysely, Transaction } from "kysely";
 
 interface Waiting<Tables> {
@@ -12,6 +13,8 @@ interface Waiting<Tables> {
  */
 export class GroupCommit<Tables> {
   readonly #db: Kysely<Tables>;
+  /** A batch belongs to no one of those who share it, so it runs as none of them. */
+  readonly #forAll = AsyncLocalStorage.snapshot();
   #waiting: Waiting<Tables>[] = [];
   #timer: NodeJS.Timeout | null = null;
   #dueAt = Number.POSITIVE_INFINITY;
@@ -33,7 +36,7 @@ export class GroupCommit<Tables> {
     if (at >= this.#dueAt || this.#running) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#dueAt = at;
-    this.#timer = setTimeout(() => this.#flush(), Math.max(0, at - Date.now()));
+    this.#timer = setTimeout(() => this.#forAll(() => this.#flush()), Math.max(0, at - Date.now()));
   }
 
   #flush(): void {

@@ -8,6 +8,7 @@ import {
 } from "kysely";
 import pg from "pg";
 import type { Milliseconds } from "../domain/time.ts";
+import { type Fence, FencedConnection } from "./fence.ts";
 
 const CONNECTIONS = 8;
 const PATIENCE: Milliseconds = 10_000;
@@ -55,20 +56,61 @@ export function openPool(url: string): pg.Pool {
  */
 export class SingleWriterPostgresDialect extends PostgresDialect {
   readonly #pool: pg.Pool;
+  readonly #fence: Fence;
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: pg.Pool, fence: Fence) {
     super({ pool });
     this.#pool = pool;
+    this.#fence = fence;
   }
 
   override createDriver(): Driver {
-    return new SingleWriterDriver({ pool: this.#pool });
+    return new SingleWriterDriver(this.#pool, this.#fence);
   }
 }
 
 class SingleWriterDriver extends PostgresDriver {
+  readonly #fence: Fence;
+
+  constructor(pool: pg.Pool, fence: Fence) {
+    super({ pool });
+    this.#fence = fence;
+  }
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return new FencedConnection(await super.acquireConnection(), this.#fence);
+  }
+
   override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
-    await super.beginTransaction(connection, settings);
-    await connection.executeQuery(CompiledQuery.raw("select pg_advisory_xact_lock($1)", [WRITERS]));
+    const inner = innerOf(connection);
+    await super.beginTransaction(inner, settings);
+    try {
+      await inner.executeQuery(CompiledQuery.raw("select pg_advisory_xact_lock($1)", [WRITERS]));
+      if (connection instanceof FencedConnection) await connection.begun();
+    } catch (error) {
+      // Nobody else ends a transaction whose beginning failed, and the connection goes back to the pool.
+      await this.rollbackTransaction(connection);
+      throw error;
+    }
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.commitTransaction(innerOf(connection));
+    if (connection instanceof FencedConnection) connection.ended();
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(innerOf(connection));
+    if (connection instanceof FencedConnection) connection.ended();
+  }
+
+  override releaseConnection(connection: DatabaseConnection): Promise<void> {
+    return super.releaseConnection(innerOf(connection));
   }
 }
+
+/** What the driver itself takes back; it hands out the same as a plainer type. */
+type OwnConnection = Parameters<PostgresDriver["releaseConnection"]>[0];
+
+const innerOf = (connection: DatabaseConnection): OwnConnection =>
+  (connection instanceof FencedConnection ? connection.inner : connection) as OwnConnection;

@@ -5,8 +5,10 @@ import { openDatabase } from "./database.ts";
 import { type DeliveriesTables, deliveriesMigrations } from "./deliveries.ts";
 import { type EscalationsTables, escalationsMigrations } from "./escalations.ts";
 import { type FeedbackTables, feedbackMigrations } from "./feedback.ts";
+import type { Fence } from "./fence.ts";
 import { type InvestigationsTables, investigationsMigrations } from "./investigations.ts";
 import { type KnowledgeTables, knowledgeMigrations } from "./knowledge.ts";
+import { type LeadershipTables, leadershipMigrations } from "./leadership.ts";
 import { type LearningTables, learningMigrations } from "./learning.ts";
 import { type ProposalsTables, proposalsMigrations } from "./proposals.ts";
 import { type RecordingsTables, recordingsMigrations } from "./recordings.ts";
@@ -21,6 +23,7 @@ export interface StateTables
     FeedbackTables,
     InvestigationsTables,
     KnowledgeTables,
+    LeadershipTables,
     LearningTables,
     ProposalsTables,
     RecordingsTables,
@@ -29,7 +32,7 @@ export interface StateTables
 export type StateDatabase = Kysely<StateTables>;
 
 /** Opens the state database: a SQLite file, a `postgres://` address, or `:memory:` for a throw-away one. Migration names sort by number: `010-investigations`, `020-proposals`, … */
-export function openStateDatabase(place: string): Promise<StateDatabase> {
+export function openStateDatabase(place: string, fence?: Fence): Promise<StateDatabase> {
   return openDatabase<StateTables>(
     place,
     {
@@ -41,10 +44,12 @@ export function openStateDatabase(place: string): Promise<StateDatabase> {
       ...deliveriesMigrations,
       ...alertsMigrations,
       ...escalationsMigrations,
+      ...leadershipMigrations,
       ...learningMigrations,
       ...recordingsMigrations,
       ...teamsMigrations,
     },
     "full",
+    fence,
   );
 }

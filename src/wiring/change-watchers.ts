@@ -32,9 +32,11 @@ export function changeWatchers(config: Config, deps: WatcherDependencies): Chang
   const { targets, stores, clock, recorder, servicesOf, log } = deps;
   const { telemetry, investigations } = stores;
   const { flags, deploys, kubernetes, webhooks } = config;
+  // Changes go to the telemetry of this replica, so how far it has read is its own.
+  const own = stores.replica === null ? "cursor" : `cursor@${stores.replica}`;
   const cursor = <T>(name: string): Cursor<T> => ({
-    load: () => investigations.recall<T>(`cursor/${name}`),
-    save: (value) => investigations.remember(`cursor/${name}`, value),
+    load: () => investigations.recall<T>(`${own}/${name}`),
+    save: (value) => investigations.remember(`${own}/${name}`, value),
   });
   const onError = (error: unknown) => log.warn({ err: error }, "changes could not be read; the next look tries again");
   /** Places on this machine, whose times are telemetry's. */

@@ -1,3 +1,4 @@
+import type { AnomalyScanner } from "../agent/types.ts";
 import type { Presenter } from "../chat/presenter.ts";
 import type { Config } from "../config.ts";
 import type { Core, Stores } from "../core.ts";
@@ -11,7 +12,6 @@ import { correctionNoted, type Inference } from "../flows/infer.ts";
 import type { Investigator } from "../flows/investigate.ts";
 import type { ChatHandlers } from "../flows/ports.ts";
 import { collectReport, reportText } from "../flows/report.ts";
-import type { Watcher } from "../flows/watch.ts";
 
 export interface HandlerParts {
   readonly core: Core;
@@ -20,7 +20,9 @@ export interface HandlerParts {
   readonly answerer: Answerer;
   readonly presenter: Presenter;
   readonly inference: Inference;
-  readonly watcher: Watcher;
+  /** What is off its baseline now. */
+  readonly scanner: AnomalyScanner;
+  readonly watchedSeries: () => number;
   readonly clock: Clock;
   /** What answers, for people. */
   readonly mind: string;
@@ -29,7 +31,7 @@ export interface HandlerParts {
 
 /** What happens when people do something on any surface: each handler is one flow. */
 export function chatHandlers(parts: HandlerParts): ChatHandlers {
-  const { core, investigator, answerer, presenter, inference, watcher, clock, mind, worth } = parts;
+  const { core, investigator, answerer, presenter, inference, scanner, watchedSeries, clock, mind, worth } = parts;
   const { investigations, feedback } = parts.stores;
   const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
   return {
@@ -63,7 +65,7 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
     cancel: async (at) => {
       answerer.stop(at);
       const id = await presenter.investigationAt(at);
-      if (id) investigator.cancel(id);
+      if (id) await investigator.cancel(id);
     },
     command: (text, user, at) =>
       runCommand(
@@ -71,20 +73,20 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
           status: async () => ({
             stopped: (await core.actions.stopReason()) !== null,
             mind,
-            watchedSeries: watcher.watchedSeries,
-            runningInvestigations: investigator.running,
+            watchedSeries: watchedSeries(),
+            runningInvestigations: (await investigations.list({ state: "running" })).map((one) => one.id),
             pendingProposals: await core.actions.list({ states: ["pending"] }),
             telemetryTime: new Date(clock.now()).toISOString(),
           }),
           stop: async (who, reason) => {
-            for (const id of investigator.running) investigator.cancel(id);
+            await investigator.cancelAll();
             answerer.stop();
             return core.actions.stop(actor(who), reason);
           },
           resume: (who) => core.actions.resume(actor(who)),
           services: () => core.telemetry.metrics.services(),
           investigate: async (service, who) => {
-            const anomalies = await watcher.scan([service], clock.now());
+            const anomalies = await scanner.scan([service], clock.now());
             const opened = await investigator.open({
               trigger: "question",
               incidentId: null,
@@ -105,7 +107,7 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
         {
           stopped: () => core.actions.stopReason(),
           mind: () => mind,
-          watchedSeries: () => watcher.watchedSeries,
+          watchedSeries,
           pending: () => core.actions.list({ states: ["pending"] }),
           mayDecide: (proposal, who) => core.actions.mayDecide(proposal, who),
           running: () => investigations.list({ state: "running" }),

@@ -25,18 +25,25 @@ export interface HouseParts {
   readonly log: Logger;
 }
 
-/** What goes on beside the watch as long as Vigil runs: clearing away, anchoring the audit trail, the weekly digest, and what commands changed. Returns how to end it. */
-export function keepHouse(parts: HouseParts): () => Promise<void> {
-  const { config, clock } = parts;
+/** What goes on in each replica as long as it runs: its own telemetry is cleared away, and what commands changed is read. Returns how to end it. */
+export function keepOwnHouse(parts: HouseParts): () => Promise<void> {
   const timers = [
-    every(HOUR / Math.min(60, clock.speed), () => forgetTelemetry(parts), "now"),
-    every(6 * HOUR, () => clearAway(parts), "now"),
+    every(HOUR / Math.min(60, parts.clock.speed), () => forgetTelemetry(parts), "now"),
     every(30 * SECOND, () => readWhatCommandsChanged(parts), "later"),
   ];
+  return async () => {
+    for (const timer of timers) clearInterval(timer);
+  };
+}
+
+/** What the one that leads does for all: clearing away, anchoring the audit trail, the weekly digest. Returns how to end it. */
+export function keepSharedHouse(parts: HouseParts): () => Promise<void> {
+  const { config } = parts;
+  const timer = every(6 * HOUR, () => clearAway(parts), "now");
   const anchoring = anchorAudit(parts);
   const weekly = config.digest.enabled ? weeklyDigest(parts) : null;
   return async () => {
-    for (const timer of timers) clearInterval(timer);
+    clearInterval(timer);
     weekly?.stop();
     await anchoring.stop();
   };

@@ -36,6 +36,8 @@ export interface InboundDependencies {
   readonly clock: Clock;
   /** Told when an incident is over. */
   readonly resolved: (incident: Incident) => Promise<void>;
+  /** Whether this replica leads: then it looks into alerts, whoever took them in. */
+  readonly leads: () => boolean;
 }
 
 /**
@@ -79,7 +81,7 @@ export class Inbound {
     });
   }
 
-  open({ core, investigator, scanner, channel, threadOf, clock, resolved }: InboundDependencies): void {
+  open({ core, investigator, scanner, channel, threadOf, clock, resolved, leads }: InboundDependencies): void {
     const { telemetry, investigations, feedback, state } = this.#stores;
     const { metrics } = core.telemetry;
     this.#services = () => metrics.services();
@@ -109,6 +111,7 @@ export class Inbound {
       now,
       log,
       resolved,
+      leads,
       options: { step: this.#config.detection.stepSeconds * SECOND },
     });
     const { escalation } = this.#config;
@@ -153,10 +156,16 @@ export class Inbound {
     await this.#channel?.tell(investigation.id, `**Please take over.** ${doubtWords(report)}.`);
   }
 
-  /** Goes on with what a restart interrupted, and begins to watch for what nobody takes up. */
+  /** What only one replica does: goes on with what a restart interrupted, and watches for what nobody takes up. */
   start(): void {
     this.#triage?.start();
     this.#escalator?.start();
+  }
+
+  /** Leaves alerts and escalations to another replica. */
+  async rest(): Promise<void> {
+    await this.#escalator?.close();
+    await this.#triage?.rest();
   }
 
   /** Waits for what is being done; what comes later is answered with "try again". */

@@ -28,6 +28,7 @@ const state: PageState = {
   mind: "offline reasoner",
   running: [],
   demo: null,
+  replica: null,
 };
 
 describe.skipIf(!chromium)("in a browser", () => {

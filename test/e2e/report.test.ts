@@ -54,6 +54,7 @@ describe.skipIf(!chromium)("the report page", () => {
         mind: "offline reasoner",
         running: [],
         demo: null,
+        replica: null,
       }),
       demo: null,
       host: "127.0.0.1",

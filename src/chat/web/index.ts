@@ -26,6 +26,16 @@ export interface PageState {
   readonly mind: string;
   readonly running: readonly string[];
   readonly demo: { readonly current: { readonly scenario: string; readonly since: number } } | null;
+  /** Which of several replicas on one state this is; null where it is the only one. */
+  readonly replica: ReplicaRole | null;
+}
+
+export interface ReplicaRole {
+  /** Whether it watches, investigates and posts for all. */
+  readonly leads: boolean;
+  readonly self: string;
+  /** Null while that is not known. */
+  readonly leader: string | null;
 }
 
 export interface WebOptions {
@@ -34,6 +44,7 @@ export interface WebOptions {
   readonly store: ChatStore;
   readonly picture: (investigationId: string) => Promise<AnomalyPicture | null>;
   readonly state: () => Promise<PageState>;
+  readonly role?: () => ReplicaRole | null;
   readonly demo: { readonly play: (scenario: string) => Promise<void> } | null;
   /** Address that the server listens on; requests must name it, or loopback. */
   readonly host: string;
@@ -111,11 +122,16 @@ class WebChannel implements Surface {
   /** Of reactions. */
   readonly #lines = new Lines();
   #handlers: ChatHandlers | null = null;
+  /** The newest message that the open pages have; null while none is open. */
+  #newest: number | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: WebOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#sendState(), STATE_EVERY);
+    this.#timer = setInterval(() => {
+      void this.#sendState();
+      if (options.role?.()) void this.#sendWhatOthersPut().catch(() => undefined);
+    }, STATE_EVERY);
     this.#timer.unref();
   }
 
@@ -167,7 +183,10 @@ class WebChannel implements Surface {
     const router = Router();
     const json = express.json({ limit: "64kb" });
     router.use((request, response, next) => this.#guard(request, response, next));
-    router.get("/healthz", (_request, response) => void response.json({ name: "vigil", ok: true }));
+    router.get("/healthz", (_request, response) => {
+      const replica = this.#options.role?.() ?? null;
+      response.json({ name: "vigil", ok: true, ...(replica ? { replica } : {}) });
+    });
     router.get(
       "/api/session",
       (_request, response) => void response.set("cache-control", "no-store").json({ token: this.#token }),
@@ -241,6 +260,7 @@ class WebChannel implements Surface {
     const backlog = await this.#options.store.messagesSince(since, BACKLOG);
     for (const message of backlog) sendMessage(response, message);
     const last = backlog.at(-1)?.seq ?? since;
+    this.#newest ??= last;
     for (const message of listener.held ?? []) if (message.seq > last) sendMessage(response, message);
     listener.held = null;
     response.write("event: caught-up\ndata: {}\n\n");
@@ -256,8 +276,20 @@ class WebChannel implements Surface {
     for (const { response } of this.#listeners) response.write(`event: state\ndata: ${state}\n\n`);
   }
 
+  /** Messages that another replica put into the channel. One that is sent twice is drawn once. */
+  async #sendWhatOthersPut(): Promise<void> {
+    if (this.#listeners.size === 0) this.#newest = null;
+    if (this.#newest === null) return;
+    const stored = await this.#options.store.messagesSince(this.#newest, BACKLOG);
+    for (const message of stored) this.#send(message);
+    this.#newest = stored.at(-1)?.seq ?? this.#newest;
+  }
+
   async #put(message: Omit<StoredMessage, "seq">): Promise<void> {
-    const stored = await this.#options.store.putMessage(message);
+    this.#send(await this.#options.store.putMessage(message));
+  }
+
+  #send(stored: StoredMessage): void {
     for (const { response, held } of this.#listeners) {
       if (held) held.push(stored);
       else sendMessage(response, stored);

@@ -6,6 +6,7 @@ import {
   type MetricPoint,
   type MetricQuery,
   type MetricSource,
+  MOST_STEPS,
   type RedQuery,
   type RedSignal,
   type Series,
@@ -85,7 +86,6 @@ const MOST_BYTES = 2_000_000;
 const MOST_VALUES = 20_000;
 /** A longer time is asked for piece by piece. */
 const LONGEST_RANGE = 6 * HOUR;
-const MOST_STEPS = 50_000;
 /** Names of services in one question. */
 const MOST_NAMES_LENGTH = 60_000;
 /** Services and metrics that sent nothing for so long are not listed. */

@@ -12,6 +12,7 @@ import {
   type MetricPoint,
   type MetricQuery,
   type MetricSource,
+  MOST_STEPS,
   type RedQuery,
   type Series,
   type ServiceEdge,
@@ -391,8 +392,6 @@ function matches(row: SeriesRow, wanted: Labels | undefined): boolean {
   const labels = JSON.parse(row.labels) as Labels;
   return Object.entries(wanted).every(([key, value]) => labels[key] === value);
 }
-
-const MOST_STEPS = 50_000;
 
 function checkRange(range: TimeRange, step?: number): void {
   if (!Number.isFinite(range.from) || !Number.isFinite(range.to) || range.from > range.to) {

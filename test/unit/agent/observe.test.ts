@@ -96,6 +96,7 @@ describe("GET /metrics", () => {
       runningInvestigations: 0,
       pendingProposals: 1,
       stopped: false,
+      leads: true,
       telemetryLag: 3,
     }));
     const server = createServer(express().use(metricsRouter(metrics, "scrape-token")));

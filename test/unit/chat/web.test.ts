@@ -19,6 +19,7 @@ const state: PageState = {
   mind: "offline reasoner",
   running: [],
   demo: { current: { scenario: "quiet", since: 0 } },
+  replica: null,
 };
 
 let db: StateDatabase;

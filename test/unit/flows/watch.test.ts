@@ -67,8 +67,9 @@ async function world(options: { seed?: number; patience?: WatcherDependencies["p
   const settled = async () => {
     for (const id of investigator.running) await investigator.finished(id);
   };
-  const restart = async () => {
-    await watcher.stop();
+  /** Killed, it has remembered nothing of what it learned. */
+  const restart = async (how: "stopped" | "killed" = "stopped") => {
+    if (how === "stopped") await watcher.stop();
     watcher = build();
     await watcher.prepare();
   };
@@ -167,6 +168,31 @@ describe("the watcher", () => {
     await passes(15);
     await settled();
     expect(asked).toMatchObject([{ anomalies: [{ service: "stranger", afterChange: true }] }]);
+  });
+
+  it("finds a known anomaly again after a kill, ends it once and tells of it once", async () => {
+    const { store, channel, metrics, asked, passes, settled, restart, now } = await world();
+    metrics.shifts.push({ service: "stranger", signal: "latency", from: now() + MINUTE, factor: 1.5 });
+    await passes(15);
+    await settled();
+    const [before] = await store.unresolvedIncidents();
+    // What it knew was of before the anomaly: it learns anew and comes to it a second time.
+    await restart("killed");
+    await passes(20);
+    await settled();
+    const [incident, ...others] = await store.unresolvedIncidents();
+    expect(others).toEqual([]);
+    expect(incident).toMatchObject({ id: before?.id, state: "open" });
+    expect(incident?.anomalies.map(({ id, endedAt }) => ({ id, endedAt }))).toEqual([
+      { id: before?.anomalies[0]?.id, endedAt: null },
+    ]);
+    metrics.shifts.splice(0);
+    await passes(45);
+    await settled();
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(await store.incidents()).toHaveLength(1);
+    expect(asked).toHaveLength(1);
+    expect(channel.told.filter(({ text }) => text.includes("Back to normal"))).toHaveLength(1);
   });
 
   it("tells the agent what else is off its baseline", async () => {

@@ -226,9 +226,11 @@ function show(id) {
 function onState(next) {
   state = next;
   stateAt = Date.now();
-  const { watchedSeries, mind, progress, stopped, demo, running } = state;
+  const { watchedSeries, mind, progress, stopped, demo, running, replica } = state;
   const busy = running.length > 0 ? ` · investigating ${running.join(", ")}` : "";
-  $("watching").textContent = `${watchedSeries > 0 ? `Watching ${watchedSeries} series` : "Not watching yet"} · ${mind}${busy}`;
+  const standsBy = replica && !replica.leads ? `Standing by: ${replica.leader ?? "another replica"} watches` : null;
+  const watching = standsBy ?? (watchedSeries > 0 ? `Watching ${watchedSeries} series` : "Not watching yet");
+  $("watching").textContent = `${watching} · ${mind}${busy}`;
   $("progress").hidden = !progress;
   if (progress) {
     const share = progress.total > 0 ? Math.min(1, progress.done / progress.total) : 0;

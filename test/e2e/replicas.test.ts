@@ -1,0 +1,220 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type MetricBatch, OtlpExporter } from "../../src/demo/export.ts";
+import type { HistogramRecord } from "../../src/domain/telemetry-sink.ts";
+import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
+import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
+import { until } from "../support/fake-handlers.ts";
+import { FakeSlack } from "../support/fake-slack.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { type RunningVigil, startVigil } from "./app.ts";
+
+/**
+ * Two real processes of the command on one real PostgreSQL, each with its own folder and its own copy of the telemetry, both in one Slack: who
+ * watches, what becomes of it when that one is killed or stopped, and that nothing is told twice.
+ */
+
+const STEP = 10_000;
+const MINUTES = 60_000;
+const QUIET = 51 * 60 * MINUTES;
+const LEASE = 3;
+const BOUNDS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8];
+const SERVICES = ["basket", "ledger", "search"] as const;
+type Service = (typeof SERVICES)[number];
+
+/** A minute's worth of requests in ten seconds at about `seconds` each, the same at every call. */
+function requests(at: number, seconds: number) {
+  const wave = 1 + 0.04 * Math.sin(at / 7_000) + 0.03 * Math.sin(at / 1_100);
+  const count = 60 + Math.round(4 * Math.sin(at / 13_000));
+  const middle = BOUNDS.findIndex((bound) => seconds * wave <= bound);
+  const buckets = [...BOUNDS, Number.POSITIVE_INFINITY].map((_, index) =>
+    index === (middle < 0 ? BOUNDS.length : middle) ? count : 0,
+  );
+  return { at, labels: { "http.route": "/" }, count, sum: count * seconds * wave, buckets };
+}
+
+const NAME = "http.server.request.duration";
+
+/** Telemetry that is sent while they run is of the last 36 minutes. */
+const BEGIN = Math.floor(Date.now() / STEP) * STEP - 37 * MINUTES;
+
+describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "vigil-replicas-"));
+  const running = new Set<RunningVigil>();
+  let postgres: Postgres;
+  let slack: FakeSlack;
+  let db: StateDatabase;
+
+  const start = async (name: string): Promise<RunningVigil> => {
+    const vigil = await startVigil(join(folder, name), {
+      NODE_ENV: "test",
+      VIGIL_CONFIG: join(folder, "vigil.yaml"),
+      VIGIL_DEMO: "off",
+      SLACK_BOT_TOKEN: "xoxb-test",
+      SLACK_APP_TOKEN: "xapp-test",
+    });
+    running.add(vigil);
+    return vigil;
+  };
+  const role = async ({ url }: RunningVigil) =>
+    (
+      (await (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) })).json()) as {
+        replica: { leads: boolean; self: string; leader: string | null };
+      }
+    ).replica;
+  const leads = (vigil: RunningVigil) =>
+    role(vigil).then(
+      (one) => one.leads,
+      () => false,
+    );
+
+  /** From then on each service is slow. */
+  const slowFrom: Record<Service, number> = {
+    basket: BEGIN + 4 * MINUTES,
+    ledger: BEGIN + 16 * MINUTES,
+    search: BEGIN + 28 * MINUTES,
+  };
+  /** Sends the next twelve minutes of all services to every replica that is named. */
+  const send = (phase: 0 | 1 | 2, replicas: readonly RunningVigil[]) =>
+    Promise.all(
+      replicas.map(({ url }) => {
+        const from = BEGIN + phase * 12 * MINUTES;
+        const batches = SERVICES.map((service): MetricBatch => {
+          const histogram: MetricBatch["histogram"] = [];
+          for (let at = from; at < from + 12 * MINUTES; at += STEP)
+            histogram.push(requests(at, at < slowFrom[service] ? 0.08 : 0.3));
+          return { service, name: NAME, unit: "s", bounds: BOUNDS, histogram };
+        });
+        return new OtlpExporter(url, () => false).metrics(batches);
+      }),
+    );
+  const about = async (service: Service) => {
+    const rows = await db.selectFrom("investigations").select(["id", "state", "body"]).execute();
+    const anomalies = (body: string) => (JSON.parse(body) as { anomalies: { service: string }[] }).anomalies;
+    return rows.filter(({ body }) => anomalies(body).some((one) => one.service === service));
+  };
+  const reported = async (service: Service) => (await about(service)).some(({ body }) => JSON.parse(body).report !== null);
+  const subjects = () => slack.posts.map(({ metadata }) => JSON.stringify(metadata?.event_payload ?? null));
+  const posted = async (service: Service) => {
+    const ids = (await about(service)).map(({ id }) => `"investigation:${id}"`);
+    return subjects().filter((subject) => ids.some((id) => subject.includes(id)));
+  };
+  const told = async (service: Service) => {
+    await until(`the report on ${service}`, () => reported(service), 60_000);
+    await until(`the message on ${service}`, async () => (await posted(service)).length > 0, 20_000);
+  };
+  /** One incident, one investigation, one message of each of those services; and nothing at all was posted twice. */
+  const expectOnce = async (...services: readonly Service[]) => {
+    const incidents = await db.selectFrom("incidents").select("body").execute();
+    for (const service of services) {
+      expect(await about(service), service).toHaveLength(1);
+      expect(await posted(service), service).toHaveLength(1);
+      expect(
+        incidents.filter(({ body }) => body.includes(`"${service}"`)),
+        service,
+      ).toHaveLength(1);
+    }
+    expect(incidents).toHaveLength(services.length);
+    expect(new Set(subjects()).size).toBe(slack.posts.length);
+  };
+
+  beforeAll(async () => {
+    [postgres, slack] = await Promise.all([startPostgres(), FakeSlack.start()]);
+    db = await openStateDatabase(postgres.url);
+    writeFileSync(
+      join(folder, "vigil.yaml"),
+      JSON.stringify({
+        state: { url: postgres.url, approvalKey: "ab".repeat(32), leaseSeconds: LEASE },
+        detection: { stepSeconds: STEP / 1_000 },
+        knowledge: { folders: [] },
+        slack: { channel: "C0INC", apiUrl: slack.apiUrl, approvers: ["U1ANA"] },
+      }),
+    );
+    // Two quiet days, which a detector learns from before it speaks, up to some minutes ago; in both folders.
+    const quiet: HistogramRecord[] = SERVICES.flatMap((service) =>
+      Array.from({ length: QUIET / STEP }, (_, index) => {
+        const point = requests(BEGIN - QUIET + index * STEP, 0.08);
+        return {
+          kind: "histogram",
+          metric: NAME,
+          service,
+          unit: "s",
+          temporality: "delta",
+          start: point.at - STEP,
+          bounds: BOUNDS,
+          ...point,
+        };
+      }),
+    );
+    mkdirSync(join(folder, "a"));
+    const telemetry = await openTelemetryStore(join(folder, "a/telemetry.db"));
+    telemetry.appendMetrics(quiet);
+    telemetry.close();
+    cpSync(join(folder, "a"), join(folder, "b"), { recursive: true });
+  }, 120_000);
+  afterAll(async () => {
+    for (const vigil of running) {
+      vigil.process.kill("SIGCONT");
+      await vigil.stop("SIGKILL");
+    }
+    await db.destroy();
+    await slack.stop();
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("one watches and tells; killed, the other takes over; stopped and woken, it neither tells nor writes any more", async () => {
+    const a = await start("a");
+    await a.ready();
+    const b = await start("b");
+    await b.ready();
+    expect(await role(a)).toMatchObject({ leads: true });
+    expect(await role(b)).toEqual({ leads: false, self: expect.any(String), leader: (await role(a)).self });
+    await send(0, [a, b]);
+    await told("basket");
+    // The other has had the same telemetry for as long.
+    await sleep(4_000);
+    await expectOnce("basket");
+
+    // Killed while it leads: the other takes over when the lease has run out, and looks after what comes then.
+    const killed = performance.now();
+    await a.stop("SIGKILL");
+    running.delete(a);
+    await until("the other to lead", () => leads(b), 30_000);
+    const after = performance.now() - killed;
+    await send(1, [b]);
+    await told("ledger");
+    await expectOnce("basket", "ledger");
+
+    // A new one follows. The leader is stopped as soon as it has opened an investigation, and woken when its time is over.
+    const c = await start("a");
+    await c.ready();
+    expect(await role(c)).toMatchObject({ leads: false });
+    await send(1, [c]);
+    await send(2, [b, c]);
+    await until("the third investigation", async () => (await about("search")).length > 0, 60_000);
+    b.process.kill("SIGSTOP");
+    const cut = (await about("search")).map(({ state }) => state);
+    await until("the new one to lead", () => leads(c), 30_000);
+    await told("search");
+    b.process.kill("SIGCONT");
+    const leader = (await role(c)).self;
+    await until("the woken one to follow", async () => !(await leads(b)) && (await role(b)).leader === leader, 30_000);
+    await sleep(4_000);
+    await expectOnce("basket", "ledger", "search");
+    expect(b.log()).toContain("another replica leads now");
+    expect(await db.selectFrom("leaders").select(["token", "holder"]).execute()).toEqual([{ token: 3, holder: leader }]);
+    expect(slack.refused).toEqual([]);
+    console.info(
+      `took over ${(after / 1_000).toFixed(1)} s after the kill (lease ${LEASE} s); stopped while search was ${cut.join()}; what it still wanted to write: ${b.log().split("nothing was written").length - 1} refusals`,
+    );
+
+    // A clean end gives the lease back at once.
+    await c.stop();
+    running.delete(c);
+    await until("the other to lead again", () => leads(b), LEASE * 1_000 + 5_000);
+  });
+});
