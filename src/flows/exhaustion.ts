@@ -1,5 +1,5 @@
 import { type Exhaustion, forecastExhaustion, type Resource, resourcesOf } from "../detection/index.ts";
-import type { Labels, MetricPoint, MetricSource, Series } from "../domain/telemetry.ts";
+import type { Labels, MetricInfo, MetricPoint, MetricSource, Series, ServiceName } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import type { Log } from "./log.ts";
 import type { IncidentChannel } from "./ports.ts";
@@ -7,7 +7,7 @@ import { clockTime } from "./signals.ts";
 import type { WatchMemory } from "./stores.ts";
 
 export interface ExhaustionDependencies {
-  readonly metrics: Pick<MetricSource, "metrics" | "query">;
+  readonly metrics: Pick<MetricSource, "services" | "metrics" | "query">;
   readonly memory: WatchMemory;
   readonly channel: Pick<IncidentChannel, "tell">;
   readonly log: Log;
@@ -47,7 +47,7 @@ export class ExhaustionWatch {
   /** How many resources there are, which share the team's budget of false alarms with the watched series. */
   async discover(now: EpochMs): Promise<number> {
     if (now - this.#discovered >= DISCOVER_EVERY) {
-      this.#resources = resourcesOf(await this.#deps.metrics.metrics());
+      this.#resources = (await resourcesIn(this.#deps.metrics)).map(({ resource }) => resource);
       this.#discovered = now;
     }
     return this.#resources.length;
@@ -109,7 +109,7 @@ export class ExhaustionWatch {
     const { memory, channel, step } = this.#deps;
     const key = `exhaustion/${resource.service}|${resource.metric}|${keyOf(labels)}`;
     const told = await memory.recall<Told>(key);
-    const name = `${resource.service}: ${resource.metric}${labelWords(labels)}`;
+    const name = `${resource.service}: ${resource.metric}${labelWords(labels, resource.service)}`;
     const level = points.at(-1)?.value ?? 0;
     const found = forecastExhaustion(points, { capacity, falseAlarmsPerWeek, step });
     if (found && told === null) {
@@ -125,9 +125,28 @@ export class ExhaustionWatch {
   }
 }
 
+/** Beyond this many, forecasting would take longer than anybody waits. */
+const MOST_RESOURCES = 300;
+
+/**
+ * What can run full, with the metrics of its service. Service by service: without naming one, a source of many services lists nothing.
+ */
+export async function resourcesIn(
+  source: Pick<MetricSource, "services" | "metrics">,
+): Promise<{ readonly resource: Resource; readonly infos: readonly MetricInfo[] }[]> {
+  const found: { readonly resource: Resource; readonly infos: readonly MetricInfo[] }[] = [];
+  for (const service of await source.services()) {
+    const infos = (await source.metrics(service)).map((info) => ({ ...info, services: [service] }));
+    for (const resource of resourcesOf(infos)) found.push({ resource, infos });
+    if (found.length >= MOST_RESOURCES) break;
+  }
+  return found.slice(0, MOST_RESOURCES);
+}
+
 const keyOf = (labels: Labels): string => JSON.stringify(Object.entries(labels).sort());
-const labelWords = (labels: Labels): string => {
-  const words = Object.entries(labels).flatMap(([key, value]) => (value === "" ? [] : [`${key}=${value}`]));
+/** Without the label that only says the service's name again. */
+const labelWords = (labels: Labels, service: ServiceName): string => {
+  const words = Object.entries(labels).flatMap(([key, value]) => (value === "" || value === service ? [] : [`${key}=${value}`]));
   return words.length === 0 ? "" : ` (${words.join(", ")})`;
 };
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;

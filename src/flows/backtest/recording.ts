@@ -1,4 +1,3 @@
-import { resourcesOf } from "../../detection/index.ts";
 import type {
   MetricInfo,
   MetricPoint,
@@ -11,10 +10,26 @@ import type {
   TimeRange,
 } from "../../domain/telemetry.ts";
 import type { Milliseconds } from "../../domain/time.ts";
+import { resourcesIn } from "../exhaustion.ts";
 
 const SIGNALS: readonly RedSignal[] = ["latency", "errors", "rate"];
-/** Beyond this many, forecasting would take longer than anybody waits. */
-const MOST_RESOURCES = 300;
+
+/** Steps that are asked for at once: two weeks of minutes. Sources refuse much longer answers. */
+const MOST_STEPS = 20_160;
+
+function stretchesOf({ from, to, step }: TimeRange & { readonly step: Milliseconds }) {
+  const stretches: (TimeRange & { readonly step: Milliseconds })[] = [];
+  for (let at = from; at < to; at += MOST_STEPS * step)
+    stretches.push({ from: at, to: Math.min(to, at + MOST_STEPS * step), step });
+  return stretches;
+}
+
+/** Adds a stretch to what was read of its series before. */
+function joined(all: Map<string, Series>, key: string, stretch: Series | undefined): void {
+  if (!stretch || stretch.points.length === 0) return;
+  const before = all.get(key);
+  all.set(key, before ? { ...before, points: [...before.points, ...stretch.points] } : stretch);
+}
 
 /** One gauge of one label set. */
 export interface RecordedGauge {
@@ -36,39 +51,42 @@ export class Recording implements MetricSource {
 
   static key = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
-  /** Reads what the watcher would look at: the RED signals of every service, and the gauges of what can run full. */
+  /**
+   * Reads what the watcher would look at: the RED signals of every service, and the gauges of what can run full. All services are asked for
+   * together, a stretch of time after the other, as far as any source answers at once.
+   */
   static async of(
     source: MetricSource,
     range: TimeRange & { readonly step: Milliseconds },
     onProgress: (done: number, total: number) => void = () => {},
   ): Promise<Recording> {
     const services = await source.services();
+    const stretches = stretchesOf(range);
     const red = new Map<string, Series>();
-    for (const [index, service] of services.entries()) {
+    for (const [done, stretch] of stretches.entries()) {
       for (const signal of SIGNALS) {
-        const series = await source.red({ service, signal, ...range });
-        if (series.points.length > 0) red.set(Recording.key(service, signal), series);
+        const found = await Promise.all(services.map((service) => source.red({ service, signal, ...stretch })));
+        for (const [at, service] of services.entries()) joined(red, Recording.key(service, signal), found[at]);
       }
-      onProgress(index + 1, services.length);
+      onProgress(done + 1, stretches.length);
     }
-    const infos = await source.metrics();
-    const wanted = resourcesOf(infos).slice(0, MOST_RESOURCES);
     const names = new Map<string, MetricInfo & { readonly service: ServiceName }>();
-    for (const { service, metric, capacity, labelKeys } of wanted)
+    for (const { resource, infos } of await resourcesIn(source)) {
+      const { service, metric, capacity, labelKeys } = resource;
       for (const name of [metric, ...(typeof capacity === "number" ? [] : [capacity.metric])]) {
         const info = infos.find((one) => one.metric === name);
-        if (info) names.set(`${service}|${name}`, { ...info, services: [service], labelKeys, service });
+        if (info) names.set(`${service}|${name}`, { ...info, labelKeys, service });
       }
+    }
     const gauges: RecordedGauge[] = [];
     for (const info of names.values()) {
-      const found = await source.query({
-        metric: info.metric,
-        service: info.service,
-        groupBy: info.labelKeys,
-        statistic: "max",
-        ...range,
-      });
-      for (const series of found) gauges.push({ info, series });
+      const whole = new Map<string, Series>();
+      for (const stretch of stretches) {
+        const { metric, service, labelKeys: groupBy } = info;
+        for (const series of await source.query({ metric, service, groupBy, statistic: "max", ...stretch }))
+          joined(whole, JSON.stringify(series.labels), series);
+      }
+      for (const series of whole.values()) gauges.push({ info, series });
     }
     return new Recording(red, gauges);
   }
@@ -77,9 +95,10 @@ export class Recording implements MetricSource {
     return this.#services;
   }
 
-  async metrics(): Promise<readonly MetricInfo[]> {
+  async metrics(service?: ServiceName): Promise<readonly MetricInfo[]> {
     const merged = new Map<string, MetricInfo>();
     for (const { info } of this.#gauges) {
+      if (service !== undefined && !info.services.includes(service)) continue;
       const known = merged.get(info.metric);
       merged.set(info.metric, known ? { ...known, services: [...new Set([...known.services, ...info.services])] } : info);
     }

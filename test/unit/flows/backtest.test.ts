@@ -80,6 +80,49 @@ describe("a backtest", () => {
   });
 });
 
+describe("what is read for a backtest", () => {
+  it("comes in stretches and service by service, so that a source of many services over a long time answers", async () => {
+    const points = (from: number, to: number) => {
+      const all = [];
+      for (let at = from; at < to; at += MINUTE) all.push({ at, value: at / DAY });
+      return all;
+    };
+    let asked = 0;
+    const source = {
+      services: async () => ["front", "stock"],
+      metrics: async (service?: string) => {
+        if (service === undefined) throw new Error("name the service");
+        const info = { kind: "gauge" as const, unit: "1", services: [service], labelKeys: ["mountpoint"] };
+        return service === "stock" ? [{ ...info, metric: "disk.usage" }] : [];
+      },
+      red: async ({ service, signal, from, to }: { service: string; signal: string; from: number; to: number }) => {
+        asked++;
+        if ((to - from) / MINUTE > 50_000) throw new Error("too many steps");
+        return { metric: `red.${signal}`, service, labels: {}, unit: "", points: points(from, to) };
+      },
+      query: async ({ metric, service, from, to }: { metric: string; service?: string; from: number; to: number }) =>
+        ["/a", "/b"].map((mountpoint) => ({
+          metric,
+          service: service ?? null,
+          labels: { mountpoint },
+          unit: "1",
+          points: points(from, to),
+        })),
+    };
+    const recording = await Recording.of(source, { from: START, to: START + 60 * DAY, step: MINUTE });
+    expect(asked).toBe(5 * 2 * 3);
+    expect(recording.points("front", "latency").map(({ at }) => at)).toEqual(points(START, START + 60 * DAY).map(({ at }) => at));
+    expect(await recording.metrics("front")).toEqual([]);
+    expect((await recording.metrics("stock")).map(({ metric }) => metric)).toEqual(["disk.usage"]);
+    const range = { from: START, to: START + 60 * DAY, step: DAY, statistic: "max" as const };
+    const disks = await recording.query({ metric: "disk.usage", service: "stock", ...range });
+    expect(disks.map(({ labels, points: own }) => [labels.mountpoint, own.length])).toEqual([
+      ["/a", 60],
+      ["/b", 60],
+    ]);
+  });
+});
+
 describe("vigil backtest --csv", () => {
   async function run(csv: string, more: object = {}) {
     const file = join(folder, "history.csv");

@@ -24,7 +24,7 @@ function world(course: (at: number) => number) {
     return [{ metric, service: "orders", labels: { pool: "main" }, unit: "{connection}", points }];
   };
   const deps = {
-    metrics: { metrics: async () => infos, query },
+    metrics: { services: async () => ["orders"], metrics: async () => infos, query },
     memory: {
       remember: async (key: string, value: unknown) => void memory.set(key, value),
       recall: async <T>(key: string) => (memory.get(key) ?? null) as T | null,
