@@ -161,17 +161,20 @@ class Worker {
     }
   }
 
+  /** Whoever was held up on the way is not the one who sends any more, and another has taken it up. */
+  readonly #mayGo = (): void => {
+    if (!this.#sender.leads) throw new DeliveryError("another replica sends now", "later");
+  };
+
   async #deliver(delivery: Delivery): Promise<void> {
     const { subject, card, threadSubject } = delivery;
     try {
       const ref = await this.#store.ref(subject, this.name);
       const thread = threadSubject === null ? null : await this.#store.ref(threadSubject, this.name);
-      if (ref) await this.#surface.update(ref, card, thread);
+      if (ref) await this.#surface.update(ref, card, thread, this.#mayGo);
       else {
         await this.#store.begin(delivery);
-        // Whoever was held up here for long is not the one who sends any more, and another has taken it up.
-        if (!this.#sender.leads) throw new DeliveryError("another replica sends now", "later");
-        await this.#store.saveRef(subject, this.name, await this.#surface.post(card, thread, delivery.begun));
+        await this.#store.saveRef(subject, this.name, await this.#surface.post(card, thread, delivery.begun, this.#mayGo));
       }
       await this.#store.done(delivery);
     } catch (error) {

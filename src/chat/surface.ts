@@ -12,12 +12,16 @@ export interface Surface {
   stop(): Promise<void>;
   /**
    * Posts in the channel, or in the thread of a message. `again` is true when an earlier try may have reached the platform without
-   * an answer: the surface looks for that message before it posts another.
+   * an answer: the surface looks for that message before it posts another. `mayGo` is asked again after every wait, right before the
+   * request goes out; it throws when another replica sends by now.
    */
-  post(card: Card, thread: MessageRef | null, again: boolean): Promise<MessageRef>;
+  post(card: Card, thread: MessageRef | null, again: boolean, mayGo?: MayGo): Promise<MessageRef>;
   /** `thread` as in `post`: where what does not fit into the message goes. */
-  update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void>;
+  update(ref: MessageRef, card: Card, thread: MessageRef | null, mayGo?: MayGo): Promise<void>;
 }
+
+/** @throws DeliveryError when this process must not send (any more) */
+export type MayGo = () => void;
 
 /** A platform did not take a message. The text says what an operator should do. */
 export class DeliveryError extends Error {

@@ -71,7 +71,12 @@ export async function startVigil(
     }
     throw new Error(`Not ${what} within ${seconds} s:\n${log.slice(-3_000)}`);
   };
-  await waitFor("listening", 30, async () => (await fetch(`${url}/healthz`)).ok);
+  await waitFor("listening", 60, async () => (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5_000) })).ok).catch(
+    (error) => {
+      child.kill("SIGKILL");
+      throw error;
+    },
+  );
   return {
     url,
     folder,

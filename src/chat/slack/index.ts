@@ -9,7 +9,7 @@ import { Lines } from "../lines.ts";
 import { picturePng } from "../picture.ts";
 import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "../reactions.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
-import type { Surface } from "../surface.ts";
+import type { MayGo, Surface } from "../surface.ts";
 import { cardMessages, foldMessages, type SlackMessage } from "./blocks.ts";
 import { deliveryError, Pacer, patiently, slackClient } from "./client.ts";
 import { listen } from "./listeners.ts";
@@ -189,13 +189,13 @@ class SlackSurface implements Surface {
     await Promise.allSettled(this.#background);
   }
 
-  async post(card: Card, thread: MessageRef | null, again: boolean): Promise<MessageRef> {
+  async post(card: Card, thread: MessageRef | null, again: boolean, mayGo?: MayGo): Promise<MessageRef> {
     const channel = thread?.channel ?? this.#options.channel;
     const { subject } = card;
     try {
       const known = again ? await this.#posting.find(channel, thread?.message ?? null, subject) : null;
       if (known) {
-        await this.update(known, card, thread);
+        await this.update(known, card, thread, mayGo);
         return known;
       }
       const ref = await this.#posting.post({
@@ -205,55 +205,62 @@ class SlackSurface implements Surface {
         message: cardMessages(card, this.#emoji).root,
         // Somebody must decide, also those who do not follow the thread.
         broadcast: card.kind === "proposal" && card.buttons.length > 0,
+        mayGo,
       });
-      this.#inBackground(() => this.#showBeside(card, ref, thread));
+      this.#inBackground(() => this.#showBeside(card, ref, thread, mayGo));
       return ref;
     } catch (error) {
       throw deliveryError(error);
     }
   }
 
-  async update(ref: MessageRef, card: Card, thread: MessageRef | null): Promise<void> {
+  async update(ref: MessageRef, card: Card, thread: MessageRef | null, mayGo?: MayGo): Promise<void> {
     try {
-      await this.#posting.edit(ref, card.subject, cardMessages(card, this.#emoji).root);
-      await this.#showBeside(card, ref, thread);
+      await this.#posting.edit(ref, card.subject, cardMessages(card, this.#emoji).root, mayGo);
+      await this.#showBeside(card, ref, thread, mayGo);
     } catch (error) {
       throw deliveryError(error);
     }
   }
 
   /** What belongs to a card but not into its message: the picture, what a page would fold, what did not fit. */
-  async #showBeside(card: Card, ref: MessageRef, thread: MessageRef | null): Promise<void> {
+  async #showBeside(card: Card, ref: MessageRef, thread: MessageRef | null, mayGo?: MayGo): Promise<void> {
     const root = thread ?? ref;
     const picture = card.body.find((block): block is CardBlock & { type: "picture" } => block.type === "picture");
-    if (picture) await this.#showPicture(card.subject, picture, root);
+    if (picture) await this.#showPicture(card.subject, picture, root, mayGo);
     // A proposal's details are behind its button; its card stays short.
     const messages =
       card.kind === "proposal" ? [] : [...cardMessages(card, this.#emoji).overflow, ...foldMessages(card, this.#options.pageUrl)];
-    for (const [index, message] of messages.entries()) await this.#showDetail(`${card.subject}#${index}`, message, root);
+    for (const [index, message] of messages.entries()) await this.#showDetail(`${card.subject}#${index}`, message, root, mayGo);
   }
 
-  async #showDetail(subject: string, message: SlackMessage, root: MessageRef): Promise<void> {
+  async #showDetail(subject: string, message: SlackMessage, root: MessageRef, mayGo?: MayGo): Promise<void> {
     const content = JSON.stringify(message);
     if (this.#beside.get(subject) === content) return;
     const { store } = this.#options;
     const known = await store.ref(subject, this.name);
     const { channel } = root;
-    if (known) await patiently(() => this.#posting.edit({ channel, message: known.message }, subject, message));
+    if (known) await patiently(() => this.#posting.edit({ channel, message: known.message }, subject, message, mayGo));
     else {
-      const posted = await patiently(() => this.#posting.post({ channel, thread: root.message, subject, message }));
+      const posted = await patiently(() => this.#posting.post({ channel, thread: root.message, subject, message, mayGo }));
       await store.saveRef(subject, this.name, posted);
     }
     this.#beside.set(subject, content);
   }
 
   /** Uploads the picture once. Without the scope `files:write` Vigil goes on in words. */
-  async #showPicture(subject: string, { picture }: CardBlock & { type: "picture" }, root: MessageRef): Promise<void> {
+  async #showPicture(
+    subject: string,
+    { picture }: CardBlock & { type: "picture" },
+    root: MessageRef,
+    mayGo?: MayGo,
+  ): Promise<void> {
     const { store, log } = this.#options;
     const key = `${subject}#picture`;
     if (!this.#picturesAllowed || (await store.ref(key, this.name))) return;
     try {
       const file = await picturePng(picture);
+      mayGo?.();
       await this.#client.files.uploadV2({
         channel_id: root.channel,
         thread_ts: root.message,

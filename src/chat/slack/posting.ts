@@ -1,6 +1,7 @@
 import type { WebClient } from "@slack/web-api";
 import { WebAPIPlatformError } from "@slack/web-api";
 import type { MessageRef } from "../store.ts";
+import type { MayGo } from "../surface.ts";
 import type { SlackMessage } from "./blocks.ts";
 import { maybeDone, type Pacer } from "./client.ts";
 
@@ -16,6 +17,7 @@ export interface NewMessage {
   readonly message: SlackMessage;
   /** Shows a reply in the channel, too: somebody is needed. */
   readonly broadcast?: boolean;
+  readonly mayGo?: MayGo | undefined;
 }
 
 /**
@@ -31,17 +33,17 @@ export class Posting {
     this.#pacer = pacer;
   }
 
-  async post({ channel, thread, subject, message, broadcast = false }: NewMessage): Promise<MessageRef> {
+  async post({ channel, thread, subject, message, broadcast = false, mayGo }: NewMessage): Promise<MessageRef> {
     try {
       const body = { channel, ...message, metadata: metadataOf(subject), unfurl_links: false, unfurl_media: false };
       const { chat } = this.#client;
-      const posted = await this.#pacer.run(channel, () =>
-        thread === null
-          ? chat.postMessage(body)
-          : broadcast
-            ? chat.postMessage({ ...body, thread_ts: thread, reply_broadcast: true })
-            : chat.postMessage({ ...body, thread_ts: thread }),
-      );
+      const posted = await this.#pacer.run(channel, async () => {
+        mayGo?.();
+        if (thread === null) return chat.postMessage(body);
+        return broadcast
+          ? chat.postMessage({ ...body, thread_ts: thread, reply_broadcast: true })
+          : chat.postMessage({ ...body, thread_ts: thread });
+      });
       return { channel: posted.channel ?? channel, message: posted.ts ?? "" };
     } catch (error) {
       const found = maybeDone(error) ? await this.find(channel, thread, subject).catch(() => null) : null;
@@ -50,10 +52,11 @@ export class Posting {
     }
   }
 
-  async edit({ channel, message: ts }: MessageRef, subject: string, message: SlackMessage): Promise<void> {
-    await this.#pacer.run(channel, () =>
-      this.#client.chat.update({ channel, ts, ...message, metadata: metadataOf(subject), link_names: false }),
-    );
+  async edit({ channel, message: ts }: MessageRef, subject: string, message: SlackMessage, mayGo?: MayGo): Promise<void> {
+    await this.#pacer.run(channel, async () => {
+      mayGo?.();
+      await this.#client.chat.update({ channel, ts, ...message, metadata: metadataOf(subject), link_names: false });
+    });
   }
 
   /** The newest message of ours with this subject among the latest of the channel or thread. */

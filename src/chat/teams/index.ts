@@ -5,7 +5,7 @@ import type { Log } from "../../flows/log.ts";
 import type { ChatHandlers } from "../../flows/ports.ts";
 import type { Card } from "../card.ts";
 import type { ChatStore, MessageRef } from "../store.ts";
-import type { Surface } from "../surface.ts";
+import type { MayGo, Surface } from "../surface.ts";
 import { baseOf, type IncomingActivity, type InvokeAnswer, type OutgoingActivity, readActivity, threadOf } from "./activity.ts";
 import { type BotFramework, type BotFrameworkOptions, botFramework } from "./botbuilder.ts";
 import { type Connector, httpConnector, type Place } from "./connector.ts";
@@ -185,22 +185,22 @@ class Teams implements TeamsSurface {
   }
 
   /** Teams has no way to look for a message, so that one whose answer was lost may come twice; only the last one's buttons are live. */
-  async post(card: Card, thread: MessageRef | null): Promise<MessageRef> {
+  async post(card: Card, thread: MessageRef | null, _again = false, mayGo?: MayGo): Promise<MessageRef> {
     const conversation = thread?.channel ?? this.#options.channel;
     const place = await this.#placeOf(conversation);
     const message = await this.#drawn(card, place);
     const begins = threadOf(conversation) === null && (await this.#isChannel(conversation));
     if (begins) {
-      const { conversation: channel, id } = await this.#call(place, () => this.#connector.open(place, message));
+      const { conversation: channel, id } = await this.#call(place, () => this.#connector.open(place, message), mayGo);
       return { channel, message: id };
     }
-    return { channel: conversation, message: await this.#call(place, () => this.#connector.send(place, message)) };
+    return { channel: conversation, message: await this.#call(place, () => this.#connector.send(place, message), mayGo) };
   }
 
-  async update(ref: MessageRef, card: Card): Promise<void> {
+  async update(ref: MessageRef, card: Card, _thread: MessageRef | null = null, mayGo?: MayGo): Promise<void> {
     const place = await this.#placeOf(ref.channel);
     const message = await this.#drawn(card, place);
-    await this.#call(place, () => this.#connector.update(place, ref.message, message));
+    await this.#call(place, () => this.#connector.update(place, ref.message, message), mayGo);
   }
 
   async receive(activity: IncomingActivity): Promise<InvokeAnswer | null> {
@@ -256,8 +256,13 @@ class Teams implements TeamsSurface {
     }
   }
 
-  #call<T>(place: Place, call: () => Promise<T>): Promise<T> {
-    return this.#pace.patiently(() => this.#pace.run(baseOf(place.conversation), call));
+  #call<T>(place: Place, call: () => Promise<T>, mayGo?: MayGo): Promise<T> {
+    return this.#pace.patiently(() =>
+      this.#pace.run(baseOf(place.conversation), async () => {
+        mayGo?.();
+        return call();
+      }),
+    );
   }
 
   async #replay(): Promise<void> {

@@ -23,8 +23,9 @@ class FakeSurface implements Surface {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 
-  async post(card: Card, thread: MessageRef | null, again: boolean): Promise<MessageRef> {
+  async post(card: Card, thread: MessageRef | null, again: boolean, mayGo?: () => void): Promise<MessageRef> {
     await this.hold;
+    mayGo?.();
     this.seenAgain.push(again);
     const error = this.errors.shift();
     if (error) throw error;
@@ -92,6 +93,37 @@ describe("the presenter", () => {
     expect(await presenter.investigationAt({ surface: "one", channel: "c", thread: "m2" })).toBeNull();
   });
 
+  it("leaves sending to the one of several replicas that leads, also when it was held up just before it sent", async () => {
+    const leads = { first: true, second: false };
+    const replica = (name: "first" | "second") => {
+      const surface = new FakeSurface("shared");
+      const sender = {
+        get leads() {
+          return leads[name];
+        },
+        run: <T>(work: () => Promise<T>) => work(),
+      };
+      return { surface, presenter: new Presenter({ surfaces: [surface], store, log: silentLog, sender }) };
+    };
+    const [first, second] = [replica("first"), replica("second")];
+    let release = () => {};
+    first.surface.hold = new Promise<void>((done) => {
+      release = done;
+    });
+    // Wanted by the one that only serves clicks, sent by the other.
+    await second.presenter.showInvestigation(running());
+    await until("the first to begin", async () => (await store.next("shared", Date.now()))?.begun);
+    Object.assign(leads, { first: false, second: true });
+    second.presenter.wake();
+    await until("the second to send", () => second.surface.messages.size === 1);
+    release();
+    await first.presenter.close();
+    await second.presenter.close();
+    expect(first.surface.messages.size).toBe(0);
+    expect(second.surface.messages.size).toBe(1);
+    expect(second.surface.seenAgain).toEqual([true]);
+  });
+
   it("does not wait for a surface that hangs, and shows it only the newest card when it is back", async () => {
     let release = () => {};
     one.hold = new Promise<void>((done) => {
@@ -123,7 +155,7 @@ describe("the presenter", () => {
     await presenter.showProposal(pending({ investigationId: null, state: "denied" }));
     await until("the new message", () => one.messages.size === 2);
     expect(await presenter.isCardOf("PRO-1", "one", { channel: "c", id: "m1" })).toBe(false);
-    expect(await presenter.isCardOf("PRO-1", "one", { channel: "c", id: "m2" })).toBe(true);
+    await until("it to be the live one", () => presenter.isCardOf("PRO-1", "one", { channel: "c", id: "m2" }));
   });
 
   it("gives up what will never work, until there is something new to show", async () => {
