@@ -5,7 +5,7 @@ import { Tiktoken } from "js-tiktoken/lite";
 import o200kBase from "js-tiktoken/ranks/o200k_base";
 import { type AgentOptions, DEFAULT_PRICES, type Price } from "../agent/index.ts";
 import { type Config, loadConfig } from "../config.ts";
-import { SECOND } from "../domain/time.ts";
+import { MINUTE, SECOND } from "../domain/time.ts";
 import {
   comparison,
   type EvalPlaces,
@@ -14,6 +14,7 @@ import {
   generate,
   parseScenario,
   type Recorded,
+  recordedSpan,
   runScenario,
   type Scenario,
   ScenarioError,
@@ -196,7 +197,7 @@ function suite(folder: string): Found[] {
     async load() {
       const input = await readCaseFolder(join(folder, "cases", name));
       const { service, metric, at } = input.symptom;
-      const last = input.during.times.at(-1) ?? at;
+      const ago = (recordedSpan(input).now - at * SECOND) / MINUTE;
       const cause = typeof answer === "string" ? answer : answer.service;
       const about = service
         ? {
@@ -204,7 +205,7 @@ function suite(folder: string): Found[] {
               service,
               signal: signalOf(metric),
               change: 0.5,
-              from: `-${Math.max(1, Math.round((last + 60 - at) / 60))}m`,
+              from: `-${Math.max(1, ago).toFixed(4)}m`,
             },
           }
         : { question: `What is wrong since ${new Date(at * SECOND).toISOString().slice(0, 19)}Z?` };

@@ -72,11 +72,18 @@ function calleesOf(service: string, graph: Walkable, isMeasured: (service: strin
   return { measured, unmeasured };
 }
 
-/** Requests per interval: as counted, or where nobody counts them like those of its neighbours along the calls (geometric mean). */
+/**
+ * Requests per interval, all in one unit: as the metric counts them that most services have, or where it does not, like those of the neighbours
+ * along the calls (geometric mean).
+ */
 function requestsOf(shifts: readonly Shift[], graph: Walkable): (service: string) => number {
-  const counted = new Map(
-    shifts.filter((one) => one.kind === "traffic" && Number.isFinite(one.from)).map((one) => [one.service, Math.max(one.to, 0)]),
-  );
+  const counts = new Map<string, Map<string, number>>();
+  for (const { kind, service, metric, statistic, to } of shifts) {
+    if (kind !== "traffic" || !Number.isFinite(to)) continue;
+    const key = `${metric}|${statistic}`;
+    counts.set(key, (counts.get(key) ?? new Map()).set(service, Math.max(0, to)));
+  }
+  const counted = [...counts.values()].reduce((most, one) => (one.size > most.size ? one : most), new Map<string, number>());
   return (service) => {
     const known = counted.get(service);
     if (known !== undefined) return known;

@@ -57,13 +57,11 @@ interface Rows {
   readonly since: readonly number[];
 }
 
-/** Rows of the normal table that are the incident's immediate past. */
+/** Rows of the normal table that are the incident's immediate past; more than are needed, since samples may be missing. */
 function nearTimes({ before, symptom }: DiagnosisInput, step: number): number[] {
-  const rows = Array.from(before?.times ?? [], (time, row) => ({ time, row }));
-  return rows
-    .filter(({ time }) => time + step <= symptom.at && time > symptom.at - 3 * RECENT * step)
-    .slice(-RECENT)
-    .map(({ row }) => row);
+  return Array.from(before?.times ?? []).flatMap((time, row) =>
+    time + step <= symptom.at && time > symptom.at - 3 * RECENT * step ? [row] : [],
+  );
 }
 
 function splitAt(times: Float64Array, at: number, step: number): Pick<Rows, "past" | "begun" | "since"> {

@@ -1,16 +1,21 @@
+import { setImmediate } from "node:timers/promises";
 import type { DiagnosisInput, Span as DiagnosisSpan, LogLine, MetricColumn, MetricTable } from "../../diagnosis/index.ts";
+import { median, quantile, sorted } from "../../diagnosis/robust.ts";
 import type { ServiceGraph } from "../../domain/service.ts";
 import type { LogRecord, MetricInfo, Series, ServiceName, Span, TimeRange } from "../../domain/telemetry.ts";
-import { HOUR, MINUTE, SECOND } from "../../domain/time.ts";
+import { DAY, MINUTE, SECOND } from "../../domain/time.ts";
 import type { Session } from "../session.ts";
 import { sampleSpans } from "./sample-spans.ts";
 
-const NORMAL = 6 * HOUR;
+/** A whole day: what is usual at night is not at noon. */
+const NORMAL = DAY;
 const BEFORE_ONSET = 5 * MINUTE;
 /** Beside the requests, a service's own resource metrics; more than these rarely add anything. */
 const MOST_METRICS = 30;
-const LINES = 5_000;
-const SPANS_PER_SLICE = 2_500;
+/** Services that are asked about side by side. */
+const AT_ONCE = 8;
+const LINES = 20_000;
+const SPANS_PER_SLICE = 10_000;
 
 /** What one service measures: a series over the normal time and the incident together. */
 interface Measured {
@@ -42,6 +47,7 @@ export async function diagnosisInput(
   const filled = spanLatency(metrics, spans.flat(), (focus.onset + focus.now) / 2, session.step);
   const replaced = new Set(filled.map(({ service }) => service));
   const measured = [...metrics.filter(({ service, metric }) => metric !== "latency" || !replaced.has(service)), ...filled];
+  const grid = gridOf(measured, session.step);
   const known = new Set(services);
   const [logsBefore, logsDuring] = texts.map((lines) => lines.filter(({ service }) => known.has(service)).map(lineOf));
   const [spansBefore, spansDuring] = spans.map((some) => some.filter(({ service }) => known.has(service)).map(spanOf));
@@ -49,8 +55,8 @@ export async function diagnosisInput(
     focus.signal === null ? null : focus.signal === "rate" ? "requests" : focus.signal === "errors" ? "availability" : "latency";
   return {
     symptom: { service: focus.service, metric, at: focus.onset / SECOND },
-    before: table(measured, before, session.step),
-    during: table(measured, during, session.step),
+    before: table(measured, before, grid),
+    during: table(measured, during, grid),
     graph: { edges: graph.edges.map(({ caller, callee }) => [caller, callee] as const) },
     ...(logsDuring?.length ? { logs: { before: logsBefore ?? [], during: logsDuring } } : {}),
     ...(spansDuring?.length ? { spans: { before: spansBefore ?? [], during: spansDuring } } : {}),
@@ -71,7 +77,7 @@ async function measure(
   signal: AbortSignal,
 ): Promise<Measured[]> {
   const { metrics } = session.deps;
-  const each = services.map(async (service): Promise<Measured[]> => {
+  const one = async (service: ServiceName): Promise<Measured[]> => {
     const infos = (await metrics.metrics(service)).filter(({ kind }) => kind !== "histogram").slice(0, MOST_METRICS);
     const other = async ({ metric, kind }: MetricInfo): Promise<Measured[]> => {
       const [series] = await metrics.query(
@@ -86,9 +92,19 @@ async function measure(
     });
     const settled = await Promise.allSettled([...red, ...infos.map(other)]);
     return settled.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
-  });
-  const settled = await Promise.allSettled(each);
-  return settled.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+  };
+  const found: Measured[][] = services.map(() => []);
+  const waiting = [...services.entries()];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, service] = next;
+      found[index] = await one(service).catch(() => []);
+      // The embedded store answers at once: others must get their turn in between.
+      await setImmediate();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return found.flat();
 }
 
 /** Mean durations of spans stand in for the latency of services whose metrics stopped coming or never did. */
@@ -114,19 +130,41 @@ function spanLatency(metrics: readonly Measured[], spans: readonly Span[], since
   }));
 }
 
-function table(measured: readonly Measured[], { from, to }: TimeRange, step: number): MetricTable {
-  const first = Math.ceil(from / step);
-  const rows = Math.max(0, Math.ceil(to / step) - first);
+/** Rows of a table: how long each is, and where the first begins, in milliseconds. */
+interface Grid {
+  readonly step: number;
+  readonly phase: number;
+}
+
+/**
+ * Rows as far apart as most series have samples, gaps aside (hence a low quartile): a row for each minute would be empty four times out of five
+ * where there is one sample every five.
+ */
+function gridOf(measured: readonly Measured[], step: number): Grid {
+  const gaps = measured.flatMap(({ points }) => {
+    const gap = quantile(sorted(points.slice(1).map(({ at }, index) => at - (points[index]?.at ?? at))), 0.25);
+    return Number.isFinite(gap) ? [gap] : [];
+  });
+  const usual = Math.max(1, Math.round((median(gaps) || step) / step)) * step;
+  // A sample stands for the time before it, so that a row ends where the step of its sample does.
+  const ends = measured.flatMap(({ points }) => points.slice(-1).map(({ at }) => (at + step) % usual));
+  return { step: usual, phase: usual === step ? 0 : median(ends) || 0 };
+}
+
+function table(measured: readonly Measured[], { from, to }: TimeRange, { step, phase }: Grid): MetricTable {
+  const rowOf = (at: number) => Math.floor((at - phase) / step);
+  const first = rowOf(from + step - 1);
+  const rows = Math.max(0, rowOf(to + step - 1) - first);
   const columns = measured.map(({ service, metric, points }): MetricColumn => {
     const values = new Float64Array(rows).fill(Number.NaN);
     for (const { at, value } of points) {
-      const row = Math.floor(at / step) - first;
+      const row = rowOf(at) - first;
       if (row >= 0 && row < rows) values[row] = value;
     }
     // The mean outweighs percentiles that a service also reports: means add up along the calls.
     return { service, metric, statistic: metric === "latency" ? "mean" : null, values };
   });
-  return { times: Float64Array.from({ length: rows }, (_, row) => ((first + row) * step) / SECOND), columns };
+  return { times: Float64Array.from({ length: rows }, (_, row) => ((first + row) * step + phase) / SECOND), columns };
 }
 
 const lineOf = ({ at, service, body, traceId }: LogRecord): LogLine => ({

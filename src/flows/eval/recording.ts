@@ -3,7 +3,7 @@ import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
 import { median } from "../../diagnosis/robust.ts";
 import type { LogRecord, RedSignal, ServiceName, Severity, Span } from "../../domain/telemetry.ts";
 import type { MetricRecord } from "../../domain/telemetry-sink.ts";
-import { MINUTE, SECOND } from "../../domain/time.ts";
+import { type EpochMs, MINUTE, SECOND } from "../../domain/time.ts";
 import { changesOf, type Recorded } from "./generate.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -13,16 +13,17 @@ const SEVERITY: readonly (readonly [Severity, RegExp])[] = [
   ["WARN", /\b(?:warn(?:ing)?|timeout|retry)\b/i],
 ];
 
-/** Seconds between the end of the normal time and the begin of the incident's recording. */
+/** Seconds between the end of the normal logs and spans and the begin of the incident's recording. */
 const GAP = 20 * 60;
+/** Rows between the end of another day's normal operation and what precedes the incident: further away than any level just before is looked for. */
+const GAP_ROWS = 20;
 
 /**
  * Turns a recorded incident (tables, log lines, spans; times in seconds) into telemetry as sources deliver it. Normal operation may have been
  * recorded on another day; it is placed right before the incident, as a past that an agent can ask for.
  */
 export function fromRecording(scenario: Scenario, input: DiagnosisInput): Recorded {
-  const last = input.during.times.at(-1) ?? input.symptom.at;
-  const now = (last + 60) * SECOND;
+  const { now, step } = recordedSpan(input);
   const edges = input.graph?.edges ?? [];
   const start = input.during.times[0] ?? input.symptom.at;
   const end = start - GAP;
@@ -41,7 +42,10 @@ export function fromRecording(scenario: Scenario, input: DiagnosisInput): Record
   const names = new Set([...input.during.columns.map(({ service }) => service), ...edges.flat()]);
   return {
     now,
-    metrics: [...(input.before ? pastOf(input.before, start).flatMap(tableRecords) : []), ...tableRecords(input.during)],
+    metrics: [
+      ...(input.before ? pastOf(input.before, start).flatMap((table) => tableRecords(table, step)) : []),
+      ...tableRecords(input.during, step),
+    ],
     logs: [...logs, ...(input.logs?.during ?? [])].map(logOf),
     spans: [...spans, ...(input.spans?.during ?? [])].map(spanOf),
     changes: changesOf(scenario, now),
@@ -55,20 +59,29 @@ export function fromRecording(scenario: Scenario, input: DiagnosisInput): Record
   };
 }
 
+/** When the recording of an incident ends, in milliseconds, and how far its rows are apart, in seconds. */
+export function recordedSpan({ during: { times }, symptom }: DiagnosisInput): { readonly now: EpochMs; readonly step: number } {
+  const step = stepOf(times);
+  return { now: ((times.at(-1) ?? symptom.at) + step) * SECOND, step };
+}
+
+const stepOf = (times: Float64Array): number =>
+  median(times.slice(1).map((time, row) => time - (times[row] ?? time))) || MINUTE / SECOND;
+
 /** Rows up to this long before the incident are its own past, and stay where they were. */
 const OWN_PAST = 6 * 3_600;
 
 /**
  * Normal operation as the past of an incident that begins at `start`: what was recorded shortly before it stays where it was, since the level just
- * before an incident tells most; what was recorded later or on other days goes before that, one step apart.
+ * before an incident tells most; what was recorded later or on other days goes before that, one step apart, and ends a while before, lest it pass for the level just before.
  */
 function pastOf(table: MetricTable, start: number): MetricTable[] {
   const rows = Array.from(table.times, (time, row) => ({ time, row }));
   const own = rows.filter(({ time }) => time < start && time > start - OWN_PAST);
   const others = rows.filter((one) => !own.includes(one));
   const first = own.reduce((least, { time }) => Math.min(least, time), start);
-  const step = median(table.times.slice(1).map((time, row) => time - (table.times[row] ?? time))) || 60;
-  const elsewhere = endingAt(picked(table, others), own.length > 0 ? first - step : start - GAP, step);
+  const step = stepOf(table.times);
+  const elsewhere = endingAt(picked(table, others), first - GAP_ROWS * step, step);
   return [elsewhere, picked(table, own)].filter(({ times }) => times.length > 0);
 }
 
@@ -94,8 +107,12 @@ export function signalOf(metric: string | null): RedSignal {
   return kind === "availability" || kind === "errors" ? "errors" : kind === "traffic" ? "rate" : "latency";
 }
 
-/** Every column as a gauge under its own name, and one histogram for each service that has a latency, for the RED signals. */
-function tableRecords({ times, columns }: MetricTable): MetricRecord[] {
+/**
+ * Every column as a gauge under its own name, and one histogram for each service that has a latency, for the RED signals. A row tells of the
+ * `step` seconds that begin at its time; a source stamps the end of what it measured.
+ */
+function tableRecords({ times: starts, columns }: MetricTable, step: number): MetricRecord[] {
+  const times = starts.map((time) => time + step);
   const records: MetricRecord[] = [];
   for (const column of columns) {
     const metric = column.statistic === null ? column.metric : `${column.metric}.${column.statistic}`;
@@ -110,13 +127,14 @@ function tableRecords({ times, columns }: MetricTable): MetricRecord[] {
       ...requests(
         service,
         times,
+        step,
         columns.filter((one) => one.service === service),
       ),
     );
   return records;
 }
 
-function requests(service: ServiceName, times: Float64Array, own: readonly MetricColumn[]): MetricRecord[] {
+function requests(service: ServiceName, times: Float64Array, step: number, own: readonly MetricColumn[]): MetricRecord[] {
   const of = (kind: MetricKind) => {
     const all = own.filter(({ metric }) => metricKind(metric) === kind);
     return (
@@ -144,7 +162,7 @@ function requests(service: ServiceName, times: Float64Array, own: readonly Metri
       service,
       unit: "s",
       at,
-      start: at - MINUTE,
+      start: at - step * SECOND,
       bounds: [mean],
       buckets: [],
     } as const;
