@@ -116,8 +116,6 @@ const SILENT_AT_LEAST = 10 * SECOND;
 
 /** Steps by which a detector that learned anew may find a known anomaly later than the one before it did. */
 const FOUND_AGAIN_WITHIN_STEPS = 15;
-/** Steps at the end of a batch that count as now. */
-const CATCHING_UP_STEPS = 5;
 
 const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
@@ -378,13 +376,22 @@ export class Watcher implements AnomalyScanner {
       } else if (watched.open && observation.state !== "alarm" && !awaited(watched, watched.open, at, options.step)) {
         watched.inherited = false;
         // What came and went before anybody was told is no news.
-        if (watched.unconfirmed) watched.keptBackAt = at;
+        if (watched.unconfirmed) this.#keepBack(watched, watched.open, at);
         else raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
         watched.open = null;
       }
     }
     watched.next = until;
     return raised;
+  }
+
+  #keepBack(watched: Watched, { service, signal, detectedAt, relativeChange }: Anomaly, at: EpochMs): void {
+    watched.keptBackAt = at;
+    const minutes = (at - detectedAt) / MINUTE;
+    this.#deps.log.info(
+      { service, signal, change: relativeChange, minutes },
+      "healed before it was told: like noise of before, or a spike",
+    );
   }
 
   /** Up to where a series may be judged: its own newest sample, or the others' when it is later than samples may be. */

@@ -75,6 +75,11 @@ export function galleryStates(now: number): GalleryState[] {
     { group: "Investigation", name: "running", card: investigationCard(running()) },
     { group: "Investigation", name: "cause found", card: investigationCard(finished()) },
     { group: "Investigation", name: "cause found, judged", card: investigationCard({ ...finished(), feedback: votes }) },
+    {
+      group: "Investigation",
+      name: "may be noise",
+      card: investigationCard(finished({ real: { chance: 0.35, raw: 0.4, like: 4, noise: 3 }, causalTest: null })),
+    },
     { group: "Investigation", name: "cause unknown", card: investigationCard(finished(unknown)) },
     {
       group: "Investigation",

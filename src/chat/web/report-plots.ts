@@ -45,7 +45,7 @@ function reliabilityPlot({ reliability }: Kpis): string {
     ["it is real", "#c9a227", reliability.real],
   ] as const;
   return draw("Confidence against what turned out right", {
-    legend: { top: 4, right: 8, data: curves.map(([name]) => name), textStyle: { color: INK, fontFamily: FONT } },
+    legend: { top: 4, right: 8, itemGap: 20, data: curves.map(([name]) => name), textStyle: { color: INK, fontFamily: FONT } },
     xAxis: { type: "value", min: 0, max: 1, ...axis, ...named("stated confidence") },
     yAxis: { type: "value", min: 0, max: 1, ...axis, ...named("share that was right") },
     series: [
