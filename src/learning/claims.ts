@@ -1,6 +1,6 @@
 import type { Feedback } from "../domain/feedback.ts";
 import type { HeardClaim } from "./calibration.ts";
-import type { Judgement } from "./judgement.ts";
+import { hypothesisNamed, type Judgement } from "./judgement.ts";
 import type { HeardIncident } from "./realness.ts";
 import type { Trust } from "./trust.ts";
 
@@ -34,7 +34,7 @@ export function heardIncident(
 
 /** That the leading hypothesis is the cause; null where nothing was said of that. Where Vigil did not dare to state it, it is a claim once the cause is known. */
 export function heardCause(
-  { report, verdict, cause, weight }: Judgement,
+  { report, verdict, cause }: Judgement,
   votes: readonly Feedback[],
   trust: Trust,
 ): Omit<HeardClaim, "weight"> | null {
@@ -43,8 +43,11 @@ export function heardCause(
   if (verdict === "noise" || report.outcome === "nothing_wrong" || !lead) return null;
   if (report.outcome === "unknown") {
     if (!cause) return null;
-    const right = lead.cause === cause.kind && lead.service === cause.service;
-    return { confidence, odds: (right ? 1 : -1) * oddsOfOne(weight) };
+    const odds = votes.reduce((sum, { user, realCause }) => {
+      const meant = realCause === null ? null : hypothesisNamed(realCause, report);
+      return meant === null ? sum : sum + (meant.id === lead.id ? 1 : -1) * oddsOfOne(trust(user));
+    }, 0);
+    return { confidence, odds };
   }
   const sign: Readonly<Record<Feedback["verdict"], number>> = { correct: 1, partly: 0, incorrect: -1, noise: 0 };
   return { confidence, odds: votes.reduce((sum, vote) => sum + sign[vote.verdict] * oddsOfOne(trust(vote.user)), 0) };

@@ -131,7 +131,20 @@ describe("a malicious voter", () => {
   it("loses weight with every contradiction", () => {
     const { trust } = learn(some, [...honest, ...lies]);
     expect(trust("chat:ada")).toBeGreaterThan(0.7);
-    expect(trust("chat:mallory")).toBe(0);
+    expect(trust("chat:mallory")).toBeLessThan(0.01);
+  });
+
+  it("is found out even where nobody votes beside it but one of several, each in turn", () => {
+    const people = ["chat:ada", "chat:ben", "chat:chen"];
+    const [many] = judgedBy(60, [], "correct");
+    const votes = many.flatMap(({ id }, index) => [
+      ...people.filter((_, person) => index % 3 === person || index % 5 === person).map((user) => vote(id, user, "correct")),
+      vote(id, "chat:mallory", "incorrect"),
+    ]);
+    const { trust, judgements } = learn(many, votes);
+    expect(trust("chat:mallory")).toBeLessThan(0.1);
+    for (const user of people) expect(trust(user)).toBeGreaterThan(0.5);
+    expect(judgements.every(({ verdict }) => verdict === "correct")).toBe(true);
   });
 
   it("turns nothing, and what it types reaches neither documents nor lessons", () => {
