@@ -369,9 +369,10 @@ class RunningApp {
       investigator,
       channel: presenter,
       exhaustion: new ExhaustionWatch({
-        metrics: telemetry,
+        metrics: core.telemetry.metrics,
         memory: investigations,
         channel: presenter,
+        pictures: this.#stores.recordings,
         log: this.#log,
         step: config.detection.stepSeconds * SECOND,
       }),

@@ -2,6 +2,7 @@ import { CustomChart, LineChart } from "echarts/charts";
 import { GridComponent, MarkAreaComponent, MarkLineComponent, TitleComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
+import { DAY } from "../domain/time.ts";
 import type { AnomalyPicture } from "../flows/ports.ts";
 import { clip, plain } from "./text.ts";
 
@@ -10,6 +11,7 @@ echarts.use([CustomChart, LineChart, GridComponent, MarkAreaComponent, MarkLineC
 const SIZE = { width: 720, height: 260 };
 const INK = "#8b98a9";
 const MARK = "#b07bd6";
+const LIMIT = "#d9534f";
 const FONT = "system-ui, 'DejaVu Sans', sans-serif";
 
 /** Scales values to what people read: seconds to milliseconds, shares to per cent. */
@@ -42,12 +44,35 @@ function marks({ changes, points, band }: AnomalyPicture) {
     }));
 }
 
+/** Times of a day, with the day where the plot is longer than that. */
+const timeOf = (long: boolean) => (at: number) => {
+  const iso = new Date(at).toISOString();
+  return long ? `${iso.slice(5, 10)} ${iso.slice(11, 16)}` : iso.slice(11, 16);
+};
+
+/** A line across the plot that the series must not reach. */
+const limitLine = ({ value, label }: NonNullable<AnomalyPicture["limit"]>, factor: number) => ({
+  yAxis: value * factor,
+  lineStyle: { color: LIMIT, type: "dashed", width: 1.5 },
+  label: {
+    formatter: () => clip(plain(label, 60), 44),
+    position: "insideStartTop",
+    color: LIMIT,
+    fontSize: 10,
+    fontFamily: FONT,
+  },
+});
+
 /** The anomaly as SVG: the expected band, the series, the time in which it is off, and a marker at each change. Legible on dark and light. */
 export function pictureSvg(picture: AnomalyPicture): string {
   const { factor, label } = readable(picture.unit);
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, ...SIZE });
   const band = picture.band.map(({ at, lower, upper }) => [at, lower * factor, (upper - lower) * factor]);
   const last = picture.points.at(-1)?.at ?? picture.anomalyFrom;
+  const { limit } = picture;
+  const times = [...picture.points, ...picture.band].map(({ at }) => at);
+  const long =
+    times.reduce((most, at) => Math.max(most, at), last) - times.reduce((least, at) => Math.min(least, at), last) > DAY;
   chart.setOption({
     animation: false,
     backgroundColor: "transparent",
@@ -62,13 +87,15 @@ export function pictureSvg(picture: AnomalyPicture): string {
     xAxis: {
       type: "time",
       axisLine: { lineStyle: { color: INK, opacity: 0.4 } },
-      axisLabel: { color: INK, hideOverlap: true, formatter: (at: number) => new Date(at).toISOString().slice(11, 16) },
+      axisLabel: { color: INK, hideOverlap: true, formatter: timeOf(long) },
       splitLine: { show: false },
     },
     yAxis: {
       type: "value",
       scale: true,
-      axisLabel: { color: INK, formatter: (value: number) => Number(value.toPrecision(4)).toString() },
+      // Room for the line that is still to be reached.
+      ...(limit ? { max: ({ max }: { max: number }) => Math.max(max, 1.04 * limit.value * factor) } : {}),
+      axisLabel: { color: INK, showMaxLabel: !limit, formatter: (value: number) => Number(value.toPrecision(4)).toString() },
       splitLine: { lineStyle: { color: INK, opacity: 0.15 } },
     },
     series: [
@@ -106,7 +133,11 @@ export function pictureSvg(picture: AnomalyPicture): string {
           itemStyle: { color: "#f08c4b", opacity: 0.1 },
           data: [[{ xAxis: picture.anomalyFrom }, { xAxis: picture.anomalyTo ?? last }]],
         },
-        markLine: { symbol: "none", lineStyle: { color: MARK, type: "solid", width: 1 }, data: marks(picture) },
+        markLine: {
+          symbol: "none",
+          lineStyle: { color: MARK, type: "solid", width: 1 },
+          data: [...marks(picture), ...(limit ? [limitLine(limit, factor)] : [])],
+        },
       },
     ],
   });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Log } from "../flows/log.ts";
-import type { IncidentChannel, InvestigationView, ProposalView, ThreadRef } from "../flows/ports.ts";
+import type { IncidentChannel, InvestigationView, KeptPicture, ProposalView, ThreadRef } from "../flows/ports.ts";
 import type { Card } from "./card.ts";
 import { note } from "./cards/answer.ts";
 import { investigationCard } from "./cards/investigation.ts";
@@ -63,8 +63,9 @@ export class Presenter implements IncidentChannel {
     await this.#show(proposalCard(view), investigationId && `investigation:${investigationId}`);
   }
 
-  async tell(investigationId: string | null, text: string): Promise<void> {
-    await this.#show({ ...note(text), subject: `note:${randomUUID()}` }, investigationId && `investigation:${investigationId}`);
+  async tell(investigationId: string | null, text: string, picture: KeptPicture | null = null): Promise<void> {
+    const card = { ...note(text, "quiet", picture), subject: `note:${randomUUID()}` };
+    await this.#show(card, investigationId && `investigation:${investigationId}`);
   }
 
   /** The investigation whose thread this is, or null. */

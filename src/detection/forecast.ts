@@ -25,6 +25,16 @@ export interface Exhaustion {
   readonly likely: EpochMs;
   readonly earliest: EpochMs;
   readonly latest: EpochMs | null;
+  /** From now on until it is exhausted even on the slow course, or as long again as to the likeliest time: with 80 % between `lower` and `upper`. */
+  readonly course: readonly CoursePoint[];
+}
+
+/** In the series' unit, at most the capacity. */
+export interface CoursePoint {
+  readonly at: EpochMs;
+  readonly expected: number;
+  readonly lower: number;
+  readonly upper: number;
 }
 
 const WINDOWS: readonly Milliseconds[] = Array.from({ length: 9 }, (_, index) => 2 ** index * 30 * MINUTE);
@@ -34,6 +44,8 @@ const INDEPENDENT_WINDOWS = 4;
 const REACH = 4;
 const BLOCKS = 24;
 const FEWEST_BLOCKS = 10;
+/** Points of the course that is told. */
+const COURSE = 60;
 /** Places of the horizon at which the course is looked at. */
 const PLACES = 960;
 /** Looks at one window that tell as much as independent ones would, in the time that it spans. */
@@ -174,12 +186,14 @@ function peakOf(values: readonly number[]): number {
 function crossing(rise: Rise, shape: Shape, options: ForecastOptions, window: Milliseconds): Exhaustion | null {
   const { until, block, level, drift, increments: n } = rise;
   const horizon = REACH * n * block;
+  const levelIn = (ahead: Milliseconds, quantile: number): number => {
+    const h = ahead / block;
+    return level + drift * h + quantile * Math.sqrt(rise.variance(h)) + shape(until + ahead);
+  };
   const reachedAt = (quantile: number): EpochMs | null => {
     for (let place = 1; place <= PLACES; place++) {
       const ahead = (place / PLACES) * horizon;
-      const h = ahead / block;
-      const course = level + drift * h + quantile * Math.sqrt(rise.variance(h));
-      if (course + shape(until + ahead) >= options.capacity) return until + ahead;
+      if (levelIn(ahead, quantile) >= options.capacity) return until + ahead;
     }
     return null;
   };
@@ -190,12 +204,20 @@ function crossing(rise: Rise, shape: Shape, options: ForecastOptions, window: Mi
   const earliest = reachedAt(decile);
   if (sure === null || likely === null || earliest === null) return null;
   const place = horizon / PLACES;
+  const latest = reachedAt(-decile);
+  const length = Math.min(horizon, (latest ?? Number.POSITIVE_INFINITY) - until, 2 * (likely - until));
+  const course = Array.from({ length: COURSE + 1 }, (_, index): CoursePoint => {
+    const ahead = (index / COURSE) * length;
+    const within = (quantile: number) => Math.min(options.capacity, levelIn(ahead, quantile));
+    return { at: until + ahead, expected: within(0), lower: within(-decile), upper: within(decile) };
+  });
   return {
     since: rise.since,
     level: rise.seen,
     perHour: (drift / block) * HOUR,
     likely,
     earliest: earliest - place,
-    latest: reachedAt(-decile),
+    latest,
+    course,
   };
 }

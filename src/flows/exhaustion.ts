@@ -1,15 +1,18 @@
+import { createHash } from "node:crypto";
 import { type Exhaustion, forecastExhaustion, type Resource, resourcesOf } from "../detection/index.ts";
 import type { Labels, MetricInfo, MetricPoint, MetricSource, Series, ServiceName } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import type { Log } from "./log.ts";
-import type { IncidentChannel } from "./ports.ts";
+import type { AnomalyPicture, IncidentChannel, KeptPicture } from "./ports.ts";
 import { clockTime } from "./signals.ts";
-import type { WatchMemory } from "./stores.ts";
+import type { RecordingStore, WatchMemory } from "./stores.ts";
 
 export interface ExhaustionDependencies {
   readonly metrics: Pick<MetricSource, "services" | "metrics" | "query">;
   readonly memory: WatchMemory;
   readonly channel: Pick<IncidentChannel, "tell">;
+  /** Where pages load pictures from; without it words are told alone. */
+  readonly pictures?: Pick<RecordingStore, "saveAnswerPicture">;
   readonly log: Log;
   readonly step: Milliseconds;
 }
@@ -21,6 +24,8 @@ const FINE: Milliseconds = 3 * HOUR;
 const COARSE: Milliseconds = 15 * MINUTE;
 /** Said once more when only this share of the time that was left at the first word is left. */
 const LAST_CALL = 0.25;
+/** Points of a picture. */
+const MOST_DRAWN = 400;
 
 /** A resource that was said to run out. */
 interface Told {
@@ -114,15 +119,74 @@ export class ExhaustionWatch {
     const found = forecastExhaustion(points, { capacity, falseAlarmsPerWeek, step });
     if (found && told === null) {
       await memory.remember(key, { at: now, likely: found.likely, level, again: false } satisfies Told);
-      await channel.tell(null, `⏳ ${name} ${sentence(found, capacity, now)}`);
+      const picture = await this.#picture(key, name, points, found, capacity, now);
+      await channel.tell(null, `⏳ ${name} ${sentence(found, capacity, now)}`, picture);
     } else if (found && told && !told.again && found.likely - now < LAST_CALL * (told.likely - told.at)) {
       await memory.remember(key, { ...told, again: true } satisfies Told);
-      await channel.tell(null, `⏳ Still filling, and soon full: ${name} ${sentence(found, capacity, now)}`);
+      const picture = await this.#picture(key, name, points, found, capacity, now);
+      await channel.tell(null, `⏳ Still filling, and soon full: ${name} ${sentence(found, capacity, now)}`, picture);
     } else if (told && !found && level < told.level) {
       await memory.forget(key);
       await channel.tell(null, `${name} is down to ${percent(level / capacity)} and no longer about to run full.`);
     }
   }
+
+  /** Null when it cannot be kept: the words are told all the same. */
+  async #picture(
+    key: string,
+    name: string,
+    points: readonly MetricPoint[],
+    found: Exhaustion,
+    capacity: number,
+    now: EpochMs,
+  ): Promise<KeptPicture | null> {
+    const { pictures, log } = this.#deps;
+    if (!pictures) return null;
+    const shown = {
+      key: `forecast-${createHash("sha256").update(`${key} ${now}`).digest("hex").slice(0, 24)}`,
+      picture: exhaustionPicture(name, points, found, capacity),
+    };
+    try {
+      await pictures.saveAnswerPicture(shown.key, shown.picture);
+      return shown;
+    } catch (error) {
+      log.warn({ err: error }, "the picture of a forecast could not be kept; it is told in words");
+      return null;
+    }
+  }
+}
+
+/** Share of the capacity: what was used, with half as much time again before the rise, and what is to be expected up to the limit. */
+export function exhaustionPicture(
+  name: string,
+  points: readonly MetricPoint[],
+  found: Exhaustion,
+  capacity: number,
+): AnomalyPicture {
+  const { since, course, likely, earliest, latest } = found;
+  const last = points.at(-1)?.at ?? since;
+  const from = since - Math.max(HOUR, (last - since) / 2);
+  const shown = points.filter(({ at }) => at >= from);
+  const every = Math.max(1, Math.ceil(shown.length / MOST_DRAWN));
+  const when = (at: EpochMs) => new Date(at).toISOString().slice(0, 16).replace("T", " ");
+  return {
+    title: `${name}, used`,
+    alt: `What is used since ${when(from)} UTC and what to expect: full likeliest at ${when(likely)}, with 80 % between ${when(earliest)} and ${latest === null ? "never" : when(latest)}.`,
+    unit: "1",
+    points: shown
+      .filter((_, index) => (shown.length - 1 - index) % every === 0)
+      .map(({ at, value }) => ({ at, value: value / capacity })),
+    band: course.map(({ at, expected, lower, upper }) => ({
+      at,
+      expected: expected / capacity,
+      lower: Math.max(0, lower) / capacity,
+      upper: upper / capacity,
+    })),
+    anomalyFrom: since,
+    anomalyTo: last,
+    changes: [],
+    limit: { value: 1, label: "full" },
+  };
 }
 
 /** Beyond this many, forecasting would take longer than anybody waits. */

@@ -39,6 +39,14 @@ export interface AnomalyPicture {
   readonly anomalyFrom: EpochMs;
   readonly anomalyTo: EpochMs | null;
   readonly changes: readonly ChangeEvent[];
+  /** A level that must not be reached, in the unit. */
+  readonly limit?: { readonly value: number; readonly label: string };
+}
+
+/** A picture and the key under which it is kept, so that a page can load it by its address. */
+export interface KeptPicture {
+  readonly key: string;
+  readonly picture: AnomalyPicture;
 }
 
 export interface InvestigationView {
@@ -62,7 +70,7 @@ export interface IncidentChannel {
   /** In the thread of its investigation where there is one. */
   showProposal(view: ProposalView): Promise<void>;
   /** A new message in the thread of an investigation (verdicts, reminders): edits do not notify, this does. */
-  tell(investigationId: string | null, text: string): Promise<void>;
+  tell(investigationId: string | null, text: string, picture?: KeptPicture | null): Promise<void>;
 }
 
 /** Where the answer to one question goes, as it is being made. */

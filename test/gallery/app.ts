@@ -10,7 +10,7 @@ import { approveModal, denyModal, detailsModal, feedbackModal, homeView } from "
 import { adaptiveCard, detailsCard } from "../../src/chat/teams/adaptive.ts";
 import { approveForm, denyForm, feedbackForm } from "../../src/chat/teams/forms.ts";
 import { pageMessage } from "../../src/chat/web/page-message.ts";
-import { home, pending, picture } from "../support/chat-samples.ts";
+import { forecast, home, pending, picture } from "../support/chat-samples.ts";
 import { galleryStates } from "./states.ts";
 
 const here = import.meta.dirname;
@@ -80,7 +80,10 @@ export function galleryApp(now: number): Express {
   });
   app.get("/data.json", (_request, response) => void response.json(galleryData(now)));
   app.get("/adaptivecards.js", (_request, response) => void response.sendFile(adaptive));
-  app.get("/api/pictures/:file", (_request, response) => void response.type("image/svg+xml").send(pictureSvg(picture())));
+  app.get("/api/pictures/:file", (request, response) => {
+    const shown = request.params.file.startsWith("forecast") ? forecast().picture : picture();
+    response.type("image/svg+xml").send(pictureSvg(shown));
+  });
   app.use("/web", express.static(join(root, "src/chat/web/page")));
   app.use(express.static(join(here, "page")));
   if (!existsSync(adaptive)) throw new Error("The package adaptivecards is missing; run npm ci.");

@@ -3,7 +3,17 @@ import { answerCard, note, workingCard } from "../../src/chat/cards/answer.ts";
 import { investigationCard } from "../../src/chat/cards/investigation.ts";
 import { proposalCard } from "../../src/chat/cards/proposal.ts";
 import type { ProposalState } from "../../src/domain/proposal.ts";
-import { answer, finished, fullReport, HOSTILE, investigation, pending, proposal, running } from "../support/chat-samples.ts";
+import {
+  answer,
+  finished,
+  forecast,
+  fullReport,
+  HOSTILE,
+  investigation,
+  pending,
+  proposal,
+  running,
+} from "../support/chat-samples.ts";
 
 /** One card in one state, as the gallery shows it. */
 export interface GalleryState {
@@ -185,6 +195,18 @@ export function galleryStates(now: number): GalleryState[] {
       card: {
         ...note("**Verified.** latency of storefront fell by 9.4 % after PRO-1. Was the hypothesis right?", "good"),
         subject: "note:1",
+      },
+    },
+    {
+      group: "Note",
+      name: "a disk that will be full",
+      card: {
+        ...note(
+          "⏳ orders-db: node_filesystem_avail_bytes (mountpoint=/var/lib/postgresql) is at 81 % and will be full about 16:05 UTC, in 13.4 h (80 %: 12.6 h to 14.3 h), if it goes on as it has since 02:41 UTC: +1.4 points an hour.",
+          "quiet",
+          forecast(),
+        ),
+        subject: "note:3",
       },
     },
     {

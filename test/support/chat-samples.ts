@@ -1,6 +1,8 @@
+import { forecastExhaustion } from "../../src/detection/index.ts";
 import type { Answer, Investigation, InvestigationReport } from "../../src/domain/investigation.ts";
 import type { Proposal } from "../../src/domain/proposal.ts";
-import type { AnomalyPicture, HomeFacts, InvestigationView, ProposalView } from "../../src/flows/ports.ts";
+import { exhaustionPicture } from "../../src/flows/exhaustion.ts";
+import type { AnomalyPicture, HomeFacts, InvestigationView, KeptPicture, ProposalView } from "../../src/flows/ports.ts";
 import { anomaly, noCost, offline, report } from "./domain-samples.ts";
 
 const MINUTE = 60_000;
@@ -45,6 +47,21 @@ export function picture(): AnomalyPicture {
       { ...change, id: "c2", at: ONSET - 80 * MINUTE, kind: "deploy", subject: "cart", before: "5.0.9", after: "5.1.0" },
     ],
   };
+}
+
+/** A disk that has been filling for a day, with what is to be expected of it, as it would be told. */
+export function forecast(): KeptPicture {
+  const [capacity, step] = [100, 5 * MINUTE];
+  const points = Array.from({ length: (5 * 24 * 60) / 5 }, (_, index) => {
+    const at = ONSET - 5 * 24 * 60 * MINUTE + index * step;
+    const rising = Math.max(0, (at - (ONSET - 24 * 60 * MINUTE)) / (60 * MINUTE));
+    const wandering = 0.8 * Math.sin(index / 11 + 1) + 0.3 * Math.sin(index * 12.9898);
+    return { at, value: 48 + 1.4 * rising + wandering };
+  });
+  const found = forecastExhaustion(points, { capacity, falseAlarmsPerWeek: 0.5, step });
+  if (!found) throw new Error("the sample does not run full");
+  const name = "orders-db: node_filesystem_avail_bytes (mountpoint=/var/lib/postgresql)";
+  return { key: "forecast-1", picture: exhaustionPicture(name, points, found, capacity) };
 }
 
 /** The report of the flag story, in full. */

@@ -1,6 +1,7 @@
 import type { Answer, Chart, InvestigationStep } from "../../domain/investigation.ts";
 import { cleaned } from "../../domain/untrusted.ts";
 import { pictureKey, pictureOfChart } from "../../flows/picture.ts";
+import type { KeptPicture } from "../../flows/ports.ts";
 import type { Card, CardBlock } from "../card.ts";
 import { plainText } from "../markdown.ts";
 import { clip } from "../text.ts";
@@ -44,9 +45,12 @@ export function answerCard(messageId: string, answer: Answer): Card {
   };
 }
 
-function chartBlock(messageId: string, chart: Chart): CardBlock {
-  const version = `${chart.points.length}-${chart.points.at(-1)?.at ?? 0}`;
-  return { type: "picture", investigationId: pictureKey(messageId), version, picture: pictureOfChart(chart) };
+const chartBlock = (messageId: string, chart: Chart): CardBlock =>
+  pictureBlock({ key: pictureKey(messageId), picture: pictureOfChart(chart) });
+
+function pictureBlock({ key, picture }: KeptPicture): CardBlock {
+  const version = `${picture.points.length}-${picture.points.at(-1)?.at ?? 0}`;
+  return { type: "picture", investigationId: key, version, picture };
 }
 
 /** The same message while tools still run. */
@@ -63,8 +67,8 @@ export function workingCard(messageId: string, steps: readonly InvestigationStep
   };
 }
 
-/** A plain message: a verdict, a reminder, a refusal. */
-export function note(text: string, tone: Card["tone"] = "quiet"): Card {
+/** A plain message: a verdict, a reminder, a refusal; with a picture where one says more. */
+export function note(text: string, tone: Card["tone"] = "quiet", shown: KeptPicture | null = null): Card {
   const markdown = cleaned(text);
   return {
     kind: "note",
@@ -74,7 +78,10 @@ export function note(text: string, tone: Card["tone"] = "quiet"): Card {
     badge: "",
     title: "",
     story: clip(plainText(markdown).replace(/\s+/g, " "), 200),
-    body: markdown ? [{ type: "text", markdown: clip(markdown, LONGEST) }] : [],
+    body: [
+      ...(markdown ? [{ type: "text" as const, markdown: clip(markdown, LONGEST) }] : []),
+      ...(shown ? [pictureBlock(shown)] : []),
+    ],
     folds: [],
     buttons: [],
     feedback: null,

@@ -1,7 +1,7 @@
 import { Resvg } from "@resvg/resvg-js";
 import { describe, expect, it } from "vitest";
 import { picturePng, pictureSvg } from "../../../src/chat/picture.ts";
-import { HOSTILE, picture } from "../../support/chat-samples.ts";
+import { forecast, HOSTILE, picture } from "../../support/chat-samples.ts";
 
 const ink = (svg: string, font: object) => {
   const { pixels } = new Resvg(svg, { font }).render();
@@ -17,6 +17,22 @@ describe("the picture of an anomaly", () => {
     expect(svg).toContain("catalog-cache-v2-keys: 1% on → 28% on");
     expect(svg).toContain("cart: 5.0.9 → 5.1.0");
     expect(svg).toMatch(/02:\d\d/);
+  });
+
+  it("shows a forecast with its limit, which is in sight before it is reached, and days where hours would not tell", () => {
+    const { picture: drawn } = forecast();
+    const svg = pictureSvg(drawn);
+    expect(svg).toContain(">full<");
+    expect(svg).toMatch(/>100</);
+    expect(svg).toMatch(/>11-2[345] \d\d:\d\d</);
+    const [first, last] = [drawn.band[0], drawn.band.at(-1)];
+    expect(first?.at).toBeGreaterThanOrEqual(drawn.points.at(-1)?.at ?? Number.POSITIVE_INFINITY);
+    expect(last?.expected).toBe(1);
+    for (const { lower, expected, upper } of drawn.band) {
+      expect(lower).toBeLessThanOrEqual(expected);
+      expect(upper).toBeGreaterThanOrEqual(expected);
+      expect(upper).toBeLessThanOrEqual(1);
+    }
   });
 
   it("keeps hostile names as text", () => {

@@ -5,7 +5,7 @@ import type { MessageRef } from "../../../src/chat/store.ts";
 import { DeliveryError, type Surface } from "../../../src/chat/surface.ts";
 import { ConversationRepository } from "../../../src/store/conversations.ts";
 import { openStateDatabase, type StateDatabase } from "../../../src/store/state.ts";
-import { finished, pending, running } from "../../support/chat-samples.ts";
+import { finished, forecast, pending, running } from "../../support/chat-samples.ts";
 import { silentLog, until } from "../../support/fake-handlers.ts";
 
 /** A platform that keeps messages and misbehaves on request. */
@@ -124,6 +124,14 @@ describe("the presenter", () => {
     expect(second.surface.seenAgain).toEqual([true]);
   });
 
+  it("tells with a picture where there is one", async () => {
+    await presenter.tell(null, "A disk will be full.", forecast());
+    await until("the note", () => one.messages.size === 1);
+    const [message] = [...one.messages.values()];
+    expect(message?.card.body.map(({ type }) => type)).toEqual(["text", "picture"]);
+    expect(message?.card.body[1]).toMatchObject({ investigationId: "forecast-1" });
+  });
+
   it("does not wait for a surface that hangs, and shows it only the newest card when it is back", async () => {
     let release = () => {};
     one.hold = new Promise<void>((done) => {
@@ -153,9 +161,9 @@ describe("the presenter", () => {
     one.messages.clear();
     one.messages.set("other", { card: pending() as never, thread: null, edits: 0 });
     await presenter.showProposal(pending({ investigationId: null, state: "denied" }));
-    await until("the new message", () => one.messages.size === 2);
+    await until("the new message", () => presenter.isCardOf("PRO-1", "one", { channel: "c", id: "m2" }));
+    expect(one.messages.size).toBe(2);
     expect(await presenter.isCardOf("PRO-1", "one", { channel: "c", id: "m1" })).toBe(false);
-    await until("it to be the live one", () => presenter.isCardOf("PRO-1", "one", { channel: "c", id: "m2" }));
   });
 
   it("gives up what will never work, until there is something new to show", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { MetricInfo, MetricQuery, Series } from "../../../src/domain/telemetry.ts";
 import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { ExhaustionWatch } from "../../../src/flows/exhaustion.ts";
+import type { KeptPicture } from "../../../src/flows/ports.ts";
 
 const START = Date.UTC(2026, 0, 5);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -10,6 +11,8 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 function world(course: (at: number) => number) {
   const memory = new Map<string, unknown>();
   const said: string[] = [];
+  const shown: KeptPicture[] = [];
+  const kept: string[] = [];
   const infos: MetricInfo[] = ["db.pool.connections.active", "db.pool.connections.max"].map((metric) => ({
     metric,
     kind: "gauge",
@@ -31,11 +34,17 @@ function world(course: (at: number) => number) {
       forget: async (prefix: string) =>
         void [...memory.keys()].filter((key) => key.startsWith(prefix)).map((key) => memory.delete(key)),
     },
-    channel: { tell: async (_: string | null, text: string) => void said.push(text) },
+    channel: {
+      tell: async (_: string | null, text: string, picture?: KeptPicture | null) => {
+        said.push(text);
+        if (picture) shown.push(picture);
+      },
+    },
+    pictures: { saveAnswerPicture: async (key: string) => void kept.push(key) },
     log: silent,
     step: MINUTE,
   };
-  return { deps, said };
+  return { deps, said, shown, kept };
 }
 
 describe("the watch over what runs full", () => {
@@ -44,7 +53,7 @@ describe("the watch over what runs full", () => {
   const course = (at: number) => (at >= began && at < healed ? 12 + ((at - began) / HOUR) * 6 : 12);
 
   it("tells a leak well before it is full, again when it is urgent, and when it is over; a restart repeats nothing", async () => {
-    const { deps, said } = world(course);
+    const { deps, said, shown, kept } = world(course);
     let watch = new ExhaustionWatch(deps);
     for (let at = began; at < healed + 3 * HOUR; at += 10 * MINUTE) {
       if (at === began + 5 * HOUR) watch = new ExhaustionWatch(deps);
@@ -55,6 +64,15 @@ describe("the watch over what runs full", () => {
       /orders: db\.pool\.connections\.active \(pool=main\) is at \d+ % and will be full about \d\d:\d\d UTC, in \d/,
     );
     expect(said[0]).toMatch(/points an hour/);
+    // Each has its picture, kept before it is told; that it is over is told in words.
+    expect(shown.map(({ key }) => key)).toEqual(kept);
+    expect(new Set(kept).size).toBe(2);
+    const [first] = shown.map(({ picture }) => picture);
+    expect(first?.limit).toEqual({ value: 1, label: "full" });
+    expect(first?.anomalyFrom).toBeGreaterThan(began - HOUR);
+    expect(first?.points.at(-1)?.value).toBeLessThan(0.9);
+    expect(first?.band.at(-1)?.expected).toBeCloseTo(1, 1);
+    expect(first?.alt).toMatch(/used since .* UTC and what to expect: full likeliest at .*, with 80 % between/);
     expect(said[1]).toMatch(/^⏳ Still filling, and soon full/);
     expect(said[2]).toMatch(/down to 24 % and no longer about to run full/);
   });
@@ -68,5 +86,13 @@ describe("the watch over what runs full", () => {
     expect(await watch.discover(began)).toBe(1);
     for (let at = began; at < began + DAY; at += HOUR) await watch.look(at, 0.02);
     expect(said).toEqual([]);
+  });
+
+  it("tells in words what it cannot keep a picture of", async () => {
+    const { deps, said, shown } = world(course);
+    const watch = new ExhaustionWatch({ ...deps, pictures: { saveAnswerPicture: () => Promise.reject(new Error("disk full")) } });
+    for (let at = began; at < began + 4 * HOUR; at += 10 * MINUTE) await watch.look(at, 0.02);
+    expect(said.length).toBeGreaterThan(0);
+    expect(shown).toEqual([]);
   });
 });
