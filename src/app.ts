@@ -3,7 +3,6 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import express from "express";
 import { type Logger, pino } from "pino";
-import { lock } from "proper-lockfile";
 import { Presenter } from "./chat/presenter.ts";
 import type { Surface } from "./chat/surface.ts";
 import { evidencePages } from "./chat/web/evidence-page.ts";
@@ -33,6 +32,7 @@ import { otlpRouter } from "./sources/otlp/index.ts";
 import { ConversationRepository } from "./store/conversations.ts";
 import { LeaderRepository } from "./store/leadership.ts";
 import { changeWatchers } from "./wiring/change-watchers.ts";
+import { holdFolder } from "./wiring/folder-lock.ts";
 import { chatHandlers } from "./wiring/handlers.ts";
 import { type HouseParts, keepOwnHouse, keepSharedHouse } from "./wiring/housekeeping.ts";
 import { Inbound } from "./wiring/inbound.ts";
@@ -52,11 +52,11 @@ export interface App {
 export async function startApp(config: Config, options: { readonly names?: ShopNames } = {}): Promise<App> {
   const log = pino({ level: config.logLevel, base: null }, pino.destination(2));
   const stores = await openStores(config);
-  const release = await lock(stores.folder, {
-    stale: 10_000,
-    update: 2_000,
-    retries: { retries: 12, minTimeout: 1_000, maxTimeout: 1_000 },
-  }).catch(async () => {
+  const lost = () => {
+    log.fatal({ folder: stores.folder }, "another Vigil took this folder while this one was stopped; this one ends");
+    process.exit(1);
+  };
+  const release = await holdFolder(stores.folder, { lost }).catch(async () => {
     await closeStores(stores);
     throw new OperatorError(`Another Vigil uses ${stores.folder}. Stop it, or set VIGIL_DATA_DIR to another folder.`);
   });
@@ -318,27 +318,20 @@ class RunningApp {
         await each().catch((error) => this.#log.warn({ err: error }, "something the leader did did not end cleanly"));
     };
     try {
-      const before = this.#progress;
-      this.#progress = { what: "learning what is normal", done: 0, total: 1 };
-      const watcher = this.#newWatcher(parts);
-      await watcher.prepare((done, total) => {
-        signal.throwIfAborted();
-        this.#progress = { what: "learning what is normal", done, total };
-      });
-      this.#progress = before;
-      signal.throwIfAborted();
+      // First what is in flight: learning what is normal may take a while.
+      enders.push(() => core.actions.close());
+      await core.actions.start();
+      const watcher = await this.#learnedWatcher(parts, signal);
+      enders.push(() => investigator.close());
       this.#watcher = watcher;
       core.useScanner(watcher);
       watcher.start();
-      enders.push(() => core.actions.close());
-      enders.push(() => investigator.close());
       enders.push(async () => {
         this.#watcher = null;
         core.useScanner(null);
         await watcher.stop();
       });
       enders.push(() => inbound.rest());
-      await core.actions.start();
       await investigator.lookAfterAll();
       inbound.start();
       heldBack.start();
@@ -349,6 +342,24 @@ class RunningApp {
     } catch (error) {
       await end();
       throw error;
+    }
+  }
+
+  /** A watcher that knows what is normal. @throws when the turn ends meanwhile */
+  async #learnedWatcher(parts: LeaderParts, signal: AbortSignal): Promise<Watcher> {
+    const before = this.#progress;
+    const watcher = this.#newWatcher(parts);
+    const show = (done: number, total: number) => {
+      signal.throwIfAborted();
+      this.#progress = { what: "learning what is normal", done, total };
+    };
+    try {
+      show(0, 1);
+      await watcher.prepare(show);
+      signal.throwIfAborted();
+      return watcher;
+    } finally {
+      this.#progress = before;
     }
   }
 

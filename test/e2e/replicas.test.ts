@@ -61,7 +61,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
   };
   const role = async ({ url }: RunningVigil) =>
     (
-      (await (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) })).json()) as {
+      (await (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5_000) })).json()) as {
         replica: { leads: boolean; self: string; leader: string | null };
       }
     ).replica;
