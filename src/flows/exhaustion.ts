@@ -24,6 +24,8 @@ const FINE: Milliseconds = 3 * HOUR;
 const COARSE: Milliseconds = 15 * MINUTE;
 /** Said once more when only this share of the time that was left at the first word is left. */
 const LAST_CALL = 0.25;
+/** Share of the capacity below which a fall may be noise: a forecast at the edge of certainty comes and goes. */
+const CLEARLY_DOWN = 0.03;
 /** Points of a picture. */
 const MOST_DRAWN = 400;
 
@@ -62,7 +64,9 @@ export class ExhaustionWatch {
   async look(now: EpochMs, falseAlarmsPerWeek: number): Promise<void> {
     if (now - this.#looked < LOOK_EVERY) return;
     this.#looked = now;
-    await this.discover(now);
+    await this.discover(now).catch((error) =>
+      this.#deps.log.warn({ err: error }, "what can run full could not be listed; the next look tries again"),
+    );
     for (const resource of this.#resources) {
       try {
         for (const series of await this.#read(resource, now)) await this.#judge(resource, series, now, falseAlarmsPerWeek);
@@ -125,9 +129,12 @@ export class ExhaustionWatch {
       await memory.remember(key, { ...told, again: true } satisfies Told);
       const picture = await this.#picture(key, name, points, found, capacity, now);
       await channel.tell(null, `⏳ Still filling, and soon full: ${name} ${sentence(found, capacity, now)}`, picture);
-    } else if (told && !found && level < told.level) {
+    } else if (told && !found && level < told.level - CLEARLY_DOWN * capacity) {
       await memory.forget(key);
       await channel.tell(null, `${name} is down to ${percent(level / capacity)} and no longer about to run full.`);
+    } else if (told && !found && now - told.at > 2 * (told.likely - told.at)) {
+      // It should have been full long ago: it levelled off, which is no news, and a new rise is.
+      await memory.forget(key);
     }
   }
 

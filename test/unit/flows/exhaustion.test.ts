@@ -3,6 +3,7 @@ import type { MetricInfo, MetricQuery, Series } from "../../../src/domain/teleme
 import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { ExhaustionWatch } from "../../../src/flows/exhaustion.ts";
 import type { KeptPicture } from "../../../src/flows/ports.ts";
+import { normal, uniform } from "../detection/simulate.ts";
 
 const START = Date.UTC(2026, 0, 5);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -75,6 +76,20 @@ describe("the watch over what runs full", () => {
     expect(first?.alt).toMatch(/used since .* UTC and what to expect: full likeliest at .*, with 80 % between/);
     expect(said[1]).toMatch(/^⏳ Still filling, and soon full/);
     expect(said[2]).toMatch(/down to 24 % and no longer about to run full/);
+  });
+
+  it("does not take back and tell again what noise moves over the edge of certainty", async () => {
+    const noise = normal(uniform(1));
+    const noises = new Map<number, number>();
+    const shaken = (at: number) => {
+      const slot = Math.floor(at / MINUTE);
+      if (!noises.has(slot)) noises.set(slot, 0.8 * noise());
+      return noises.get(slot) ?? 0;
+    };
+    const { deps, said } = world((at) => 20 + (0.5 * Math.max(0, at - began)) / HOUR + shaken(at));
+    const watch = new ExhaustionWatch(deps);
+    for (let at = began + 20 * HOUR; at < began + 30 * HOUR; at += 10 * MINUTE) await watch.look(at, 0.02);
+    expect(said).toHaveLength(1);
   });
 
   it("is silent over a pool that breathes with the day, and survives a source that fails", async () => {
