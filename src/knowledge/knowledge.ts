@@ -18,6 +18,8 @@ export interface KnowledgeOptions {
   readonly embedder?: Embedder;
   /** File that keeps the graph of vectors between runs; worth it from some thousand passages. Without it the graph is built at start. */
   readonly indexFile?: string;
+  /** Passages from which a graph is made, see `VectorIndex`. */
+  readonly graphFrom?: number;
   /** Instead of the graph in memory: passages in a vector database. */
   readonly remote?: Omit<VectorStoreOptions, "model"> | undefined;
   /** How much a document that helped with such services before moves up, or one that misled moves down. */
@@ -100,7 +102,7 @@ export class Knowledge implements KnowledgeBase {
   readonly #remote: RemoteIndex | null;
   #embedding: Promise<void> = Promise.resolve();
 
-  private constructor({ store, embedder, indexFile, remote, boost }: KnowledgeOptions) {
+  private constructor({ store, embedder, indexFile, graphFrom, remote, boost }: KnowledgeOptions) {
     this.#store = store;
     this.#embedder = embedder ?? new LocalEmbedder();
     this.#indexFile = indexFile ?? null;
@@ -112,7 +114,7 @@ export class Knowledge implements KnowledgeBase {
           vectorOf: async (hash) => (await store.vectors(model, [hash])).get(hash) ?? null,
         })
       : null;
-    this.#graph = this.#remote ? null : new VectorIndex(model);
+    this.#graph = this.#remote ? null : new VectorIndex(model, graphFrom === undefined ? {} : { graphFrom });
     this.#vectors = this.#remote ?? this.#graph ?? new VectorIndex(model);
   }
 

@@ -9,7 +9,8 @@ import { WordEmbedder } from "./word-embedder.ts";
 
 const [file = "", indexFile = ""] = process.argv.slice(2);
 const db = await openDatabase<KnowledgeTables>(file, knowledgeMigrations, "full");
-const knowledge = await Knowledge.open({ store: new KnowledgeRepository(db), embedder: new WordEmbedder(), indexFile });
+const store = new KnowledgeRepository(db);
+const knowledge = await Knowledge.open({ store, embedder: new WordEmbedder(), indexFile, graphFrom: 40 });
 for (let index = 0; ; index++) {
   const text = `Incident number ${index}: the ${"abcdefghij"[index % 10]} queue stopped.`;
   await knowledge.add({ id: `D${index}`, kind: "incident", title: `Queue ${index}`, services: [], text, metadata: {} });
