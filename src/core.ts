@@ -214,7 +214,11 @@ export async function openCore(
     knowledge: audience.bind(knowledge),
     catalog,
     scanner,
-    desk: { actions: actions.proposable, file: (request) => actions.file(request) },
+    desk: {
+      actions: actions.proposable,
+      file: (request) => actions.file(request),
+      mayDecide: (proposal, actor) => actions.mayDecide(proposal, actor),
+    },
     causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },
     clock,
     openCases: () =>

@@ -105,12 +105,14 @@ export interface ProposalRequest {
   readonly requester: string;
 }
 
-/** Files gated proposals. A refusal is a value that says which rule refused and what would be allowed. */
+/** Files gated proposals and says who may decide them; it decides nothing. A refusal is a value that says which rule refused and what would be allowed. */
 export interface ProposalDesk {
   readonly actions: readonly ProposableAction[];
   file(
     request: ProposalRequest,
   ): Promise<{ readonly ok: true; readonly proposal: Proposal } | { readonly ok: false; readonly refusal: string }>;
+  /** Whether this person, `surface:id`, could approve it now. */
+  mayDecide?(proposal: Proposal, actor: string): Promise<boolean>;
 }
 
 /** Runs the causal test through the gated executor and always restores the flag. */

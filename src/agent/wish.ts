@@ -117,12 +117,14 @@ export async function grant(
   session.proposals.push(proposal.id);
   const evidence = session.evidence.map(({ id }) => `[${id}]`).join(" ");
   const people = `${proposal.neededApprovals} approval${proposal.neededApprovals === 1 ? "" : "s"}`;
-  const own =
+  const own = (await deps.desk.mayDecide?.(proposal, session.requester)) ?? false;
+  const whose = own ? "you may give it yourself" : "you cannot give it yourself";
+  const earlier =
     proposal.requester === session.requester
-      ? "Since you asked for it, your policy may want them from others."
-      : `${cleanUntrusted(proposal.requester, 80).text} had asked for the same already.`;
+      ? ""
+      : ` ${cleanUntrusted(proposal.requester, 80).text} had asked for the same already.`;
   return [
-    `**${proposal.id}**: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${people} on its card${about ? ` in the thread of ${about.id}` : ""}. ${own}`,
+    `**${proposal.id}**: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${people} on its card${about ? ` in the thread of ${about.id}` : ""}; ${whose}.${earlier}`,
     `Undo: ${proposal.undo}. ${evidence}`,
     ...(off ? [] : ["No signal is off its baseline there, so nothing can show that it helped: look yourself afterwards."]),
   ].join("\n");

@@ -121,6 +121,22 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 12 * M
     await photograph("6-answered");
   });
 
+  it("proposes what a person asks for in the channel, and does not let them approve it themselves", async () => {
+    const before = await page.getByTestId("proposal-card").count();
+    const flags = readFileSync(join(folder, "demo/flags.json"), "utf8");
+    await page.getByTestId("composer-text").fill("turn checkout-express-button off, please");
+    await page.getByTestId("composer-send").click();
+    await expect
+      .poll(() => page.getByTestId("answer-card").last().textContent(), { timeout: 60_000 })
+      .toContain("you cannot give it yourself");
+    await expect.poll(() => page.getByTestId("proposal-card").count(), { timeout: 30_000 }).toBe(before + 1);
+    expect(await proposal().textContent()).toContain("off for everybody");
+    await approveLast(page);
+    await expect.poll(() => page.getByTestId("toast").last().textContent(), { timeout: 30_000 }).toMatch(/asked for/i);
+    expect(await stateOfLast(page)).toMatch(/awaits approval/i);
+    expect(readFileSync(join(folder, "demo/flags.json"), "utf8")).toBe(flags);
+  });
+
   it("reverts a bad deploy by a commit in the repository", async () => {
     const before = await page.getByTestId("proposal-card").count();
     await vigil.play("bad-deploy");
