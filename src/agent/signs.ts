@@ -1,5 +1,6 @@
 import { compareTemplates } from "../diagnosis/log-templates.ts";
 import type { ServiceName, Severity, TimeRange } from "../domain/telemetry.ts";
+import { type Milliseconds, SECOND } from "../domain/time.ts";
 import { cleanUntrusted } from "../domain/untrusted.ts";
 import { splitNames } from "../knowledge/words.ts";
 import { findingsOf } from "./findings.ts";
@@ -11,6 +12,7 @@ const MOST_LINES = 500;
 const MOST_TEMPLATES = 12;
 const MOST_METRICS = 6;
 const LONGEST = 160;
+const PATIENCE: Milliseconds = 5 * SECOND;
 /** Standard deviations above the expected count from which a kind of line is more frequent. */
 const MORE_FREQUENT = 2;
 const FAILURES: ReadonlySet<Severity> = new Set(["ERROR", "FATAL"]);
@@ -76,9 +78,22 @@ function movedMetrics({ findings }: Session): Sign[] {
 function templatesOf(session: Session, service: ServiceName, signal: AbortSignal): Promise<readonly Template[]> {
   const known = mined.get(session) ?? new Map<ServiceName, Promise<readonly Template[]>>();
   mined.set(session, known);
-  const templates = known.get(service) ?? mine(session, service, signal).catch(() => []);
+  const templates = known.get(service) ?? soon(mine(session, service, signal));
   known.set(service, templates);
   return templates;
+}
+
+/** What is there in time: a search must not wait for logs that are slow or cannot be read. */
+async function soon(mining: Promise<readonly Template[]>): Promise<readonly Template[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<readonly Template[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), PATIENCE);
+  });
+  try {
+    return await Promise.race([mining.catch(() => []), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function mine(session: Session, service: ServiceName, signal: AbortSignal): Promise<readonly Template[]> {

@@ -1,6 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createSreAgent } from "../../../src/agent/index.ts";
 import { symptomWords } from "../../../src/agent/offline/symptom.ts";
+import { Session } from "../../../src/agent/session.ts";
+import { signsOf } from "../../../src/agent/signs.ts";
 import type { SearchQuery } from "../../../src/domain/knowledge.ts";
 import type { ChangeEvent, LogRecord } from "../../../src/domain/telemetry.ts";
 import { MINUTE } from "../../../src/domain/time.ts";
@@ -69,6 +71,27 @@ describe("what past incidents are searched by", () => {
   it("includes metrics that were found moved, their names as words", async () => {
     const { incidents } = await searched("dependency", []);
     expect(incidents.at(-1)?.signs).toEqual(["db client connections usage up"]);
+  });
+
+  it("does not wait for logs that do not come", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const world = fakeWorld("flag");
+      const session = new Session({
+        deps: { ...world.deps, logs: { logs: () => new Promise(() => {}) } },
+        focus: { service: PLAIN.api, signal: "latency", direction: "up", onset: ONSET, now: NOW },
+        investigationId: "INV-1",
+        requester: "vigil",
+        signal: new AbortController().signal,
+        events: { onStep: () => {} },
+        wall: () => NOW,
+      });
+      const signs = signsOf(session, [PLAIN.store], new AbortController().signal);
+      await vi.advanceTimersByTimeAsync(6_000);
+      expect(await signs).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("is the same when the logs cannot be read", async () => {
