@@ -27,7 +27,8 @@ const RULES: readonly SecretRule[] = [
   { kind: "JWT", pattern: /\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*/g },
   {
     kind: "authorization",
-    pattern: /\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?:(?:bearer|basic|digest|token|apikey)\s+)?[^\s"',;]+/gi,
+    pattern:
+      /\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?!\[redacted [a-z -]{1,24}\])(?:(?:bearer|basic|digest|token|apikey)\s+)?[^\s"',;]+/gi,
     keep: (_match, name = "") => `${name}${mark("authorization")}`,
   },
   {
@@ -43,7 +44,7 @@ const RULES: readonly SecretRule[] = [
   {
     kind: "secret",
     pattern:
-      /\b([\w.-]{0,40}(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|accountkey|client[_-]?secret|auth[_-]?token|access[_-]?token|refresh[_-]?token|private[_-]?key)["']?\s*(?:=|:)\s*)(?:"[^"]{1,500}"|'[^']{1,500}'|[^\s"',;&}]{1,500})/gi,
+      /\b([\w.-]{0,40}(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|accountkey|client[_-]?secret|auth[_-]?token|access[_-]?token|refresh[_-]?token|private[_-]?key)["']?\s*(?:=|:)\s*)(?!\[redacted [a-z -]{1,24}\])(?:"[^"]{1,500}"|'[^']{1,500}'|[^\s"',;&}]{1,500})/gi,
     keep: (_match, name = "") => `${name}${mark("secret")}`,
   },
   {
@@ -53,7 +54,7 @@ const RULES: readonly SecretRule[] = [
   },
 ];
 
-/** Removes secrets, leaving what kind each was. Applied before the model, the chat and the disk. */
+/** Removes secrets, leaving what kind each was. Applied before the model, the chat and the disk; a text that was redacted already stays as it is. */
 export function redact(text: string): string {
   let safe = text;
   for (const { pattern, kind, keep } of RULES) safe = safe.replace(pattern, keep ?? (() => mark(kind)));
