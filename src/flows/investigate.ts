@@ -99,12 +99,19 @@ export class Investigator {
   /** Goes on with what a crash or a restart interrupted, and with what other replicas have opened. */
   async resume(): Promise<number> {
     const interrupted = await this.#deps.store.list({ state: "running" });
-    for (const investigation of interrupted) {
-      const { id } = investigation;
+    for (const { id } of interrupted) {
       if (this.#running.has(id) || this.#opening.has(id)) continue;
-      const asked = await this.#deps.memory?.recall<Asked>(askedKey(id));
-      this.#deps.log.info({ investigation: id }, "taking up an investigation that is running in the store and nowhere else");
-      this.#start({ ...investigation, steps: [] }, asked?.requester ?? "vigil", asked?.channel);
+      this.#opening.add(id);
+      try {
+        const asked = await this.#deps.memory?.recall<Asked>(askedKey(id));
+        // It may have ended since the list was read.
+        const now = await this.#deps.store.get(id);
+        if (now?.state !== "running") continue;
+        this.#deps.log.info({ investigation: id }, "taking up an investigation that is running in the store and nowhere else");
+        this.#start({ ...now, steps: [] }, asked?.requester ?? "vigil", asked?.channel);
+      } finally {
+        this.#opening.delete(id);
+      }
     }
     return interrupted.length;
   }

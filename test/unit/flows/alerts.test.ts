@@ -61,8 +61,10 @@ async function world(options: { report?: Partial<InvestigationReport>; agentWait
       clock: { now: () => now, speed: 1 },
       now: () => now,
       log: quiet,
+      leads: () => leads,
       options: { step: MINUTE, quiet: 30 },
     });
+  let leads = true;
   let current = build();
   /** Waits until everything was dealt with, as far as the agent lets it. */
   const done = async () => {
@@ -80,6 +82,15 @@ async function world(options: { report?: Partial<InvestigationReport>; agentWait
     asked,
     investigator,
     now: () => now,
+    /** Takes alerts in as a replica that does not lead. */
+    takeOnly: async (...sent: IncomingAlert[]) => {
+      leads = false;
+      const news = await current.take(sent);
+      await current.close();
+      leads = true;
+      current = build();
+      return news;
+    },
     wait: (time: number) => {
       now += time;
     },
@@ -276,6 +287,15 @@ describe("alerts", () => {
     expect(asked).toEqual([]);
     expect(channel.told).toEqual([]);
     expect(await store.incidents()).toEqual([]);
+  });
+
+  it("are only kept by a replica that does not lead, and looked into by the one that does", async () => {
+    const { takeOnly, start, alert, asked, alerts } = await world();
+    expect(await takeOnly(alert())).toBe(1);
+    expect(asked).toEqual([]);
+    expect(await alerts.pending()).toHaveLength(1);
+    await start();
+    expect(asked).toHaveLength(1);
   });
 
   it("what was taken before a crash is dealt with at the next start, and what was dealt with is not opened twice", async () => {

@@ -22,7 +22,11 @@ const quiet = pino({ level: "silent" });
 const maya: ChatUser = { surface: "web", id: "maya", name: "Maya" };
 const onAnomaly = { trigger: "anomaly" as const, incidentId: "IN-1", anomalies: [anomaly()], question: null, requester: "vigil" };
 
-async function world(investigate: SreAgent["investigate"], file = join(mkdtempSync(join(tmpdir(), "vigil-")), "vigil.db")) {
+async function world(
+  investigate: SreAgent["investigate"],
+  file = join(mkdtempSync(join(tmpdir(), "vigil-")), "vigil.db"),
+  runsHere = () => true,
+) {
   const db = await openStateDatabase(file);
   const store = new InvestigationRepository(db);
   const feedback = new FeedbackRepository(db);
@@ -34,6 +38,8 @@ async function world(investigate: SreAgent["investigate"], file = join(mkdtempSy
     agent,
     channel,
     picture: async () => null,
+    memory: store,
+    runsHere,
     now: () => 1_000,
     log: quiet,
   });
@@ -90,6 +96,55 @@ describe("an investigation", () => {
     const { id } = await investigator.open(onAnomaly);
     await investigator.cancel(id);
     expect(await investigator.finished(id)).toMatchObject({ state: "cancelled" });
+  });
+});
+
+describe("an investigation among several replicas", () => {
+  const never: SreAgent["investigate"] = async () => expect.unreachable("it does not lead");
+
+  it("is run by the one that leads, for who asked, and shown by both; each runs once", async () => {
+    const requests: string[] = [];
+    const leader = await world(async ({ requester, channel }) => {
+      requests.push(`${requester} in ${channel}`);
+      return report();
+    });
+    const other = await world(never, leader.file, () => false);
+    const { id } = await other.investigator.open({ ...onAnomaly, requester: "slack:U1ANA", channel: "slack:C0INC" });
+    expect(other.channel.investigations).toHaveLength(1);
+    expect(other.investigator.running).toEqual([]);
+    // Both look at the same moment for what is running and nowhere taken up.
+    await Promise.all([leader.investigator.resume(), leader.investigator.resume()]);
+    expect(await leader.investigator.finished(id)).toMatchObject({ state: "done" });
+    expect(requests).toEqual(["slack:U1ANA in slack:C0INC"]);
+    expect(await leader.store.recall(`asked/${id}/`)).toBeNull();
+  });
+
+  it("keeps its requester across a crash: a wish of theirs is not theirs to approve afterwards either", async () => {
+    const first = await world(() => new Promise(() => {}));
+    const { id } = await first.investigator.open({ ...onAnomaly, requester: "slack:U1ANA" });
+    await first.db.destroy();
+    const requesters: string[] = [];
+    const second = await world(async ({ requester }) => {
+      requesters.push(requester);
+      return report();
+    }, first.file);
+    await second.investigator.resume();
+    await second.investigator.finished(id);
+    expect(requesters).toEqual(["slack:U1ANA"]);
+  });
+
+  it("stops wherever it runs when people say so to another", async () => {
+    const leader = await world(
+      (_request, _events, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    );
+    const other = await world(never, leader.file, () => false);
+    const { id } = await leader.investigator.open(onAnomaly);
+    await leader.investigator.lookAfterAll();
+    await other.investigator.cancelAll();
+    expect(await leader.investigator.finished(id)).toMatchObject({ state: "cancelled" });
+    expect(await leader.store.recall(`stop-investigation/${id}/`)).toBeNull();
+    await leader.investigator.close();
   });
 });
 
