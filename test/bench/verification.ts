@@ -10,8 +10,8 @@ import { gaussian, seededRandom } from "../support/synthetic-metrics.ts";
 /**
  * How often verification decides wrongly, on simulated one-minute signals taken as production takes them: the trouble is so many samples old, the
  * time before it is normal, the detector's onset is exact or late by one or two. False verify: success although the action did nothing or harm.
- * False rollback: undone although the signal truly fell by 10 % (or by more). What is neither is handed to people. After an undo that brought everything back: how often it is called worse, or people are asked. `--runs N` for
- * each cell.
+ * False rollback: undone although the signal truly fell by 10 % (or by more). What is neither is handed to people. After an undo that brought
+ * everything back: how often it is called worse, or people are asked. `--runs N` for each cell.
  */
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "2000" } },
