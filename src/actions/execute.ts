@@ -166,7 +166,8 @@ export class Executor {
       const stays = `not verified: ${why}. The change stays; please look yourself.`;
       await this.#journal.move(proposal, ["verifying"], "unknown", stays, watched.execution);
     } else if (watched.kind === "harmed" || (last && watched.kind === "no help")) {
-      await this.#undo(stored, action, watched.execution, watched.words);
+      const why = watched.kind === "harmed" ? "got worse" : "no evidence of help";
+      await this.#undo(stored, action, watched.execution, `${why}: ${watched.words}`);
     } else if (last) {
       await this.#journal.move(proposal, ["verifying"], "verified", watched.words, watched.execution);
     } else await this.#nextStage(stored, action, watched.execution, state);

@@ -9,9 +9,9 @@ import type { Execution, StoredProposal } from "./store.ts";
 import { takeSamples, watched } from "./watch.ts";
 
 /**
- * Puts the snapshot back once, reads it back, and begins to watch the signal; a rollback is never rolled back. What somebody changed after the action is theirs and stays:
- * then people decide. The state says that the undo is under way before the first byte goes out, so after a crash the same write is made again
- * under the same key, which changes nothing twice.
+ * Puts the snapshot back once, reads it back, and begins to watch the signal; a rollback is never rolled back. What somebody changed after the
+ * action is theirs and stays: then people decide. The state says that the undo is under way before the first byte goes out, so after a crash the
+ * same write is made again under the same key, which changes nothing twice.
  */
 export async function undo(
   context: ActionContext,
@@ -98,7 +98,7 @@ export async function watchUndone(
       "unknown",
       `, but ${proposal.target} was changed since (${seen.words}): what came of the undo cannot be told; please look`,
     );
-  else if (seen.kind === "shown") await end("rolled_back", `; since then no worse than before the action: ${seen.words}`);
+  else if (seen.kind === "shown") await end("rolled_back", `; since then ${seen.reason}: ${seen.words}`);
   else if (seen.kind === "harmed")
     await end("unknown", `, yet the signal is worse than before the action (${seen.words}): people must look now`);
   else

@@ -19,7 +19,10 @@ export type Watched =
   | {
       readonly kind: "shown" | "harmed" | "no help" | "unclear" | "blind";
       readonly execution: Execution;
+      /** What was measured. */
       readonly words: string;
+      /** Why that is so. */
+      readonly reason: string;
     };
 
 /** The execution from now on watched against what the signal was like before the action. */
@@ -69,18 +72,17 @@ export async function takeSamples(context: ActionContext, proposal: Proposal, ex
   }
   const after = { ...execution, verifier: verifier.toJSON(), nextSample: next };
   if (!reading || reading.state === "watching") return { kind: "watching", execution: after };
-  const seen = describe(proposal, reading);
+  const seen = { execution: after, words: describe(proposal, reading), reason: reading.reason };
   switch (reading.state) {
     case "success":
-      return { kind: "shown", execution: after, words: seen };
+      return { kind: "shown", ...seen };
     case "harm":
-      return { kind: "harmed", execution: after, words: `got worse: ${seen}` };
+      return { kind: "harmed", ...seen };
     case "no_help":
-      return { kind: "no help", execution: after, words: `no evidence of help: ${seen}` };
+      return { kind: "no help", ...seen };
     default:
-      if (reading.samples < reading.missing || reading.samples === 0)
-        return { kind: "blind", execution: after, words: reading.reason };
-      return { kind: "unclear", execution: after, words: seen };
+      if (reading.samples < reading.missing || reading.samples === 0) return { kind: "blind", ...seen, words: reading.reason };
+      return { kind: "unclear", ...seen };
   }
 }
 

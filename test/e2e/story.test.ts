@@ -182,7 +182,10 @@ describe.skipIf(!chromium)("an action that does not help", { timeout: 12 * MINUT
       await vigil.ready();
       await page.goto(vigil.url);
 
-      await expect.poll(() => stateOfLast(page), { timeout: 180_000 }).toMatch(/rolled back/i);
+      // The whole card, so that a failure says why.
+      const card = () => page.getByTestId("proposal-card").last().textContent();
+      await expect.poll(card, { timeout: 180_000 }).toContain("read back as it was; since then no worse than before the action");
+      expect(await stateOfLast(page)).toMatch(/rolled back/i);
       expect(shareOfTheFlag(folder)).toBeGreaterThan(20);
       await page.screenshot({ path: join(pictures, "8-undone.png"), fullPage: true });
       const state = await openStateDatabase(join(folder, "vigil.db"));

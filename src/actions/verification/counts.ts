@@ -83,7 +83,7 @@ export function exposureBehind(shares: readonly number[]): number | null {
 /**
  * Compares two rates by their counts. Given the sum of both counts, the second is binomial, with the share of the exposure if nothing changed
  * (Przyborowski and Wilenski 1940); the interval of that binomial is Wilson's score interval (Wilson 1927), so that of the ratio is never
- * negative and holds from no events at all (Graham, Mietlinen and Nurminen 2003 compare it with others). Where counts stray more than by
+ * negative and holds from no events at all (compare Graham, Mengersen and Morton 2003). Where counts stray more than by
  * chance, they are divided by the factor by which their variance exceeds it (quasi-likelihood: Wedderburn 1974). That factor grows with the
  * counts as 1 + c·m, since what disturbs a service disturbs a share of its requests; c is found by moments (Breslow 1984) from before the
  * trouble, in it, and since the action. What strays beyond chance is autocorrelated, chance is not.

@@ -151,9 +151,9 @@ export class Verifier {
       return { ...numbers, state: "success", reason: `moved ${percent(gain)} the wanted way, beyond chance` };
     }
     if (question === "no worse" && enough && (least > -WORTH_KEEPING || (over && gain > -WORTH_KEEPING))) {
-      const certain =
-        least > -WORTH_KEEPING ? "no worse" : `no worse as far as can be told: ${percent(-least)} cannot be excluded`;
-      return { ...numbers, state: "success", reason: certain };
+      const told = "no worse than before the action";
+      const doubt = ` as far as can be told (worse by up to ${percent(-least)} cannot be excluded)`;
+      return { ...numbers, state: "success", reason: least > -WORTH_KEEPING ? told : `${told}${doubt}` };
     }
     if (!over) return { ...numbers, state: "watching", reason: `${remaining} more samples to come` };
     if (samples * 2 < watched.length || samples < FEWEST_SAMPLES) {
