@@ -1,14 +1,12 @@
-import { credence, type Evidence, say } from "./evidence.ts";
+import { credence, type Evidence, say, strength } from "./evidence.ts";
 import { reachableFrom, type Walkable } from "./graph.ts";
 import { type MetricKind, metricKind } from "./metric-kind.ts";
 import { PERCENTILE, shareBelow, weightsOfMean } from "./percentile.ts";
 import type { Shift } from "./shift.ts";
 import type { Symptom } from "./types.ts";
+import type { Weights } from "./weights.ts";
 
 const MEAN = /^(average|mean|avg)$/i;
-/** What is left of the blame where it takes a call or a callee that nobody sees: as likely as not. */
-const UNSEEN = 0.5;
-
 /** What a service's callers suffer more than before. */
 interface Added {
   /** That shows it best. */
@@ -24,7 +22,12 @@ interface Added {
  * a candidate after its caller; so is one to which no known calls lead, unless it is itself a caller of the symptom. After CauseInfer (Chen et al., 2014) and the counterfactual contributions of Budhathoki et al. (2022);
  * assumes that callers wait for callees, so that waiting adds up along the calls.
  */
-export function impactEvidence(shifts: readonly Shift[], graph: Walkable, symptom: Symptom): Evidence[] {
+export function impactEvidence(
+  shifts: readonly Shift[],
+  graph: Walkable,
+  symptom: Symptom,
+  { unseen: unseenShare }: Pick<Weights, "unseen">,
+): Evidence[] {
   if (symptom.service === null || symptom.metric === null) return [];
   const kind = metricKind(symptom.metric);
   const added = addedBy(shifts, kind, requestsOf(shifts, graph));
@@ -39,19 +42,19 @@ export function impactEvidence(shifts: readonly Shift[], graph: Walkable, sympto
     let explained = 0;
     for (const callee of measured) explained += Math.max(0, added.get(callee)?.total ?? 0);
     const unseen = [...unmeasured].filter((one) => seen.has(one));
-    const doubt = below.has(service) ? 1 : UNSEEN;
+    const doubt = below.has(service) ? 1 : unseenShare;
     return [{ service, shift, total, share: Math.max(0, 1 - explained / total), doubt, unseen }];
   });
   const most = Math.max(0, ...own.map(({ total }) => total));
   return own.flatMap(({ service, shift, total, share, doubt, unseen }) => {
-    const weight = 10 * (total / most) * (0.02 + doubt * share);
+    const weight = 10 * (total / most) * (0.02 + doubt * share) * Math.min(1, strength(shift.z) / 2);
     const moved = `${shift.metric} went from ${say(shift.from)} to ${say(shift.to)} (${say(Math.abs(shift.z))} spreads)`;
     const percent = `${Math.round(share * 100)} %`;
     return [
       { service, weight, reason: `${moved}; ${percent} of it is its own, not its callees'` },
       ...unseen.map((callee) => ({
         service: callee,
-        weight: (UNSEEN * weight) / unseen.length,
+        weight: (unseenShare * weight) / unseen.length,
         reason: `${service} calls it, its ${shift.metric} is not measured, and no callee of ${service} explains ${percent} of what ${service} shows`,
       })),
     ];

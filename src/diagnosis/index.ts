@@ -1,14 +1,15 @@
-import { callsPerRequest } from "./call-rates.ts";
+import { type CallsPerRequest, callsPerRequest } from "./call-rates.ts";
 import type { Evidence } from "./evidence.ts";
 import { explainAway } from "./explain-away.ts";
-import { walkable } from "./graph.ts";
+import { type Walkable, walkable } from "./graph.ts";
 import { impactEvidence } from "./impact.ts";
-import { logEvidence } from "./log-evidence.ts";
+import { type LogChange, logChanges, logEvidence } from "./log-evidence.ts";
 import { metricEvidence } from "./metric-evidence.ts";
-import { shifts } from "./shift.ts";
+import { type Shift, shifts } from "./shift.ts";
 import { sinceSymptom } from "./since-symptom.ts";
-import { graphFromSpans, spanEvidence } from "./span-evidence.ts";
-import type { DiagnosisInput, RootCause } from "./types.ts";
+import { graphFromSpans, type StepChange, spanEvidence, stepChanges } from "./span-evidence.ts";
+import type { DiagnosisInput, RootCause, Symptom } from "./types.ts";
+import { WEIGHTS, type Weights } from "./weights.ts";
 
 export type {
   BeforeDuring,
@@ -23,25 +24,47 @@ export type {
 } from "./types.ts";
 
 const MOST_REASONS = 6;
-/** How much of a caller's failures an equally strong failing callee accounts for. */
-const EXPLAINED = 0.8;
+
+/** What is seen of an incident, before anything is weighed. */
+export interface Observations {
+  readonly symptom: Symptom;
+  readonly services: readonly string[];
+  readonly shifts: readonly Shift[];
+  readonly graph: Walkable;
+  readonly calls: CallsPerRequest;
+  /** Null where there are no logs or traces. */
+  readonly logs: readonly LogChange[] | null;
+  readonly steps: readonly StepChange[] | null;
+}
 
 /** Ranks every service of the incident, likeliest root cause first. Pure. */
-export function rankRootCauses(input: DiagnosisInput): RootCause[] {
-  const moved = shifts(input);
+export const rankRootCauses = (input: DiagnosisInput): RootCause[] => weigh(observe(input), WEIGHTS);
+
+export function observe(input: DiagnosisInput): Observations {
   const graph = walkable(input.graph ?? (input.spans ? graphFromSpans(input.spans) : null));
-  const impact = impactEvidence(moved, graph, input.symptom);
-  const evidence: Evidence[] = [
-    ...impact,
-    ...metricEvidence(moved, graph, callsPerRequest(input.before, graph)).map((one) =>
-      damped(one, impact.length > 0 ? 0.02 : input.logs || input.spans ? 0.3 : 1),
-    ),
-  ];
   const { logs, spans } = sinceSymptom(input);
-  const behaviour = [...(logs ? logEvidence(logs, spans) : []), ...(spans && spans.before.length > 0 ? spanEvidence(spans) : [])];
-  evidence.push(...explainAway(behaviour, graph, EXPLAINED));
-  const services = new Set([...input.during.columns.map(({ service }) => service), ...evidence.map(({ service }) => service)]);
-  return [...services].map((service) => rootCause(service, evidence)).sort((a, b) => b.score - a.score);
+  return {
+    symptom: input.symptom,
+    services: [...new Set(input.during.columns.map(({ service }) => service))],
+    shifts: shifts(input),
+    graph,
+    calls: callsPerRequest(input.before, graph),
+    logs: logs ? logChanges(logs, spans) : null,
+    steps: spans ? (spans.before.length > 0 ? stepChanges(spans) : []) : null,
+  };
+}
+
+export function weigh(
+  { symptom, services, shifts: moved, graph, calls, logs, steps }: Observations,
+  weights: Weights,
+): RootCause[] {
+  const impact = impactEvidence(moved, graph, symptom, weights);
+  const other = impact.length > 0 ? weights.besideImpact : logs || steps ? weights.besideBehaviour : 1;
+  const metrics = metricEvidence(moved, graph, calls, weights).map((one) => damped(one, other));
+  const behaviour = [...logEvidence(logs ?? [], weights), ...spanEvidence(steps ?? [], weights)];
+  const evidence = [...impact, ...metrics, ...explainAway(behaviour, graph, weights.explained)];
+  const all = new Set([...services, ...evidence.map(({ service }) => service)]);
+  return [...all].map((service) => rootCause(service, evidence)).sort((a, b) => b.score - a.score);
 }
 
 const damped = (one: Evidence, by: number): Evidence => ({ ...one, weight: one.weight * by });

@@ -1,6 +1,7 @@
 import type { Evidence } from "./evidence.ts";
 import { mineTemplates, poissonZ } from "./log-templates.ts";
 import type { BeforeDuring, LogLine, Span } from "./types.ts";
+import type { Weights } from "./weights.ts";
 
 const ALARMING = /\b(error|fatal|panic|critical|severe|exception|traceback|warn|warning|fail|failed|failure)\b/i;
 const MIN_Z = 2;
@@ -12,13 +13,35 @@ interface Counted {
   during: number;
 }
 
+/** A kind of log line of one service: an alarming one that came more often than was to be expected, or one that came less often. */
+export interface LogChange {
+  readonly service: string;
+  readonly template: string;
+  readonly during: number;
+  readonly expected: number;
+  /** Signed, in standard deviations of a Poisson count; at least 2. */
+  readonly z: number;
+}
+
+/** Missing lines weigh by the share that is missing. */
+export function logEvidence(changes: readonly LogChange[], weights: Pick<Weights, "alarming" | "missing">): Evidence[] {
+  return changes.map(({ service, template, during, expected, z }) => {
+    const kind = z < 0 ? weights.missing * (1 - during / expected) ** 2 : weights.alarming;
+    return {
+      service,
+      weight: kind * Math.log2(1 + Math.abs(z) - MIN_Z),
+      reason: `log "${template.slice(0, 90)}" ${during} times where ${expected.toFixed(0)} were to be expected`,
+    };
+  });
+}
+
 /**
- * Signs from kinds of log lines that appear, vanish or change rate. What a service logs follows what it is asked to do, so every count is
+ * Kinds of log lines that appear, vanish or change rate. What a service logs follows what it is asked to do, so every count is
  * set against the operation of the same service that accompanies the line (same trace), not against the clock: a shifted mix of
  * requests is then no sign. Where nothing accompanies it, the number of requests in all is the measure. After Nezha (Yu et al. 2023), which aligns logs and
  * traces of the same request; templates by Drain (He et al. 2017). Assumes that lines of one template come as Poisson counts do at a given exposure.
  */
-export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Span> | undefined): Evidence[] {
+export function logChanges(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Span> | undefined): LogChange[] {
   const operations = operationsByTrace(spans);
   const byService = new Map<string, { line: LogLine; during: boolean }[]>();
   for (const [lines, during] of [
@@ -33,7 +56,7 @@ export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Spa
   const overall = Math.max(1, operations.traces.during) / Math.max(1, operations.traces.before);
   const share = operations.traces.before === 0 ? logs.during.length / Math.max(1, logs.before.length) : overall;
   return [...byService].flatMap(([service, lines]) =>
-    mineTemplates(lines.map(({ line }) => line.message)).flatMap(({ template, lines: members }): Evidence[] => {
+    mineTemplates(lines.map(({ line }) => line.message)).flatMap(({ template, lines: members }): LogChange[] => {
       const count: Counted = { before: 0, during: 0 };
       const together = new Map<string, number>();
       for (const member of members) {
@@ -49,18 +72,9 @@ export function logEvidence(logs: BeforeDuring<LogLine>, spans: BeforeDuring<Spa
         .map((one) => ({ exposure: one.during / one.before, z: poissonZ(count.before, count.during, one.during / one.before) }))
         .sort((a, b) => Math.abs(a.z) - Math.abs(b.z))[0] ?? { exposure: share, z: poissonZ(count.before, count.during, share) };
       const alarming = ALARMING.test(template);
-      const unusual = Math.abs(z) - MIN_Z;
-      if (unusual <= 0 || (z < 0 && alarming) || (exposures.length === 0 && !alarming)) return [];
-      const expected = count.before * exposure;
-      const missing = z < 0 ? (1 - count.during / expected) ** 2 : 0;
-      const weight = (z > 0 ? (alarming ? 1.5 : 0.05) : 1.5 * missing) * Math.log2(1 + unusual);
-      return [
-        {
-          service,
-          weight,
-          reason: `log "${template.slice(0, 90)}" ${count.during} times where ${expected.toFixed(0)} were to be expected`,
-        },
-      ];
+      // More chatter is no sign, fewer alarms are a good one, and what nothing accompanies may be missing for any reason.
+      if (Math.abs(z) <= MIN_Z || z > 0 !== alarming || (z < 0 && exposures.length === 0)) return [];
+      return [{ service, template, during: count.during, expected: count.before * exposure, z }];
     }),
   );
 }

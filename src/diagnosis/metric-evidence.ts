@@ -5,24 +5,26 @@ import type { MetricKind } from "./metric-kind.ts";
 import { quantile, sorted } from "./robust.ts";
 import type { Shift } from "./shift.ts";
 import { waitEvidence } from "./wait.ts";
+import type { Weights } from "./weights.ts";
 
-const BACKGROUND = 0.75;
 /** Fewer series than this do not tell what the system does as a whole. */
 const COHORT = 20;
 
-/** How far each kind of change speaks for a cause rather than for a consequence. */
-const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
-  cpu: { up: 1.2, down: 0.2 },
-  memory: { up: 0.8, down: 0.05 },
-  latency: { up: 1, down: 0.1 },
-  "outgoing-latency": { up: 0.2, down: 0 },
-  errors: { up: 1, down: 0 },
-  availability: { up: 0, down: 1 },
-  traffic: { up: 0.2, down: 0.3 },
-  network: { up: 0.2, down: 0.3 },
-  disk: { up: 0.3, down: 0.4 },
-  host: { up: 0.2, down: 0 },
-  other: { up: 0.2, down: 0.2 },
+type Meaning = "cause" | "either" | "good";
+
+/** What each kind's move tells: a cause at work there, either that or a consequence of something elsewhere, or that all is well. */
+const MEANING: Record<MetricKind, { readonly up: Meaning; readonly down: Meaning }> = {
+  cpu: { up: "cause", down: "either" },
+  memory: { up: "cause", down: "good" },
+  latency: { up: "cause", down: "good" },
+  "outgoing-latency": { up: "either", down: "good" },
+  errors: { up: "cause", down: "good" },
+  availability: { up: "good", down: "cause" },
+  traffic: { up: "either", down: "either" },
+  network: { up: "either", down: "either" },
+  disk: { up: "either", down: "either" },
+  host: { up: "either", down: "good" },
+  other: { up: "either", down: "either" },
 };
 
 /**
@@ -31,8 +33,9 @@ const WEIGHTS: Record<MetricKind, { up: number; down: number }> = {
  * sees nothing itself is suspected of a slow network in front of it; a caller's waiting is never its own fault. After the USE method (Gregg, 2013)
  * and CauseInfer (Chen et al., 2014).
  */
-export function metricEvidence(all: readonly Shift[], graph: Walkable, calls: CallsPerRequest): Evidence[] {
-  const shifts = aboveBackground(all);
+export function metricEvidence(all: readonly Shift[], graph: Walkable, calls: CallsPerRequest, weights: Weights): Evidence[] {
+  const shifts = aboveBackground(all, weights.background);
+  const worth = (shift: Shift | undefined) => worthOf(shift, weights);
   const strongest = new Map<string, Shift>();
   for (const shift of shifts) {
     const key = `${shift.service}|${shift.kind}`;
@@ -42,7 +45,7 @@ export function metricEvidence(all: readonly Shift[], graph: Walkable, calls: Ca
   const slower = (service: string) => Math.max(0, worth(of(service, "latency")));
   const evidence = [...strongest.values()].map((shift): Evidence => {
     const inherited = shift.kind === "latency" ? Math.max(0, ...[...graph.callees(shift.service)].map(slower)) : 0;
-    const share = inherited === 0 ? 1 : Math.max(0.2, 1 - inherited / Math.max(worth(shift), 1e-9));
+    const share = inherited === 0 ? 1 : Math.max(weights.leastOwn, 1 - inherited / Math.max(worth(shift), 1e-9));
     const slowedBy = inherited > 0 ? `; ${Math.round((1 - share) * 100)} % explained by slower callees` : "";
     return {
       service: shift.service,
@@ -50,28 +53,26 @@ export function metricEvidence(all: readonly Shift[], graph: Walkable, calls: Ca
       reason: `${shift.metric} went from ${say(shift.from)} to ${say(shift.to)} (${say(Math.abs(shift.z))} spreads)${slowedBy}`,
     };
   });
-  return [...evidence, ...waitEvidence(shifts, slower, graph, calls)].filter(({ weight }) => weight > 0);
+  return [...evidence, ...waitEvidence(shifts, slower, graph, calls, weights)].filter(({ weight }) => weight > 0);
 }
 
 /**
  * Takes from every shift what the whole system does at that time: when load or a shared host moves most services, only what stands out
  * from the others is a sign.
  */
-function aboveBackground(shifts: readonly Shift[]): Shift[] {
+function aboveBackground(shifts: readonly Shift[], share: number): Shift[] {
   const sizes = new Map<string, number[]>();
   const seriesOf = ({ metric, statistic }: Shift) => `${metric}|${statistic}`;
   for (const shift of shifts) sizes.set(seriesOf(shift), [...(sizes.get(seriesOf(shift)) ?? []), Math.abs(shift.z)]);
-  const background = new Map(
-    [...sizes].map(([series, all]) => [series, all.length < COHORT ? 0 : quantile(sorted(all), BACKGROUND)]),
-  );
+  const background = new Map([...sizes].map(([series, all]) => [series, all.length < COHORT ? 0 : quantile(sorted(all), share)]));
   return shifts.map((shift) => {
     const z = Math.sign(shift.z) * Math.max(0, Math.abs(shift.z) - (background.get(seriesOf(shift)) ?? 0));
     return { ...shift, z };
   });
 }
 
-function worth(shift: Shift | undefined): number {
-  if (shift === undefined) return 0;
-  const { up, down } = WEIGHTS[shift.kind];
-  return strength(shift.z) * (shift.z > 0 ? up : down);
+function worthOf(shift: Shift | undefined, { consequence }: Weights): number {
+  if (shift === undefined || shift.z === 0) return 0;
+  const speaks = MEANING[shift.kind][shift.z > 0 ? "up" : "down"];
+  return strength(shift.z) * (speaks === "cause" ? 1 : speaks === "either" ? consequence : 0);
 }

@@ -3,6 +3,7 @@ import { credence, type Evidence, strength } from "./evidence.ts";
 import type { Walkable } from "./graph.ts";
 import { shareBelow } from "./percentile.ts";
 import type { Shift } from "./shift.ts";
+import type { Weights } from "./weights.ts";
 
 /** A callee with a smaller share of its caller's calls than this is hardly noticed in the caller's usual percentiles. */
 const NOTICED = 0.05;
@@ -20,6 +21,7 @@ export function waitEvidence(
   slower: (service: string) => number,
   graph: Walkable,
   calls: CallsPerRequest,
+  weights: Weights,
 ): Evidence[] {
   const waits = new Map<string, Shift[]>();
   const traffic = new Map<string, number>();
@@ -41,7 +43,7 @@ export function waitEvidence(
     const siblings = callers.flatMap((caller) => [...graph.callees(caller)]).filter((one) => one !== service);
     const unexplained = Math.max(0, least - Math.max(0, ...siblings.map(slower)));
     const fit = callers.reduce((product, caller) => product * (fits.get(caller)?.get(service) ?? 1), 1) ** (1 / callers.length);
-    const weight = (1.5 * unexplained + 0.3 * least) * fit;
+    const weight = (weights.waited * unexplained + weights.waitedAnyway * least) * fit;
     const reason = `all its callers (${callers.join(", ")}) wait longer for what they call, and its share of their calls fits (${Math.round(fit * 100)} %)`;
     return [{ service, weight, reason }];
   });

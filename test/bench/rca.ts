@@ -2,16 +2,18 @@
  * Root-cause ranking on public fault-injection data: how often the true service is among the first 1, 3 and 5 (AC@k), and the mean of
  * AC@1…AC@5 (Avg@5), beside two simple baselines. Run: npm run bench:rca [suite] [-- --cases]
  * With -- --stress [--seeds N]: the same when the incidents had been recorded worse or otherwise, over N seeds where chance plays a part.
+ * With -- --sensitivity: how much depends on each weight that was set by hand.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readCaseFolder } from "../../src/commands/case-folder.ts";
-import { rankRootCauses } from "../../src/diagnosis/index.ts";
+import { observe, rankRootCauses } from "../../src/diagnosis/index.ts";
 import { median, quantile, sorted } from "../../src/diagnosis/robust.ts";
 import type { DiagnosisInput, MetricColumn } from "../../src/diagnosis/types.ts";
 import { uniform } from "../unit/detection/simulate.ts";
 import { PERTURBATIONS, renamed } from "./rca-perturb.ts";
+import { type Observed, sensitivity } from "./rca-sensitivity.ts";
 
 const ROOT = new URL("../../../shared/data/rca", import.meta.url).pathname;
 const TARGETS: Record<string, string> = {
@@ -22,11 +24,17 @@ const TARGETS: Record<string, string> = {
 
 const { values: options, positionals: only } = parseArgs({
   allowPositionals: true,
-  options: { cases: { type: "boolean" }, stress: { type: "boolean" }, seeds: { type: "string", default: "3" } },
+  options: {
+    cases: { type: "boolean" },
+    sensitivity: { type: "boolean" },
+    stress: { type: "boolean" },
+    seeds: { type: "string", default: "3" },
+  },
 });
 
 if (!existsSync(ROOT)) console.log(`Skipped: no data in ${ROOT}`);
 else if (options.stress) await stress(suites(), Number(options.seeds));
+else if (options.sensitivity) sensitivity(await observed(suites()));
 else {
   console.log("suite                 method             cases   AC@1   AC@3   AC@5  Avg@5  s/case (worst)  target AC@1 / AC@3");
   for (const suite of suites()) await benchmark(suite);
@@ -40,6 +48,14 @@ function suites(): string[] {
 
 function answersOf(suite: string): [id: string, answer: { readonly service: string; readonly fault?: string }][] {
   return Object.entries(JSON.parse(readFileSync(join(ROOT, suite, "answers.json"), "utf8")));
+}
+
+async function observed(names: readonly string[]): Promise<Observed[]> {
+  const all: Observed[] = [];
+  for (const suite of names)
+    for (const [id, { service }] of answersOf(suite))
+      all.push({ suite, cause: service, observations: observe(await readCaseFolder(join(ROOT, suite, "cases", id))) });
+  return all;
 }
 
 /** AC@1 / AC@3 of every suite under every perturbation, and the mean over the suites. */
