@@ -1,4 +1,5 @@
 import type { Proposal } from "../domain/proposal.ts";
+import { SECOND } from "../domain/time.ts";
 import { sampleAt, signalPoints } from "./baseline.ts";
 import type { ActionContext } from "./context.ts";
 import type { Execution } from "./store.ts";
@@ -11,8 +12,9 @@ export const SETTLE_STEPS = 2;
 const FEWEST_SAMPLES = 3;
 /** Windows to which watching is extended while the data decides nothing. */
 export const MOST_WINDOWS = 2;
-/** Steps without any data after which a sample counts as missing. */
+/** Steps without any data after which a sample counts as missing, and the wall clock that must have gone by as well. */
 const OVERDUE_STEPS = 3;
+const OVERDUE_TIME = 10 * SECOND;
 
 export type Watched =
   | { readonly kind: "watching"; readonly execution: Execution | null }
@@ -61,12 +63,14 @@ export async function takeSamples(context: ActionContext, proposal: Proposal, ex
     },
   );
   const newest = Math.max(...signals.points.map(({ at }) => at), Number.NEGATIVE_INFINITY);
+  // Where telemetry time runs fast, a few steps are no time for anybody.
+  const overdue = Math.max(OVERDUE_STEPS * step, OVERDUE_TIME * clock.speed);
   let reading: VerificationReading | null = null;
   let next = execution.nextSample;
   while (next <= complete && (reading === null || reading.state === "watching")) {
     const sample = sampleAt(execution.verifier.baseline, signals, next, step);
     // Data may still be on its way; after a few steps it counts as missing.
-    if (sample === null && next > newest && complete - next < OVERDUE_STEPS * step) break;
+    if (sample === null && next > newest && complete - next < overdue) break;
     reading = verifier.observe(sample);
     next += step;
   }

@@ -344,6 +344,26 @@ describe("what is verified", () => {
     expect(world.pages).toHaveLength(1);
   });
 
+  it("36: data that comes a few steps late is waited for where time runs fast, and only there", async () => {
+    for (const [speed, end] of [
+      [60, "verified"],
+      [1, "unknown"],
+    ] as const) {
+      let now = START;
+      const world = await actionWorld({
+        latency: (at, changed) => (at > START && at > now - 7 * 60_000 ? null : changed !== null && at >= changed ? 0.1 : 0.115),
+        context: { clock: { now: () => now, speed } },
+      });
+      const proposal = await world.proposed();
+      await world.click(proposal);
+      for (let minute = 0; minute < 40; minute++) {
+        now += 60_000;
+        await world.passes(1);
+      }
+      expect(await world.state(proposal)).toBe(end);
+    }
+  });
+
   it.each<[string, (at: number, changed: number | null) => number | null, string]>([
     [
       "is worse than before the action",
