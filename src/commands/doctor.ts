@@ -147,26 +147,11 @@ async function replicas({ state, metrics }: Config): Promise<Finding[]> {
           )
         : warning("replicas", `nobody leads; the last was ${leader.holder}`, "Start Vigil: nothing is watched meanwhile.")
       : ok("replicas", "no replica has led yet");
-    const shared: Finding[] =
-      metrics.kind === "embedded"
-        ? [
-            warning(
-              "replicas",
-              "each replica sees only the telemetry that is sent to it",
-              "With more than one, set metrics.kind to a shared backend, or have exporters send to every replica.",
-            ),
-          ]
-        : [];
-    const key: Finding[] = state.approvalKey
-      ? []
-      : [
-          warning(
-            "replicas",
-            "the buttons of one replica mean nothing to another",
-            "Set state.approvalKey to the same secret everywhere.",
-          ),
-        ];
-    return [led, ...shared, ...key];
+    const lacking = [
+      ...(state.approvalKey ? [] : ["the same state.approvalKey, or the buttons of one mean nothing to another"]),
+      ...(metrics.kind === "embedded" ? ["a shared metrics.kind, or exporters that send to every one"] : []),
+    ];
+    return [led, ...(lacking.length > 0 ? [ok("replicas", `more than one would need ${lacking.join("; and ")}`)] : [])];
   } catch (error) {
     const remedy = "Start PostgreSQL, or correct state.url (VIGIL_STATE_URL).";
     return [fault("replicas", `${withoutPassword(state.url)}: ${reason(error)}`, remedy)];
