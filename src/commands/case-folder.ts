@@ -89,9 +89,15 @@ async function readTable(file: string): Promise<MetricTable | null> {
       throw new OperatorError(
         `${file}, row 1, column ${index + 2}: "${name}" is not service|metric or service|metric|statistic. Rename it.`,
       );
-    const values = Float64Array.from(body, (row, line) => cell(file, line, name, row[index + 1], true));
-    return { service, metric, statistic: statistic ?? null, values };
+    return { service, metric, statistic: statistic ?? null, values: new Float64Array(body.length) };
   });
+  // Row by row, and no closer look at plain numbers: a table may hold millions.
+  for (const [line, row] of body.entries())
+    for (const [index, { values }] of columns.entries()) {
+      const text = row[index + 1];
+      const value = text ? Number(text) : Number.NaN;
+      values[line] = Number.isFinite(value) ? value : cell(file, line, header[index + 1] ?? "", text, true);
+    }
   return { times, columns };
 }
 
