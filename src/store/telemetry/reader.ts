@@ -242,9 +242,16 @@ export class TelemetryReader implements MetricSource, LogSource, TraceSource, Ch
   }
 
   #series(filter: { metric?: string; service?: ServiceName }): SeriesRow[] {
-    return this.#prepare(
-      "SELECT * FROM series WHERE (@metric IS NULL OR metric = @metric) AND (@service IS NULL OR service = @service) ORDER BY id",
-    ).all({ metric: filter.metric ?? null, service: filter.service ?? null }) as SeriesRow[];
+    const { metric, service } = filter;
+    // Only what is asked for, so that the index of services serves: "or nothing was asked" would read the whole table each time.
+    const wanted = [
+      ...(service === undefined ? [] : ["service = @service"]),
+      ...(metric === undefined ? [] : ["metric = @metric"]),
+    ];
+    return this.#prepare(`SELECT * FROM series ${wanted.length > 0 ? `WHERE ${wanted.join(" AND ")}` : ""} ORDER BY id`).all({
+      ...(service === undefined ? {} : { service }),
+      ...(metric === undefined ? {} : { metric }),
+    }) as SeriesRow[];
   }
 
   #callsTo(peer: ServiceName): SeriesRow[] {
