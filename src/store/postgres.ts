@@ -45,8 +45,10 @@ export function openPool(url: string): pg.Pool {
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
     },
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // A connection that breaks is replaced by the pool, and what was being asked on it fails; without listeners it would end the process. It
+  // breaks in the middle of a transaction, too: the server ends one whose process was stopped for long.
   pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
 

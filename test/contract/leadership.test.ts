@@ -89,6 +89,21 @@ describe("the lease of the leader on PostgreSQL", () => {
     expect(open.rows[0]?.n).toBe(0);
   });
 
+  it("survives that the server ends its connection in the middle of a transaction: that fails, and nothing else", async () => {
+    const other = new pg.Client({ connectionString: url });
+    await other.connect();
+    const cut = db.transaction().execute(async (work) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(work);
+      await other.query("select pg_terminate_backend($1)", [rows[0]?.pid]);
+      await sleep(200);
+      await work.insertInto("memory").values({ key: "cut", value: "1" }).execute();
+    });
+    await expect(cut).rejects.toThrow();
+    await other.end();
+    await memory.remember("after", 1);
+    expect((await db.selectFrom("memory").select("key").execute()).map(({ key }) => key)).toEqual(["after"]);
+  });
+
   it("does not change hands between the check of a write and its commit", async () => {
     await leaders.take("old", 20);
     await sleep(40);

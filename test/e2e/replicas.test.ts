@@ -59,12 +59,16 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     running.add(vigil);
     return vigil;
   };
-  const role = async ({ url }: RunningVigil) =>
-    (
-      (await (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5_000) })).json()) as {
-        replica: { leads: boolean; self: string; leader: string | null };
-      }
-    ).replica;
+  const role = async (vigil: RunningVigil) => {
+    const answered = await fetch(`${vigil.url}/healthz`, { signal: AbortSignal.timeout(5_000) }).catch(async (error) => {
+      await sleep(500);
+      const { exitCode, signalCode } = vigil.process;
+      throw exitCode === null && signalCode === null
+        ? error
+        : new Error(`It ended by ${exitCode ?? signalCode}:\n${vigil.log().slice(-2_000)}`);
+    });
+    return ((await answered.json()) as { replica: { leads: boolean; self: string; leader: string | null } }).replica;
+  };
   const leads = (vigil: RunningVigil) =>
     role(vigil).then(
       (one) => one.leads,
@@ -197,9 +201,12 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     await send(2, [b, c]);
     await until("the third investigation", async () => (await about("search")).length > 0, 60_000);
     b.process.kill("SIGSTOP");
+    // Beyond the ten seconds after which PostgreSQL ends its open transactions, and its folder counts as left.
+    const long = sleep(12_000);
     const cut = (await about("search")).map(({ state }) => state);
     await until("the new one to lead", () => leads(c), 30_000);
     await told("search");
+    await long;
     b.process.kill("SIGCONT");
     const leader = (await role(c)).self;
     await until("the woken one to follow", async () => !(await leads(b)) && (await role(b)).leader === leader, 30_000);
