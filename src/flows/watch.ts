@@ -4,13 +4,11 @@ import {
   createDetector,
   type DetectorOptions,
   type DetectorState,
-  groupAnomalies,
   restoreDetector,
   shareOf,
   watchlist,
 } from "../detection/index.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Incident } from "../domain/incident.ts";
 import { reachable, type ServiceGraph } from "../domain/service.ts";
 import {
   type ChangeSource,
@@ -20,35 +18,24 @@ import {
   type ServiceName,
   SourceError,
 } from "../domain/telemetry.ts";
-import { type Clock, DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
+import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
 import { type Course, NO_PATIENCE, type Patience } from "../learning/thresholds.ts";
-import { deservesAnotherLook, type Looks } from "./another-look.ts";
 import type { ExhaustionWatch } from "./exhaustion.ts";
-import type { Investigator } from "./investigate.ts";
-import type { Log } from "./log.ts";
-import type { AnomalyPicture, IncidentChannel } from "./ports.ts";
+import { type IncidentDependencies, Incidents } from "./incidents.ts";
+import type { AnomalyPicture } from "./ports.ts";
 import { clockTime, signalName, unitOf } from "./signals.ts";
-import type { InvestigationStore, WatchMemory } from "./stores.ts";
 import { BEFORE, followsChange, isTelling } from "./telling.ts";
 
-export interface WatcherDependencies {
+export interface WatcherDependencies extends Omit<IncidentDependencies, "step"> {
   readonly metrics: MetricSource;
   readonly changes: ChangeSource;
   readonly graph: () => Promise<ServiceGraph>;
   /** Newest telemetry time that is stored, or null while there is none. */
   readonly latest: () => Promise<EpochMs | null>;
-  readonly store: InvestigationStore;
-  readonly memory: WatchMemory;
-  readonly investigator: Pick<Investigator, "open" | "join" | "again">;
-  readonly channel: IncidentChannel;
   /** Forecasts what runs full; shares the budget of false alarms. */
   readonly exhaustion?: Pick<ExhaustionWatch, "discover" | "look">;
-  readonly clock: Clock;
   /** Wall clock, for what is late; telemetry time may run faster. */
   readonly wall?: () => EpochMs;
-  readonly log: Log;
-  /** Told when an incident is over, for whoever learns from how it ended. */
-  readonly resolved?: (incident: Incident) => Promise<void>;
   /** How long people are spared what looks like noise of before; learned from "noise" verdicts. Absent: not at all. */
   readonly patience?: (course: Course) => Patience;
   readonly options: {
@@ -125,6 +112,7 @@ const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|$
  */
 export class Watcher implements AnomalyScanner {
   readonly #deps: WatcherDependencies;
+  readonly #incidents: Incidents;
   readonly #series = new Map<string, Watched>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
@@ -138,6 +126,7 @@ export class Watcher implements AnomalyScanner {
 
   constructor(deps: WatcherDependencies) {
     this.#deps = deps;
+    this.#incidents = new Incidents({ ...deps, step: deps.options.step });
   }
 
   get watchedSeries(): number {
@@ -198,10 +187,10 @@ export class Watcher implements AnomalyScanner {
     raised.push(...(await this.#toTell(until)));
     // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
-    for (const anomaly of this.#fromTheTop(raised)) await this.#raise(anomaly);
+    for (const anomaly of this.#fromTheTop(raised)) await this.#incidents.raise(anomaly, this.#graph);
     if (observed) {
-      await this.#close(until);
-      await this.#lookAgain(until);
+      await this.#incidents.close(until);
+      await this.#incidents.lookAgain(until);
     }
     await this.#deps.exhaustion?.look(until, this.#shareOfResource);
     if (this.#ticks % REMEMBER_EVERY_TICKS === 0) await this.#rememberAll();
@@ -425,20 +414,16 @@ export class Watcher implements AnomalyScanner {
     );
   }
 
+  /** An action of this investigation was verified: its incident takes in nothing that starts from now on. */
+  mitigated(investigationId: string): Promise<void> {
+    return this.#incidents.mitigated(investigationId);
+  }
+
   /** Nearest to the users first: what calls most of the others tells the story best. */
   #fromTheTop(anomalies: readonly Anomaly[]): Anomaly[] {
     const names = new Set(anomalies.map(({ service }) => service));
     const reach = (service: ServiceName) => reachable(this.#graph, service, "callees").filter((one) => names.has(one)).length;
     return anomalies.toSorted((a, b) => reach(b.service) - reach(a.service) || b.score - a.score);
-  }
-
-  /** An action of this investigation was verified: its incident takes in nothing that starts from now on. */
-  async mitigated(investigationId: string): Promise<void> {
-    const { store, clock } = this.#deps;
-    const incidentId = (await store.get(investigationId))?.incidentId;
-    const incident = incidentId ? await store.incident(incidentId) : null;
-    if (incident?.state !== "open") return;
-    await store.saveIncident({ ...incident, state: "mitigated", mitigatedAt: clock.now() });
   }
 
   /** Of the open anomalies that nobody was told yet, those whose time has come. */
@@ -483,86 +468,6 @@ export class Watcher implements AnomalyScanner {
       watched.unconfirmed = false;
       return [watched.open];
     });
-  }
-
-  /** Opens an incident for a new anomaly or adds it to the one it belongs to; an ended one is noted where it is known. */
-  async #raise(anomaly: Anomaly): Promise<void> {
-    const { store, investigator, log } = this.#deps;
-    const open = (await store.unresolvedIncidents()).filter(
-      ({ mitigatedAt, anomalies }) =>
-        !mitigatedAt || anomaly.startedAt < mitigatedAt || anomalies.some(({ id }) => id === anomaly.id),
-    );
-    const grouping = groupAnomalies(open, anomaly, this.#graph);
-    if (grouping.kind === "ignored") return;
-    const incident: Incident =
-      grouping.kind === "joined"
-        ? grouping.incident
-        : {
-            id: await store.nextId("IN"),
-            state: "open",
-            openedAt: anomaly.detectedAt,
-            resolvedAt: null,
-            services: [anomaly.service],
-            anomalies: [anomaly],
-            title: `${anomaly.service} ${signalName(anomaly.signal)} ${anomaly.direction}`,
-          };
-    await store.saveIncident(incident);
-    const known = await store.ofIncident(incident.id);
-    if (known) {
-      await investigator.join(known.id, incident.anomalies);
-      return;
-    }
-    log.info(
-      { incident: incident.id, service: anomaly.service, signal: anomaly.signal, change: anomaly.relativeChange },
-      "anomaly",
-    );
-    await investigator.open({
-      trigger: "anomaly",
-      incidentId: incident.id,
-      anomalies: incident.anomalies,
-      question: null,
-      requester: "vigil",
-    });
-  }
-
-  /** A first look comes early and may see too little; while the trouble goes on without a cause or a way out, it is looked at again. */
-  async #lookAgain(now: EpochMs): Promise<void> {
-    const { store, memory, investigator, log, options } = this.#deps;
-    for (const incident of await store.unresolvedIncidents()) {
-      const investigation = await store.ofIncident(incident.id);
-      const report = investigation?.state === "done" ? investigation.report : null;
-      if (!investigation || !report) continue;
-      const key = `looks/${incident.id}`;
-      const seen = (count: number): Looks => ({ count, at: now, services: incident.services });
-      const looks = await memory.recall<Looks>(key);
-      if (!looks?.services) {
-        await memory.remember(key, seen(1));
-        continue;
-      }
-      if (!deservesAnotherLook(incident, looks, report, now, options.step)) continue;
-      await memory.remember(key, seen(looks.count + 1));
-      log.info({ investigation: investigation.id, looks: looks.count + 1 }, "still going on; looking again");
-      await investigator.again(investigation.id);
-    }
-  }
-
-  /** Resolves incidents all of whose anomalies have been over for a while. */
-  async #close(now: EpochMs): Promise<void> {
-    const { store, channel, options } = this.#deps;
-    for (const incident of await store.unresolvedIncidents()) {
-      const ends = incident.anomalies.map((anomaly) => anomaly.endedAt);
-      const last = Math.max(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
-      if (now - last < 10 * options.step) continue;
-      const resolved: Incident = { ...incident, state: "resolved", resolvedAt: last };
-      await store.saveIncident(resolved);
-      await this.#deps.resolved?.(resolved);
-      const investigation = await store.ofIncident(incident.id);
-      const minutes = Math.round((last - incident.openedAt) / MINUTE);
-      await channel.tell(
-        investigation?.id ?? null,
-        `Back to normal: ${incident.services.join(", ")} within the expected band since ${clockTime(last)} UTC, ${minutes} min after it was noticed.`,
-      );
-    }
   }
 
   async #rememberAll(): Promise<void> {
