@@ -110,19 +110,20 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     await until(`the report on ${service}`, () => reported(service), 60_000);
     await until(`the message on ${service}`, async () => (await posted(service)).length > 0, 20_000);
   };
-  /** One incident, one investigation, one message of each of those services; and nothing at all was posted twice. */
-  const expectOnce = async (...services: readonly Service[]) => {
+  /** One incident, one investigation, one message of each of those services; and no more than `spare` messages were posted twice. */
+  const expectOnce = async (services: readonly Service[], spare = 0) => {
     const incidents = await db.selectFrom("incidents").select("body").execute();
     for (const service of services) {
       expect(await about(service), service).toHaveLength(1);
-      expect(await posted(service), service).toHaveLength(1);
+      expect(new Set(await posted(service)).size, service).toBe(1);
       expect(
         incidents.filter(({ body }) => body.includes(`"${service}"`)),
         service,
       ).toHaveLength(1);
     }
     expect(incidents).toHaveLength(services.length);
-    expect(new Set(subjects()).size).toBe(slack.posts.length);
+    const twice = subjects().filter((subject, index, all) => all.indexOf(subject) !== index);
+    expect(twice.length, `posted twice: ${twice.join()}`).toBeLessThanOrEqual(spare);
   };
 
   beforeAll(async () => {
@@ -181,7 +182,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     await told("basket");
     // The other has had the same telemetry for as long.
     await sleep(4_000);
-    await expectOnce("basket");
+    await expectOnce(["basket"]);
 
     // Killed while it leads: the other takes over when the lease has run out, and looks after what comes then.
     const killed = performance.now();
@@ -191,7 +192,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     const after = performance.now() - killed;
     await send(1, [b]);
     await told("ledger");
-    await expectOnce("basket", "ledger");
+    await expectOnce(["basket", "ledger"]);
 
     // A new one follows. The leader is stopped as soon as it has opened an investigation, and woken when its time is over.
     const c = await start("a");
@@ -211,7 +212,8 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     const leader = (await role(c)).self;
     await until("the woken one to follow", async () => !(await leads(b)) && (await role(b)).leader === leader, 30_000);
     await sleep(4_000);
-    await expectOnce("basket", "ledger", "search");
+    // Stopped between its last look at the lease and the network, it may send the message in its hands once more: SECURITY.md says so.
+    await expectOnce(["basket", "ledger", "search"], 1);
     expect(b.log()).toContain("another replica leads now");
     expect(await db.selectFrom("leaders").select(["token", "holder"]).execute()).toEqual([{ token: 3, holder: leader }]);
     expect(slack.refused).toEqual([]);

@@ -68,6 +68,7 @@ class SlackSurface implements Surface {
   readonly #background = new Set<Promise<void>>();
   /** The last thing shown beside each card, so that an unchanged one is not sent again. */
   readonly #beside = new Map<string, string>();
+  readonly #details = new Lines();
   readonly #stopping = new AbortController();
   #app: App | null = null;
   #settled: () => Promise<void> = async () => undefined;
@@ -207,7 +208,7 @@ class SlackSurface implements Surface {
         broadcast: card.kind === "proposal" && card.buttons.length > 0,
         mayGo,
       });
-      this.#inBackground(() => this.#showBeside(card, ref, thread, mayGo));
+      this.#inBackground(() => this.#showBeside(card, ref, thread, mayGo, true));
       return ref;
     } catch (error) {
       throw deliveryError(error);
@@ -224,24 +225,32 @@ class SlackSurface implements Surface {
   }
 
   /** What belongs to a card but not into its message: the picture, what a page would fold, what did not fit. */
-  async #showBeside(card: Card, ref: MessageRef, thread: MessageRef | null, mayGo?: MayGo): Promise<void> {
+  async #showBeside(card: Card, ref: MessageRef, thread: MessageRef | null, mayGo?: MayGo, isNew = false): Promise<void> {
     const root = thread ?? ref;
     const picture = card.body.find((block): block is CardBlock & { type: "picture" } => block.type === "picture");
     if (picture) await this.#showPicture(card.subject, picture, root, mayGo);
     // A proposal's details are behind its button; its card stays short.
     const messages =
       card.kind === "proposal" ? [] : [...cardMessages(card, this.#emoji).overflow, ...foldMessages(card, this.#options.pageUrl)];
-    for (const [index, message] of messages.entries()) await this.#showDetail(`${card.subject}#${index}`, message, root, mayGo);
+    for (const [index, message] of messages.entries()) {
+      const subject = `${card.subject}#${index}`;
+      // One after the other: the first may still be on its way when the card changes.
+      await this.#details.run(subject, () => this.#showDetail(subject, message, root, isNew, mayGo));
+    }
   }
 
-  async #showDetail(subject: string, message: SlackMessage, root: MessageRef, mayGo?: MayGo): Promise<void> {
+  async #showDetail(subject: string, message: SlackMessage, root: MessageRef, isNew: boolean, mayGo?: MayGo): Promise<void> {
     const content = JSON.stringify(message);
     if (this.#beside.get(subject) === content) return;
     const { store } = this.#options;
-    const known = await store.ref(subject, this.name);
     const { channel } = root;
-    if (known) await patiently(() => this.#posting.edit({ channel, message: known.message }, subject, message, mayGo));
-    else {
+    // Below a card that was there before, an earlier process may have sent it and died before it could note so.
+    const noted = await store.ref(subject, this.name);
+    const known = noted ?? (isNew ? null : await patiently(() => this.#posting.find(channel, root.message, subject)));
+    if (known) {
+      await patiently(() => this.#posting.edit({ channel, message: known.message }, subject, message, mayGo));
+      if (!noted) await store.saveRef(subject, this.name, known);
+    } else {
       const posted = await patiently(() => this.#posting.post({ channel, thread: root.message, subject, message, mayGo }));
       await store.saveRef(subject, this.name, posted);
     }

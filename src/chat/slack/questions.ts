@@ -32,6 +32,7 @@ export const threadKey = (channel: string, thread: string): string => `conversat
 /** Questions by mention, direct message, follow-up or shortcut; each message is answered once, however often it is delivered. */
 export class Questions {
   readonly #context: ListenerContext;
+  readonly #inHand = new Set<string>();
   readonly #running = new Map<string, Set<SlackReply>>();
   readonly #recent = new Map<string, Map<string, number>>();
 
@@ -63,6 +64,14 @@ export class Questions {
   }
 
   async start(question: Question): Promise<void> {
+    const { messageId } = question;
+    // The same message told by two events may arrive while the first is still being written down.
+    if (this.#inHand.has(messageId)) return;
+    this.#inHand.add(messageId);
+    await this.#answer(question).finally(() => this.#inHand.delete(messageId));
+  }
+
+  async #answer(question: Question): Promise<void> {
     const { store, people, places, handlers, replyTo, log, now } = this.#context;
     const { messageId, channel, thread, user, text } = question;
     // The same message may come as a mention and as a channel message, which are two events.
@@ -75,7 +84,7 @@ export class Questions {
       store.takeIn("slack-message", messageId, null, now()),
       store.saveRef(threadKey(channel, thread), "slack", { channel, message: thread }),
     ]);
-    if (seen === "settled" || (seen === "open" && this.#running.has(key))) return;
+    if (seen === "settled") return;
     const reply = replyTo(question);
     this.#running.set(key, (this.#running.get(key) ?? new Set()).add(reply));
     this.#session(channel, thread, "processing", user);
