@@ -226,7 +226,7 @@ export async function openCore(
         unresolved: () => investigations.unresolvedIncidents(),
         ofIncident: (id) => investigations.ofIncident(id),
         running: () => investigations.list({ state: "running" }),
-        proposals: () => actions.list(),
+        proposals: (investigationId) => actions.list({ investigationId }),
         sees: (place) => audience.sees(place),
       }),
     ...(onCall ? { onCall } : {}),

@@ -8,28 +8,28 @@ export interface SituationDependencies {
   readonly unresolved: () => Promise<readonly Incident[]>;
   readonly ofIncident: (incidentId: string) => Promise<Investigation | null>;
   readonly running: () => Promise<readonly Investigation[]>;
-  readonly proposals: () => Promise<readonly Proposal[]>;
+  readonly proposals: (investigationId: string) => Promise<readonly Proposal[]>;
   /** Whether the one who asks may know what belongs to this place. */
   readonly sees: (place: Audience) => boolean;
 }
 
 /** What is going on, newest first: open incidents with their investigation, and investigations that somebody asked for and that still run. */
 export async function openCases(deps: SituationDependencies): Promise<readonly OpenCase[]> {
-  const [incidents, running, proposals] = await Promise.all([deps.unresolved(), deps.running(), deps.proposals()]);
+  const [incidents, running] = await Promise.all([deps.unresolved(), deps.running()]);
   const known = await Promise.all(
     incidents.map(async (incident) => ({ incident, investigation: await deps.ofIncident(incident.id) })),
   );
   const asked = running
     .filter(({ id }) => !known.some(({ investigation }) => investigation?.id === id))
     .map((investigation) => ({ incident: null, investigation }));
-  return [...known, ...asked]
+  const seen = [...known, ...asked]
     .flatMap(({ incident, investigation }) => (investigation ? [{ incident, investigation }] : []))
     .filter(({ investigation }) => deps.sees(investigation.audience ?? null))
-    .map((one) => ({
-      ...one,
-      proposals: proposals.filter(
-        ({ investigationId, state }) => investigationId === one.investigation.id && !FINAL_STATES.has(state),
-      ),
-    }))
     .sort((a, b) => b.investigation.startedAt - a.investigation.startedAt);
+  return Promise.all(
+    seen.map(async (one) => {
+      const proposals = await deps.proposals(one.investigation.id);
+      return { ...one, proposals: proposals.filter(({ state }) => !FINAL_STATES.has(state)) };
+    }),
+  );
 }

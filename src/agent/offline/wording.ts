@@ -165,9 +165,9 @@ export function fromReport(question: Question, report: InvestigationReport): str
 
 /** What speaks against the rival that the question names: by its service, by a word of its own, or by its kind. */
 function whyNot(question: Question, report: InvestigationReport, because: (ids: readonly string[]) => string[]): string | null {
-  const words = new Set(question.text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? []);
-  const named = (text: string) =>
-    (text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? []).filter((word) => words.has(word)).length;
+  const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? [];
+  const words = new Set(wordsOf(question.text));
+  const named = (text: string) => wordsOf(text).filter((word) => words.has(word)).length;
   const [best] = report.hypotheses
     .map((one) => ({
       one,

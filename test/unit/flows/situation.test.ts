@@ -15,12 +15,12 @@ const deps = {
   unresolved: async () => ["IN-1", "IN-2", "IN-3"].map((id) => ({ id })) as unknown as Incident[],
   ofIncident: async (id: string) => of[id] ?? null,
   running: async () => [investigation("INV-1", 10), investigation("INV-4", 20)],
-  proposals: async () =>
+  proposals: async (investigationId: string) =>
     [
       { id: "PRO-1", investigationId: "INV-1", state: "pending" },
       { id: "PRO-2", investigationId: "INV-1", state: "denied" },
       { id: "PRO-3", investigationId: null, state: "pending" },
-    ] as unknown as Proposal[],
+    ].filter((one) => one.investigationId === investigationId) as unknown as Proposal[],
 };
 
 it("lists what is open once, newest first, with the proposals that are not over", async () => {
