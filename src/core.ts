@@ -229,6 +229,7 @@ export async function openCore(
         proposals: (investigationId) => actions.list({ investigationId }),
         sees: (place) => audience.sees(place),
       }),
+    proposalsOf: (investigationId) => actions.list({ investigationId }),
     ...(onCall ? { onCall } : {}),
     ...(foreign ? { foreign } : {}),
     learned: learning,

@@ -49,6 +49,7 @@ export async function answer(
     deps,
     focus: question.service ? { ...focus, service: question.service } : focus,
     investigationId: thread?.id ?? "question",
+    about: about?.id ?? null,
     requester: request.requester,
     channel: request.channel,
     signal,

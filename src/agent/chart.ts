@@ -7,7 +7,7 @@ export function chartOf(findings: readonly Finding[]): Chart | null {
   const series = asked?.details.series.find(({ course }) => course);
   if (!asked || !series?.course || series.course.during.length < 2) return null;
   const { during, baseline, shift } = series.course;
-  const compares = asked.evidence.args.compareWith === "last_week";
+  const compares = shift > 0 && (asked.evidence.args.compareWith ?? "before") !== "before";
   return {
     title: `${asked.details.service} ${series.name.replace("_", " ")}`,
     alt: asked.evidence.summary.split("\n").slice(0, 2).join(" "),

@@ -69,6 +69,7 @@ export type Details =
       readonly priors?: readonly LearnedPrior[];
     }
   | { readonly kind: "open_incidents"; readonly cases: readonly OpenCase[] }
+  | { readonly kind: "actions"; readonly proposals: readonly Proposal[] }
   | { readonly kind: "past_changes"; readonly hits: readonly SearchHit[] }
   | { readonly kind: "runbook"; readonly hit: SearchHit | null; readonly text: string }
   | {

@@ -48,7 +48,7 @@ export function objectionOf(text: string, by: string, services: readonly Service
     String.raw`(?:n't|\bnot|\bnever)(?: be| been| because of)?(?: the| a| an| that| this| your| any)?`,
   );
   const rest = clears ? words.replace(/(?:n't|\bnot|\bnever)[^,.;]{0,60}/, " ") : words;
-  const blames = kindIn(rest);
+  const blames = causeNamed(rest);
   const doubts = DOUBT.test(words);
   const claims = CLAIM.test(rest) && blames !== null;
   const looks = LOOK.test(words) && (service !== null || blames !== null);
@@ -64,7 +64,8 @@ export function objectionOf(text: string, by: string, services: readonly Service
   };
 }
 
-function kindIn(words: string): CauseKind | null {
+/** The kind of cause that words in lower case name first in the list of kinds; null when they name none. */
+export function causeNamed(words: string): CauseKind | null {
   return KINDS.find(([, pattern]) => new RegExp(String.raw`\b(?:${pattern})\b`).test(words))?.[0] ?? null;
 }
 

@@ -27,6 +27,8 @@ export class Session {
   readonly deps: AgentDependencies;
   readonly focus: Focus;
   readonly investigationId: string;
+  /** The investigation that "it" means: its own, that of the thread, or the newest that is open; null when there is none. */
+  readonly about: string | null;
   readonly requester: string;
   /** Whose daily budget it counts against; null counts against the whole day's only. */
   readonly channel: string | null;
@@ -63,6 +65,7 @@ export class Session {
     readonly deps: AgentDependencies;
     readonly focus: Focus;
     readonly investigationId: string;
+    readonly about?: string | null;
     readonly requester: string;
     readonly signal: AbortSignal;
     readonly events: AgentEvents;
@@ -78,6 +81,7 @@ export class Session {
     this.deps = notedSources(given.deps, (failure) => this.notUsed.add(failure));
     this.focus = given.focus;
     this.investigationId = given.investigationId;
+    this.about = given.about ?? null;
     this.requester = given.requester;
     this.channel = given.channel ?? null;
     this.signal = given.signal;

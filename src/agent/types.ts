@@ -178,6 +178,8 @@ export interface AgentDependencies {
   readonly onCall?: OnCallSource;
   /** What is going on now, newest first, as far as the one who asks may know it. Absent where nothing is watched. */
   readonly openCases?: () => Promise<readonly OpenCase[]>;
+  /** Everything that was proposed for an investigation, whatever became of it. Absent where nothing is kept. */
+  readonly proposalsOf?: (investigationId: string) => Promise<readonly Proposal[]>;
   /** Tools of others, read-only; absent where none are connected. */
   readonly foreign?: ForeignTools;
   /** What learning feeds back: hints about past verdicts, calibrated confidence. Absent pieces mean "nothing learned yet". */

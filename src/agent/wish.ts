@@ -1,5 +1,5 @@
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Proposal } from "../domain/proposal.ts";
+import type { Proposal, ProposalState } from "../domain/proposal.ts";
 import type { ChangeEvent, ServiceName } from "../domain/telemetry.ts";
 import { DAY } from "../domain/time.ts";
 import { cleanUntrusted } from "../domain/untrusted.ts";
@@ -84,6 +84,7 @@ export async function grant(
     services: await session.services(),
     changes,
     waiting,
+    it: await meantByIt(wish, about, session, changes),
     actions: deps.desk.actions.map(({ name }) => name),
   });
   if (meant === null) return null;
@@ -135,11 +136,14 @@ interface Existing {
   readonly services: readonly ServiceName[];
   readonly changes: readonly ChangeEvent[];
   readonly waiting: readonly Proposal[];
+  /** What "it" may mean, most likely first: what was acted upon last, what is blamed. */
+  readonly it?: readonly string[];
   readonly actions: readonly string[];
 }
 
 /** Finds what the words mean among what exists. */
-export function match({ verb, object, amount }: Wish, { flags, services, changes, waiting, actions }: Existing): Meant | null {
+export function match({ verb, object, amount }: Wish, existing: Existing): Meant | null {
+  const { flags, services, changes, waiting, actions } = existing;
   const words: readonly string[] = object.match(/[a-z0-9][a-z0-9_.:/-]*/g) ?? [];
   const flag = [...flags.keys()].find((name) => words.includes(name.toLowerCase())) ?? null;
   const service = mentioned(object, services);
@@ -152,10 +156,20 @@ export function match({ verb, object, amount }: Wish, { flags, services, changes
   // "Restart loops of checkout?" is no command.
   if (strange.length > (flag === null && service === null ? 2 : 1)) return null;
   if (flag === null && (service === null || verb === "off" || verb === "on" || verb === "set")) {
-    if (/^(?:it|this|that|them|the (?:change|deploy|release|flag|rollout))?$/.test(object.trim()) && waiting.length > 0)
+    const pronoun =
+      /^(?:it|this|that|them|the (?:change|deploy|release|flag|rollout))?(?=\s*(?:to \d|now|again|please|back|$))/.exec(
+        object.trim(),
+      );
+    if (pronoun && waiting.length > 0)
       return {
         why: `${waiting.map(({ id, summary }) => `${id} (${summary})`).join(", ")} awaits a decision: press Approve on its card. I take no approval in words.`,
       };
+    if (pronoun) {
+      const { it: [meant] = [], ...rest } = existing;
+      return meant === undefined
+        ? { why: `I do not know what to ${VERB_WORDS[verb]}: name the flag or the service.` }
+        : match({ verb, amount, object: `${meant} ${object.trim().slice(pronoun[0].length)}`.trim() }, rest);
+    }
     const [word] = words.filter(
       (one) => !/^(?:the|a|flag|feature|to|for|in|service|deploy|release|of|prod|production)$/.test(one),
     );
@@ -213,6 +227,26 @@ const VERB_WORDS: Readonly<Record<Wish["verb"], string>> = {
   restart: "restart",
   scale: "scale",
 };
+
+/** The target of the last action that ran, else what the leading hypothesis blames. A service where only a service can be meant. */
+async function meantByIt(
+  { verb }: Wish,
+  about: QuestionRequest["investigation"],
+  { deps }: Session,
+  changes: readonly ChangeEvent[],
+): Promise<readonly string[]> {
+  const [lead] = about?.report?.hypotheses ?? [];
+  if (verb === "restart" || verb === "scale") return lead?.service ? [lead.service.toLowerCase()] : [];
+  const ran = ((about && (await deps.proposalsOf?.(about.id))) ?? [])
+    .filter(({ state }) => HAS_RUN.has(state))
+    .toSorted((a, b) => b.createdAt - a.createdAt)
+    .map(({ target }) => target.slice(target.indexOf(":") + 1));
+  const blamed = changes.filter(({ id }) => id === lead?.changeId).map(({ subject }) => subject);
+  return [...ran, ...blamed].map((name) => name.toLowerCase());
+}
+
+/** States of an action that stands in the world as it was run. */
+const HAS_RUN: ReadonlySet<ProposalState> = new Set(["executing", "verifying", "verified", "unknown"]);
 
 /** Flags that are known, with the services that read them. */
 async function flagsOf({ deps }: Session, changes: readonly ChangeEvent[]): Promise<Map<string, readonly ServiceName[]>> {

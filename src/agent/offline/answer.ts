@@ -3,10 +3,12 @@ import type { ServiceName } from "../../domain/telemetry.ts";
 import type { QuestionRequest } from "../types.ts";
 import type { PlannedCall, Policy } from "./chat-model.ts";
 import type { Question } from "./question.ts";
-import { fromReport, worded } from "./wording.ts";
+import { fromReport, NOT_IN_WORDS, worded } from "./wording.ts";
 
 type About = QuestionRequest["investigation"];
 
+/** Of the services that a question names, so many are looked at. */
+const MOST_SERVICES = 3;
 /** How far back the deploy is looked for that brought the running version. */
 const VERSIONS_BACK = "-30d";
 
@@ -27,16 +29,17 @@ export function answerPolicy(question: Question, about: About): Policy {
       const [failure] = turn.failures;
       return { text: failure ? failure.text.replace(/^Error: /, "") : withoutTools(question) };
     }
-    return { text: worded(question, report, turn.findings) };
+    return { text: worded(question, about, turn.findings) };
   };
 }
 
 function callsFor(question: Question, about: About, tools: ReadonlySet<string>): readonly PlannedCall[] {
-  const { service, intent, signal, slowerThan } = question;
+  const { service, others, intent } = question;
   const window = { ...(question.from ? { from: question.from } : {}), ...(question.to ? { to: question.to } : {}) };
   const only = service ? { service } : {};
   const open = tools.has("list_incidents") ? [{ name: "list_incidents", args: {} }] : [];
-  const anomalies = { name: "check_anomalies", args: service ? { services: [service] } : {} };
+  const anomalies = { name: "check_anomalies", args: service ? { services: [service, ...others] } : {} };
+  const actions = tools.has("list_actions") ? [{ name: "list_actions", args: {} }] : [];
   switch (intent) {
     case "changes":
       return [{ name: "list_changes", args: { ...only, ...window } }];
@@ -56,23 +59,48 @@ function callsFor(question: Question, about: About, tools: ReadonlySet<string>):
         : [...open, anomalies];
     case "safe_to_change":
       return [...open, anomalies, { name: "list_changes", args: { ...only, from: "-2h" } }];
+    case "ongoing":
+      return about ? [anomalies, ...actions] : [...open, anomalies];
+    case "extent":
+      return about ? [anomalies] : [...open, anomalies];
+    case "done":
+    case "approval":
+      return actions;
+    case "who_changed":
+      return [{ name: "list_changes", args: { ...only, ...window } }];
+    case "why_not":
+      return about?.report ? [] : [...open, { name: "list_changes", args: { ...only, ...window } }];
     case "situation":
       return [...open, anomalies, ...(open.length > 0 ? [] : [{ name: "list_changes", args: { from: "-6h" } }])];
   }
   if (!service) return [];
+  return [service, ...others].slice(0, MOST_SERVICES).flatMap((one) => callsOf(one, question, window));
+}
+
+function callsOf(
+  service: ServiceName,
+  { intent, signal, slowerThan, yesterday }: Question,
+  window: object,
+): readonly PlannedCall[] {
   switch (intent) {
     case "blast_radius":
       return [{ name: "service_dependencies", args: { service } }];
     case "metric":
       return [{ name: "query_metrics", args: { service, ...(signal ? { signal } : {}), ...window } }];
     case "compare":
-      return [{ name: "query_metrics", args: { service, ...(signal ? { signal } : {}), ...window, compareWith: "last_week" } }];
+      return [
+        {
+          name: "query_metrics",
+          args: { service, ...(signal ? { signal } : {}), ...window, compareWith: yesterday ? "yesterday" : "last_week" },
+        },
+      ];
     case "logs":
       return [{ name: "fetch_logs", args: { service, ...window } }];
     case "traces":
       return [{ name: "fetch_traces", args: { service, ...window, ...(slowerThan ? { slowerThan } : {}) } }];
     case "check":
       return [
+        { name: "check_anomalies", args: { services: [service] } },
         { name: "query_metrics", args: { service, ...window } },
         { name: "fetch_logs", args: { service, ...window } },
         { name: "list_changes", args: { service } },
@@ -99,16 +127,21 @@ const EXAMPLES =
 function withoutTools({ intent }: Question): string {
   switch (intent) {
     case "courtesy":
-      return "At your service. Ask me anything about the systems I watch; `help` shows what.";
+      return "At your service. `help` shows what you can ask.";
     case "help":
-      return `I watch the services, look into what is off, and propose what would help. ${EXAMPLES}`;
+      return `I watch the services, look into what is off, and propose what would help. ${EXAMPLES} To stop everything: \`/vigil stop\`.`;
+    case "stop":
+      return "Type `/vigil stop`: no further action runs then, and pending proposals are cancelled, until approvers type `/vigil resume`. A plain word does not do it, so that nobody stops me by accident.";
+    case "dismiss":
+      return "Press **Noise** on the investigation's card, or react with its emoji: I then wait longer before I tell the like of it. A pending proposal expires by itself, or press **Deny**.";
     case "approval":
-      return "I take no approval in words: press Approve on the proposal's card, or set the approval emoji there where your policy allows it. That binds it to exactly what will run.";
+      return NOT_IN_WORDS;
     case "why_so":
     case "why_not":
+    case "done":
       return "Nothing is open that this could be about. Ask in the thread of an investigation, or name the service.";
     default:
-      return `I did not understand which service or signal you mean. ${EXAMPLES}`;
+      return "I did not understand that. Try *what is going on?*, *why is SERVICE slow?*, *errors of SERVICE since 2am*, *what changed since 02:00?*, *is it still going on?*, or `help`.";
   }
 }
 

@@ -2,7 +2,13 @@ export type Intent =
   | "courtesy"
   | "help"
   | "approval"
+  | "stop"
+  | "dismiss"
   | "situation"
+  | "ongoing"
+  | "extent"
+  | "done"
+  | "who_changed"
   | "next"
   | "why"
   | "why_so"
@@ -28,7 +34,13 @@ const GENERAL: ReadonlySet<Intent> = new Set<Intent>([
   "courtesy",
   "help",
   "approval",
+  "stop",
+  "dismiss",
   "situation",
+  "ongoing",
+  "extent",
+  "done",
+  "who_changed",
   "next",
   "why_so",
   "why_not",
@@ -46,11 +58,17 @@ const CHANGE = String.raw`(?:chang\w+|deploy\w*|releas\w+|roll(?:ed)?[ -]?out\w*
 const PUSH = "(?:deploy|release|ship|merge|push|roll ?out)";
 const STATE = String.raw`(?:ok(?:ay)?|fine|good|healthy|well|up|down|alive|dead|broken|slow\w*|failing|erroring|affected|impacted|degraded|normal)`;
 
+/** What a cause may be called. */
+const SUSPECT =
+  "(?:deploy(?:ment)?s?|releases?|roll-?outs?|rollbacks?|commits?|versions?|flags?|toggles?|experiments?|config(?:uration)?|settings?|changes?|traffic|load|surges?|bots?|databases?|db|cache|queue|network|dns|dependenc(?:y|ies)|upstream|downstream|memory|cpu|disk|pool|gc|noise|false alarm|bug)";
+
+const any = (...patterns: readonly string[]): RegExp => new RegExp(patterns.join("|"));
+
 /** First match wins, so the more particular come first. */
 const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   [
     "courtesy",
-    /^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|night)|thanks?|thank you|thx|cheers|great|nice|cool|perfect|well done|good (?:job|bot|work)|bye)(?: (?:vigil|there|all|team|a lot|so much|very much|you|job|work))*[\s!.,]*)+$/,
+    /^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|night)|thanks?|thank you|thx|cheers|great|nice|cool|perfect|well done|good (?:job|bot|work)|bye|ok(?:ay)?|got it|understood|ack|sure|noted|on it|sounds good|makes sense)(?: (?:vigil|there|all|team|a lot|so much|very much|you|job|work))*[\s!.,]*)+$/,
   ],
   [
     "help",
@@ -58,21 +76,70 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "approval",
-    /^(?:(?:yes|yep|ok(?:ay)?|please|lgtm)[\s,!.]*)*(?:i )?(?:approved?|lgtm|go ahead|do it|confirm(?:ed)?|make it so)\b/,
+    /^(?:(?:yes|yep|ok(?:ay)?|please|lgtm)[\s,!.]*)*(?:i )?(?:approved?|lgtm|go ahead|do it|confirm(?:ed)?|make it so)\b|\b(?:can|may|should|shall|do) (?:i|we) (?:just |have to |need to )?approve\b|\bwho (?:can|may|must|should|has to) approve\b|\bhow (?:do|can) (?:i|we) approve\b/,
+  ],
+  [
+    "stop",
+    /^(?:(?:please|vigil|no|hey|just)[\s,!.]*)*(?:stop|halt|abort|freeze|cancel)(?: (?:it|that|this|now|everything|all|vigil|please|immediately|right now|(?:all )?actions?|what you(?:'re| are) doing))*[\s!.]*$|\b(?:kill ?switch|emergency stop)\b/,
+  ],
+  [
+    "dismiss",
+    /^(?:please )?(?:ignore|dismiss|mute|silence|snooze|close|never ?mind|false alarm|false positive)\b|^(?:(?:it|this|that)(?:'s| is| was) )?(?:just |only |a )*(?:noise|false alarm|false positive|not (?:an? )?(?:issue|problem|incident))[\s!.]*$/,
   ],
   [
     "why_so",
-    /\bwhy (?:do|did|would|are) you\b|\bhow do you know\b|\bwhat makes you\b|\bare you sure\b|\b(?:what is|show|where is) (?:the |your )?(?:proof|evidence|reasoning)\b|\bexplain (?:that|yourself|your)/,
-  ],
-  [
-    "why_not",
-    /\bwhy (?:not|is(?:n't| it not)|was(?:n't| it not)|could(?:n't| it not))\b|\b(?:could|can|might|may) (?:it|this|that) (?:be|have been)\b|\bruled? out\b|\bshould (?:i|we) (?:not )?(?:roll ?back|revert|undo|disable|turn off|switch off|restart|scale)\b/,
+    /\bwhy (?:do|did|would|are) you\b|\bhow do you know\b|\bwhat makes you\b|\bare you sure\b|\bhow (?:sure|certain|confident)\b|\b(?:what is|show|where is) (?:the |your )?(?:proof|evidence|reasoning)\b|\bexplain (?:that|yourself|your)/,
   ],
   [
     "safe_to_change",
     new RegExp(
       String.raw`\b(?:safe|ok(?:ay)?|fine|alright|good (?:time|idea|moment)) (?:for us |for me )?to ${PUSH}\b|\b(?:can|may|should|could) (?:i|we|one) (?:now )?${PUSH}\b|\b(?:freeze|frozen)\b`,
     ),
+  ],
+  [
+    "why_not",
+    any(
+      String.raw`\bwhy (?:not|is(?:n't| it not)|was(?:n't| it not)|could(?:n't| it not))\b`,
+      String.raw`\b(?:could|can|might|may) (?:it|this|that) (?:be|have been)\b`,
+      String.raw`\bruled? out\b`,
+      String.raw`\bshould (?:i|we) (?:not )?(?:roll ?back|revert|undo|disable|turn off|switch off|restart|scale)\b`,
+      // "Was that the deploy?" suspects something; "was it the 12th?" does not.
+      String.raw`^(?:so|and|but|wait|hm+)?[\s,]*(?:was|is|were|are) (?:it|this|that|these) (?:really |maybe |just )?(?:due to |because of |caused by |from |about )?(?:the|a|an|our|your|my|[\w-]+'s|[\w-]+)? ?(?:[\w-]+ ){0,2}${SUSPECT}\b`,
+      String.raw`\b${SUSPECT} (?:to blame|at fault|the (?:cause|reason|culprit))\b`,
+    ),
+  ],
+  [
+    "ongoing",
+    any(
+      String.raw`^(?!.*\bwhy\b).*\bstill (?:going|happening|ongoing|on|slow\w*|broken|failing|erroring|down|there|open|off|high|an (?:issue|problem)|a (?:issue|problem)|bad|affected|degraded)\b`,
+      String.raw`^(?!.*\bwhy\b).*\b(?:is|are|was|has|have|did) (?:it|this|that|things|we|everything|the (?:issue|problem|incident|outage)) (?:\w+ )?(?:over|fixed|resolved|gone|back|better|worse|recover(?:ed|ing)?|solved|mitigated|stopped?|improv(?:ed?|ing)|end(?:ed)?)\b`,
+      String.raw`\b(?:did|has|does|is|was) (?:it|that|this|the [\w-]+) (?:really |actually )?(?:help(?:ed|ing|ful)?|work(?:ed|ing)?)\b`,
+      String.raw`\b(?:any|getting) (?:better|worse)\b`,
+      String.raw`\bstill\b\s*\?*$`,
+    ),
+  ],
+  [
+    "extent",
+    any(
+      String.raw`\bhow (?:bad|severe|serious|large|big|critical|urgent)\b`,
+      String.raw`\bhow many (?:users|customers|clients|people|requests)\b`,
+      String.raw`\bhow long (?:has|is|was)\b`,
+      String.raw`^since when\b|\bwhen did (?:it|this|that|the (?:issue|problem|incident)) (?:all )?(?:start|begin|happen)\b`,
+      String.raw`\b(?:customers?|users?|clients?|anyone|anybody|who|who's) (?:is |are |be |being )?(?:affected|impacted|hit|hurt|feel\w*|notic\w+)\b`,
+      String.raw`\bimpact\b(?! of)`,
+    ),
+  ],
+  [
+    "done",
+    any(
+      String.raw`\bwhat (?:did|have|has|are|were) (?:you|vigil) (?:just |already |actually )?(?:do|done|doing|try|tried|trying|change|changed|run)\b`,
+      String.raw`\bwhat (?:was|has been|did we|have we) (?:done|do|tried|try)\b`,
+      String.raw`\b(?:what|which|any) actions? (?:did|have|has|were|was|ran|run|taken)\b|\bdid you (?:do|change|touch|try|run) (?:anything|something)\b`,
+    ),
+  ],
+  [
+    "who_changed",
+    /\bwho(?:'s| is| was| has)? (?:the (?:one|person) (?:who|that) )?(?:did|done|changed|made|flipped|deployed|pushed|toggled|turned|raised|released|merged|shipped|rolled|broke|caused|to blame|behind)\b/,
   ],
   [
     "compare",
@@ -125,22 +192,20 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ["check", /\b(?:check|look at|inspect|what about|and the|how about)\b/],
   [
     "situation",
-    new RegExp(
-      [
-        String.raw`\b(?:anything|something|everything|all) (?:is |else )*(?:wrong|broken|ok(?:ay)?|fine|good|unusual|anomalous|up|normal|quiet)\b`,
-        String.raw`\bis (?:anything|everything|something)\b`,
-        String.raw`\bare (?:we|there)\b`,
-        String.raw`\bhow (?:is|are|'s)\b`,
-        String.raw`\b(?:is|are)\b.*\b${STATE}\b`,
-        String.raw`\bwhat(?:'s| is| has) (?:else )?(?:going on|happening|happened|up|new|wrong|broken|down|failing|open|unusual|anomalous|on fire|burning|waiting|pending|awaiting)\b`,
-        String.raw`\bwhat(?:'s| is) (?:the )?(?:status|situation|problem|issue|matter|state|news)\b`,
-        String.raw`\bwhat (?:happened|did i miss)\b`,
-        String.raw`\b(?:status|sitrep|summary|summari[sz]e|tl;?dr|catch me up|overview|update me|any (?:news|update))\b`,
-        String.raw`\b(?:any|open|current|active|ongoing|list)\b.*\b(?:incidents?|investigations?|alerts?|anomal(?:y|ies)|problems?|issues?|outages?)\b`,
-        String.raw`\b(?:pending|open) (?:approvals?|proposals?|actions?)\b`,
-        String.raw`\bwhich (?:services?|systems?)\b`,
-        String.raw`\bhealthy?\b`,
-      ].join("|"),
+    any(
+      String.raw`\b(?:anything|something|everything|all) (?:is |else )*(?:wrong|broken|ok(?:ay)?|fine|good|unusual|anomalous|up|normal|quiet)\b`,
+      String.raw`\bis (?:anything|everything|something)\b`,
+      String.raw`\bare (?:we|there)\b`,
+      String.raw`\bhow (?:is|are|'s)\b`,
+      String.raw`\b(?:is|are)\b.*\b${STATE}\b`,
+      String.raw`\bwhat(?:'s| is| has) (?:else )?(?:going on|happening|happened|up|new|wrong|broken|down|failing|open|unusual|anomalous|on fire|burning|waiting|pending|awaiting)\b`,
+      String.raw`\bwhat(?:'s| is) (?:the )?(?:status|situation|problem|issue|matter|state|news)\b`,
+      String.raw`\bwhat (?:happened|did i miss)\b`,
+      String.raw`\b(?:status|sitrep|summary|summari[sz]e|tl;?dr|catch me up|overview|update me|any (?:news|update))\b`,
+      String.raw`\b(?:any|open|current|active|ongoing|list)\b.*\b(?:incidents?|investigations?|alerts?|anomal(?:y|ies)|problems?|issues?|outages?)\b`,
+      String.raw`\b(?:pending|open) (?:approvals?|proposals?|actions?)\b`,
+      String.raw`\bwhich (?:services?|systems?)\b`,
+      String.raw`\bhealthy?\b`,
     ),
   ],
 ];

@@ -1,5 +1,5 @@
 import type { RedSignal, ServiceName } from "../../domain/telemetry.ts";
-import type { EpochMs } from "../../domain/time.ts";
+import { type EpochMs, MINUTE } from "../../domain/time.ts";
 import { parseTime } from "../time-words.ts";
 import { distance, nearest } from "../words.ts";
 import { type Intent, intentOf, isGeneral } from "./intents.ts";
@@ -8,11 +8,15 @@ export interface Question {
   readonly text: string;
   readonly intent: Intent;
   readonly service: ServiceName | null;
+  /** Further services that are named beside it. */
+  readonly others: readonly ServiceName[];
   readonly signal: RedSignal | null;
   /** A percentile that was asked for and is not kept, `p99`: what is shown instead must say so. */
   readonly percentile: string | null;
   /** Milliseconds above which a request counts as slow, where the question names them. */
   readonly slowerThan: number | null;
+  /** That it is to be held against the day before, rather than the week before. */
+  readonly yesterday: boolean;
   /** ISO 8601, or null when the question names no time. */
   readonly from: string | null;
   readonly to: string | null;
@@ -29,19 +33,41 @@ const SIGNALS: readonly (readonly [RedSignal, RegExp])[] = [
 
 const TIME = String.raw`(\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2})?z?)?|\d{1,2}(?::\d{2})?\s*(?:am|pm)|\d{1,2}:\d{2}|midnight|yesterday|today|this morning|last night|\d+\s*(?:m|h|d|w|min|mins|minutes?|hours?|days?|weeks?)\s+ago)`;
 const PLAIN_WORDS = new Set(
-  "the a an it that this is are was be we i you me my our of for in on at to from with and or so not now today since until before after last week hour day night morning api service services system app everything anything something things slow fast down up broken failing latency errors error rate p95 p99 p50 p90 show why what when who how check too also please cache database db prod production all cause root think same again here there call duty pool it's things today tonight flag flags version traces logs site website platform stack cluster environment users customers it them these those".split(
+  "the a an it that this is are was be we i you me my our of for in on at to from with and or so not now today since until before after last week hour day night morning api service services system app everything anything something things slow fast down up broken failing latency errors error rate p95 p99 p50 p90 show why what when who how check too also please cache database db prod production all cause root think same again here there call duty pool it's things today tonight flag flags version traces logs yesterday's yesterday week's usual normal then current same usually site website platform stack cluster environment users customers it them these those tonight morning ago minutes hours seconds help stop okay still fixed better worse deploy release rollout commit version change changes".split(
     " ",
   ),
 );
 
+/** What a question about everything becomes when it names one service: that is looked at. */
+const LOOKED_AT: ReadonlySet<Intent> = new Set<Intent>(["situation", "unclear", "ongoing", "extent"]);
+
+/** Words that decide what a question means; one slip of the fingers in them is forgiven. */
+const VOCABULARY =
+  "what when show help still going happening status latency errors error traffic throughput requests changed changes deploy deploys deployed release released incident incidents runbook compare yesterday similar before explain wrong slow failing broken affected customers trace traces logs owner rollback fixed approve".split(
+    " ",
+  );
+
+/** Mends typing errors in the words that carry the meaning: `errros`, `latnecy`, `waht`. Short words only where letters are swapped. */
+function spelled(words: string): string {
+  const letters = (word: string) => [...word].sort().join("");
+  return words.replace(/[a-z]{4,}/g, (word) => {
+    if (VOCABULARY.includes(word) || PLAIN_WORDS.has(word)) return word;
+    const near = VOCABULARY.find(
+      (one) => distance(word, one) === 1 && (one.length >= 6 || letters(one) === letters(word)) && !one.startsWith(word),
+    );
+    return near ?? word;
+  });
+}
+
 /** Understands a question by general rules over the names that are known; `fallback` is the service of the thread. */
 export function understand(text: string, services: readonly ServiceName[], now: EpochMs, fallback: ServiceName | null): Question {
-  const words = text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ");
+  const words = spelled(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim());
   const intent = intentOf(words);
   const signal = SIGNALS.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
   const named = mentioned(words, services);
   const unknown = named ? null : stranger(words, services);
-  const { from, to } = times(words, now);
+  const yesterday = intent === "compare" && /\byesterday\b|\bday before\b/.test(words);
+  const { from, to } = times(yesterday ? words.replace(/\byesterday\b/g, "") : words, now);
   const general = isGeneral(intent);
   const percentile = /\bp\d{2,3}(?:\.\d+)?\b|\bmedian\b/.exec(words)?.[0] ?? null;
   const slow = /\b(?:slower|longer|more|over|above) (?:than )?(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?)\b/.exec(
@@ -53,8 +79,10 @@ export function understand(text: string, services: readonly ServiceName[], now: 
   return {
     text,
     // "How is checkout?" wants checkout looked at, not everything.
-    intent: lost ? "unknown_service" : named && (intent === "situation" || intent === "unclear") ? "check" : intent,
+    intent: lost ? "unknown_service" : named && LOOKED_AT.has(intent) ? "check" : intent,
     service,
+    others: service === null ? [] : namesIn(words, services).filter((name) => name !== service),
+    yesterday,
     signal,
     percentile: percentile === "p95" ? null : percentile,
     slowerThan: slow ? Number(slow[1]) * (slow[2]?.startsWith("m") ? 1 : 1_000) : null,
@@ -64,13 +92,27 @@ export function understand(text: string, services: readonly ServiceName[], now: 
   };
 }
 
+const plain = (name: string): string =>
+  ` ${name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, " ")
+    .trim()} `;
+
+/** Every known name that is written out in the text, in its order there; a name within a longer one that is named does not count. */
+function namesIn(words: string, services: readonly ServiceName[]): readonly ServiceName[] {
+  let text = plain(words);
+  const found: { readonly name: ServiceName; readonly at: number }[] = [];
+  for (const name of services.toSorted((a, b) => b.length - a.length)) {
+    const at = text.indexOf(plain(name));
+    if (at < 0) continue;
+    found.push({ name, at });
+    text = text.replaceAll(plain(name), ` ${"\u0000".repeat(plain(name).length - 2)} `);
+  }
+  return found.toSorted((a, b) => a.at - b.at).map(({ name }) => name);
+}
+
 /** The longest known name in the text; hyphens, underscores and a trailing "service" may differ; one typo is forgiven in longer names. */
 export function mentioned(words: string, services: readonly ServiceName[]): ServiceName | null {
-  const plain = (name: string) =>
-    ` ${name
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, " ")
-      .trim()} `;
   const text = plain(words);
   const byLength = [...services].sort((a, b) => b.length - a.length);
   const bare = (name: string) => plain(name).replace(/ (?:service|svc|api|server) $/, " ");
@@ -108,6 +150,13 @@ function times(words: string, now: EpochMs): { from: string | null; to: string |
   };
   const between = new RegExp(String.raw`\b(?:between|from)\s+${TIME}\s+(?:and|to|until|till)\s+${TIME}`).exec(words);
   if (between) return { from: read(between[1]), to: read(between[2]) };
+  const about = new RegExp(String.raw`\b(?:at|around|about|near)\s+${TIME}`).exec(words);
+  const moment = about?.[1] === undefined ? null : parseTime(about[1], now);
+  if (moment !== null)
+    return {
+      from: new Date(moment - 15 * MINUTE).toISOString(),
+      to: new Date(Math.min(now, moment + 15 * MINUTE)).toISOString(),
+    };
   const since = new RegExp(String.raw`\b(?:since|after|from)\s+${TIME}`).exec(words);
   if (since) return { from: read(since[1]), to: null };
   const last = /\b(?:last|past|over the last|in the last)\s+(\d+\s*)?(m|min|minutes?|h|hours?|d|days?|weeks?)\b/.exec(words);

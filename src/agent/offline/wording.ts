@@ -1,18 +1,30 @@
-import type { InvestigationReport } from "../../domain/investigation.ts";
+import type { CauseKind, InvestigationReport } from "../../domain/investigation.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
+import { movesTraffic } from "../action-selector.ts";
 import { type Finding, findingsOf } from "../findings.ts";
+import { causeNamed } from "../objection.ts";
+import { matters } from "../statistics/series.ts";
+import { becameOf } from "../tools/list-actions.ts";
 import { describeChange } from "../tools/list-changes.ts";
+import { metricLine } from "../tools/query-metrics.ts";
+import type { QuestionRequest } from "../types.ts";
 import { percent } from "../words.ts";
+import { actions, done, extent, ongoing, whoChanged } from "./incident.ts";
 import type { Question } from "./question.ts";
+
+type About = QuestionRequest["investigation"];
+
+export const NOT_IN_WORDS =
+  "I take no approval in words: press **Approve** on the proposal's card, or set the approval emoji there where your policy allows it. That binds it to exactly what will run.";
 
 const LINES_OF_ONE = 6;
 const LINES_OF_SEVERAL = 3;
 const LINES_OF_RUNBOOK = 10;
 
 /** What the tools found, as the question wants it: a judgement where it asks for one, else their first lines with their ids. */
-export function worded(question: Question, report: InvestigationReport | null, findings: readonly Finding[]): string {
-  const told = inWords(question, report, findings) ?? findings.map((one) => excerpt(one, findings.length)).join("\n\n");
+export function worded(question: Question, about: About, findings: readonly Finding[]): string {
+  const told = inWords(question, about, findings) ?? findings.map((one) => excerpt(one, findings.length)).join("\n\n");
   return [told, remark(question)].filter(Boolean).join("\n\n");
 }
 
@@ -26,8 +38,21 @@ function excerpt({ evidence }: Finding, among: number): string {
 }
 
 /** Questions that want a judgement rather than what a tool says; null for the others. */
-function inWords(question: Question, report: InvestigationReport | null, findings: readonly Finding[]): string | null {
+function inWords(question: Question, about: About, findings: readonly Finding[]): string | null {
+  const report = about?.report ?? null;
   switch (question.intent) {
+    case "ongoing":
+      return about && ongoing(about, findings);
+    case "extent":
+      return about && extent(about, findings);
+    case "done":
+      return done(report, findings);
+    case "approval":
+      return [NOT_IN_WORDS, ...actions(findings.map(pendingOnly))].join("\n");
+    case "who_changed":
+      return (report && whoChanged(report, findings)) ?? changes(findings);
+    case "check":
+      return checked(findings);
     case "safe_to_change":
       return safety(findings);
     case "version":
@@ -87,31 +112,77 @@ function version(service: ServiceName | null, findings: readonly Finding[]): str
   return [...newest.values()].slice(0, 12).join("\n");
 }
 
+/** What moved, newest first. What left the traffic as it was, such as a causal test on test traffic, is only counted. */
 function changes(findings: readonly Finding[]): string | null {
   const [found] = findingsOf(findings, "changes");
-  const [first = ""] = found?.evidence.summary.split("\n") ?? [];
   if (!found || found.details.changes.length === 0) return null;
-  const lines = found.details.changes.slice(0, 8).map((change) => {
+  const { facts, id } = found.evidence;
+  const moved = found.details.changes.filter(movesTraffic);
+  const tests = found.details.changes.length - moved.length;
+  const lines = moved.slice(0, 8).map((change) => {
     const why = cleanUntrusted(change.summary, 120).text;
-    return `- ${describeChange(change)}${why ? ` · ${why}` : ""} [${found.evidence.id}]`;
+    return `- ${describeChange(change)}${why ? ` · ${why}` : ""} [${id}]`;
   });
-  const more = found.details.changes.length - lines.length;
+  const more = moved.length - lines.length;
   return [
-    `${first.replace(/; newest:.*$/, ":")} [${found.evidence.id}]`,
+    `${moved.length} change${moved.length === 1 ? "" : "s"} since ${facts.from}${moved.length > 0 ? ":" : "."} [${id}]`,
     ...lines,
     ...(more > 0 ? [`${more} older ones are not shown.`] : []),
+    ...(tests > 0 ? [`Besides, ${tests} that left the traffic as it was, such as causal tests on test traffic.`] : []),
   ].join("\n");
+}
+
+const pendingOnly = ({ evidence, details }: Finding): Finding => ({
+  evidence,
+  details:
+    details.kind === "actions"
+      ? { kind: "actions", proposals: details.proposals.filter(({ state }) => state === "pending") }
+      : details,
+});
+
+/** Of each service: whether it is off its baseline, then only what moved, what it logs anew, and what was changed. */
+function checked(findings: readonly Finding[]): string | null {
+  const lines = findings.flatMap(({ evidence: { id, summary }, details }): string[] => {
+    switch (details.kind) {
+      case "anomalies": {
+        const off = details.anomalies.filter(({ score }) => score >= 1);
+        const names = details.scanned.join(", ");
+        return off.length === 0
+          ? [`**${names}: nothing is outside its baseline.** [${id}]`]
+          : [
+              `**${names} is off:** ${off
+                .slice(0, 4)
+                .map((one) => `${one.signal.replace("_", " ")} ${percent(one.relativeChange)}`)
+                .join(", ")} against the baseline. [${id}]`,
+            ];
+      }
+      case "metrics": {
+        const moved = details.series.filter((one) => matters(one)).slice(0, 4);
+        return moved.length === 0 ? [`- ${summary.split("\n")[0]} [${id}]`] : moved.map((one) => `${metricLine(one)} [${id}]`);
+      }
+      case "logs":
+        return details.fresh.length === 0
+          ? []
+          : summary
+              .split("\n")
+              .slice(1, 3)
+              .map((line) => `- new in its logs: ${line.replace(/^- /, "")} [${id}]`);
+      case "changes":
+        return details.changes
+          .filter(movesTraffic)
+          .slice(0, 2)
+          .map((change) => `- changed: ${describeChange(change)} [${id}]`);
+      default:
+        return [];
+    }
+  });
+  return lines.length === 0 ? null : lines.join("\n");
 }
 
 /** The action that waits, what to check, and the runbook that fits. */
 function next(report: InvestigationReport, findings: readonly Finding[]): string {
   const cases = findingsOf(findings, "open_incidents").flatMap(({ evidence, details }) =>
-    details.cases.flatMap(({ proposals }) =>
-      proposals.map(
-        (one) =>
-          `- ${one.id} (${one.summary}) ${one.state === "pending" ? "awaits a decision on its card" : `is ${one.state.replace("_", " ")}`}. [${evidence.id}]`,
-      ),
-    ),
+    details.cases.flatMap(({ proposals }) => proposals.map((one) => `- ${becameOf(one)}. [${evidence.id}]`)),
   );
   const checks = report.nextChecks.slice(0, 4).map((check) => `- ${check}`);
   const book = runbook(findings);
@@ -165,20 +236,30 @@ export function fromReport(question: Question, report: InvestigationReport): str
 
 /** What speaks against the rival that the question names: by its service, by a word of its own, or by its kind. */
 function whyNot(question: Question, report: InvestigationReport, because: (ids: readonly string[]) => string[]): string | null {
-  const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? [];
+  const wordsOf = (text: string): readonly string[] =>
+    (text.toLowerCase().match(/[a-z0-9][a-z0-9_.-]{2,}/g) ?? []).filter((word) => !COMMON.has(word));
   const words = new Set(wordsOf(question.text));
+  const kind = causeNamed(question.text.toLowerCase());
   const named = (text: string) => wordsOf(text).filter((word) => words.has(word)).length;
   const [best] = report.hypotheses
     .map((one) => ({
       one,
       score:
-        named(one.statement) +
-        (words.has(one.cause) ? 1 : 0) +
-        (one.service !== null && one.service === question.service ? 1 : 0),
+        named(one.statement) + (kind === one.cause ? 2 : 0) + (one.service !== null && one.service === question.service ? 1 : 0),
     }))
     .filter(({ score }) => score > 0)
     .sort((a, b) => b.score - a.score);
-  if (!best) return null;
+  const [first] = report.hypotheses;
+  const holds = first ? `I hold: ${first.statement} (${Math.round(first.confidence * 100)} %).` : "";
+  if (!best || (kind && best.one.cause !== kind && best.score < 2))
+    return [
+      kind
+        ? `I found no ${CAUSE_NAMES[kind]} that it could be, as far as the connected sources tell.`
+        : "I do not see which of the suspects you mean.",
+      holds,
+      "Also weighed:",
+      ...report.hypotheses.slice(1, 6).map((one) => `- ${one.statement} (${Math.round(one.confidence * 100)} %)`),
+    ].join("\n");
   const { one } = best;
   const held = `${one.statement}: ${Math.round(one.confidence * 100)} %, ${one.status}.`;
   const against = because(one.evidenceAgainst);
@@ -189,3 +270,19 @@ function whyNot(question: Question, report: InvestigationReport, because: (ids: 
       : because(one.evidenceFor);
   return [held, ...(against.length > 0 ? ["What speaks against it:", ...against] : []), ...instead].join("\n");
 }
+
+/** Words of every question and statement, which name nothing. */
+const COMMON = new Set(
+  "the was were are that this not why and for could with its has have had did does been about because".split(" "),
+);
+
+const CAUSE_NAMES: Readonly<Record<CauseKind, string>> = {
+  flag: "flag",
+  deploy: "deploy",
+  dependency: "dependency",
+  resource: "resource",
+  traffic: "change of traffic",
+  config: "change of configuration",
+  none: "sign of noise",
+  unknown: "unknown cause",
+};

@@ -6,6 +6,7 @@ import { fetchTraces } from "./fetch-traces.ts";
 import { foreignTool } from "./foreign.ts";
 import { getRunbook } from "./get-runbook.ts";
 import { type ReadTool, type ToolLimits, toLangChainTool } from "./kit.ts";
+import { listActions } from "./list-actions.ts";
 import { listChanges } from "./list-changes.ts";
 import { listIncidents } from "./list-incidents.ts";
 import { proposalTool } from "./propose.ts";
@@ -36,7 +37,7 @@ export const READ_TOOLS: readonly ReadTool[] = [
 ];
 
 /** The same, and what is known of the whole: for questions, and for other agents. An investigation looks at its own case. */
-export const ANSWERING_TOOLS: readonly ReadTool[] = [listIncidents, ...READ_TOOLS];
+export const ANSWERING_TOOLS: readonly ReadTool[] = [listIncidents, listActions, ...READ_TOOLS];
 
 /** For answering a plain question: reading, and in an investigation's thread asking that it be taken up again. */
 export async function questionTools(session: Session, limits: ToolLimits, inThread: boolean): Promise<StructuredToolInterface[]> {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Exemplar, MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
-import { MINUTE, type Milliseconds, WEEK } from "../../domain/time.ts";
+import { DAY, MINUTE, type Milliseconds, WEEK } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import type { SeriesFinding } from "../findings.ts";
 import type { Session } from "../session.ts";
@@ -11,6 +11,11 @@ import { defineTool, knownService, range, ToolUseError } from "./kit.ts";
 
 export const RED_SIGNALS = ["rate", "errors", "latency", "latency_p95"] as const;
 const UNITS: Readonly<Record<RedSignal, string>> = { rate: "{request}/s", errors: "1", latency: "s", latency_p95: "s" };
+/** What a window may be held against beside the time just before it. */
+const BACK = {
+  yesterday: { by: DAY, words: "the same time the day before" },
+  last_week: { by: WEEK, words: "the same time last week" },
+} as const;
 const MOST_METRICS = 24;
 const MOST_EXAMPLES = 3;
 
@@ -23,7 +28,7 @@ const schema = z.object({
   metric: z.string().max(200).optional().describe("one other metric by its exact name"),
   from: z.string().max(40).optional().describe("ISO 8601 UTC, 02:00 or -2h; default: when the incident began"),
   to: z.string().max(40).optional().describe("default: now"),
-  compareWith: z.enum(["before", "last_week"]).default("before").describe("window to compare with"),
+  compareWith: z.enum(["before", "yesterday", "last_week"]).default("before").describe("window to compare with"),
 });
 
 export const queryMetrics = defineTool({
@@ -37,8 +42,8 @@ export const queryMetrics = defineTool({
     const during = range(args, session, session.during);
     const length = during.to - during.from;
     const baseline: TimeRange =
-      args.compareWith === "last_week"
-        ? { from: during.from - WEEK, to: during.to - WEEK }
+      args.compareWith !== "before"
+        ? { from: during.from - BACK[args.compareWith].by, to: during.to - BACK[args.compareWith].by }
         : args.from === undefined
           ? session.before
           : { from: during.from - Math.max(length, 30 * MINUTE), to: during.from };
@@ -46,7 +51,7 @@ export const queryMetrics = defineTool({
     const sorted = [...series].sort((a, b) => Number(matters(b)) - Number(matters(a)) || Math.abs(b.z) - Math.abs(a.z));
     const shown = sorted.filter(({ during: { count } }) => count > 0).slice(0, MOST_METRICS);
     const against =
-      args.compareWith === "last_week" ? "the same time last week" : `${utcClock(baseline.from)}–${utcClock(baseline.to)}`;
+      args.compareWith !== "before" ? BACK[args.compareWith].words : `${utcClock(baseline.from)}–${utcClock(baseline.to)}`;
     if (shown.length === 0) {
       return {
         evidence: {
@@ -68,13 +73,18 @@ export const queryMetrics = defineTool({
       facts[`${one.name}.before`] = Number(one.before.mean.toPrecision(4));
       facts[`${one.name}.change_percent`] = Number((one.change * 100).toFixed(1));
     }
-    const lead = changed.length > 0 ? `moved: ${changed.slice(0, 3).map(short).join(", ")}` : "nothing moved beyond its noise";
+    const lead =
+      changed.length > 0
+        ? `moved: ${changed.slice(0, 3).map(short).join(", ")}`
+        : shown.some(({ z }) => Math.abs(z) >= 4)
+          ? "nothing moved by 5 % or more"
+          : "nothing moved beyond its noise";
     return {
       evidence: {
         title: `${service}: ${args.signal ?? args.metric ?? "metrics"} against ${against}`,
         summary: [
           `${service} ${utcClock(during.from)}–${utcClock(during.to)} against ${against}: ${lead}.`,
-          ...shown.map(line),
+          ...shown.map(metricLine),
           ...examples.map(
             ({ traceId, value, at }) => `- slow example: trace ${traceId}, ${quantity(value, "s")} at ${utcClock(at)}`,
           ),
@@ -107,9 +117,11 @@ function short(one: SeriesFinding): string {
   return `${one.name} ${percent(one.change)}`;
 }
 
-function line(one: SeriesFinding): string {
+/** `- latency: 53 ms (before 48 ms, +12 %, 18 standard errors, max 54 ms, moved about 02:47 UTC)`. */
+export function metricLine(one: SeriesFinding): string {
   const moved = one.movedAt === null ? "" : `, moved about ${utcClock(one.movedAt)}`;
-  return `- ${one.name}: ${quantity(one.during.mean, one.unit)} (before ${quantity(one.before.mean, one.unit)}, ${percent(one.change)}, ${number(Math.abs(one.z))} standard errors, max ${quantity(one.during.max, one.unit)}${moved})`;
+  const sure = Math.abs(one.z) < 4 ? "within its noise" : `${number(Math.abs(one.z))} standard errors`;
+  return `- ${one.name}: ${quantity(one.during.mean, one.unit)} (before ${quantity(one.before.mean, one.unit)}, ${percent(one.change)}, ${sure}, max ${quantity(one.during.max, one.unit)}${moved})`;
 }
 
 async function read(

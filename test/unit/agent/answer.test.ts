@@ -65,12 +65,43 @@ describe("understanding a question", () => {
     ["yes, do it", "approval", null, null],
     ["why is the orders db slow?", "why", "orders-db", "latency"],
     ["why is chekout slow", "why", "checkout", "latency"],
+    ["errros of checkout", "metric", "checkout", "errors"],
+    ["latnecy of checkout since 2am", "metric", "checkout", "latency"],
+    ["waht is going on", "situation", null, null],
+    ["is it still going on", "ongoing", null, null],
+    ["did it help?", "ongoing", null, null],
+    ["is it fixed", "ongoing", null, null],
+    ["is checkout still slow?", "check", "checkout", "latency"],
+    ["why is it still slow?", "why", null, "latency"],
+    ["since when?", "extent", null, null],
+    ["how bad is it", "extent", null, null],
+    ["are customers affected?", "extent", null, null],
+    ["what did you do", "done", null, null],
+    ["who changed it?", "who_changed", null, null],
+    ["who did that", "who_changed", null, null],
+    ["was that the deploy?", "why_not", null, null],
+    ["is it the database?", "why_not", null, null],
+    ["how sure are you", "why_so", null, null],
+    ["compare with yesterday", "compare", null, null],
+    ["can I approve this?", "approval", null, null],
+    ["stop", "stop", null, null],
+    ["stop everything now!", "stop", null, null],
+    ["ignore it", "dismiss", null, null],
+    ["ok", "courtesy", null, null],
+    ["how do we stop this?", "next", null, null],
+    ["what happened at 02:30?", "situation", null, null],
   ])("%s", (text, intent, service, signal) => {
     expect(understand(text, SERVICES, NOW, null)).toMatchObject({ intent, service, signal });
   });
 
   it("reads times in UTC", () => {
+    // The day before is what it is held against, not when it begins.
+    expect(understand("compare checkout with yesterday", SERVICES, NOW, null)).toMatchObject({ yesterday: true, from: null });
     expect(understand("what changed since 02:00?", SERVICES, NOW, null).from).toBe("2026-06-10T02:00:00.000Z");
+    expect(understand("errors of checkout at 02:30", SERVICES, NOW, null)).toMatchObject({
+      from: "2026-06-10T02:15:00.000Z",
+      to: "2026-06-10T02:45:00.000Z",
+    });
     expect(understand("show p95 of checkout since 11pm", SERVICES, NOW, null).from).toBe("2026-06-09T23:00:00.000Z");
   });
 });
@@ -199,7 +230,7 @@ describe("outside of a thread, while something is open", () => {
   const { signal } = new AbortController();
   setMaxListeners(100, signal);
 
-  async function world(open = true) {
+  async function world(open = true, { over = !open, ran = false } = {}) {
     const fake = fakeWorld("flag");
     const opening = { investigationId: "INV-7", anomalies: fake.anomalies, question: null, requester: "vigil" };
     const report = await createSreAgent(fake.deps, prompts).investigate(opening, nothing, signal);
@@ -214,8 +245,24 @@ describe("outside of a thread, while something is open", () => {
             },
           ] as unknown as OpenCase[])
         : [];
+    const verified = {
+      ...proposal,
+      state: "verified",
+      target: `flag:${PLAIN.flag}`,
+      outcome: "latency fell by 8 %.",
+      createdAt: 1,
+    };
+    const scanner = {
+      scan: async (...given: Parameters<typeof fake.deps.scanner.scan>) => (over ? [] : fake.deps.scanner.scan(...given)),
+    };
+    const proposalsOf = async () => (ran ? [verified] : proposal ? [proposal] : []) as unknown as Proposal[];
     const agent = createSreAgent(
-      { ...fake.deps, scanner: { scan: async (...given) => (open ? fake.deps.scanner.scan(...given) : []) }, openCases },
+      {
+        ...fake.deps,
+        scanner,
+        proposalsOf,
+        openCases: async () => (ran ? (await openCases()).map((one) => ({ ...one, proposals: [] })) : openCases()),
+      },
       prompts,
     );
     const before = fake.filed.length;
@@ -240,12 +287,75 @@ describe("outside of a thread, while something is open", () => {
     expect(seen.evidence[0]?.args.symptom).toContain(report.headline.slice(0, 40));
     const next = await ask("what should I do?");
     expect(next.text).toContain(report.headline);
-    expect(next.text).toContain("PRO-3 (25% → 5%) awaits a decision on its card");
+    expect(next.text).toContain("PRO-3 (25% → 5%) awaits approval on its card");
     expect(next.text).toContain("RB-1");
     const why = await ask("why do you think so?");
     expect(why.text).toContain("What speaks for it");
     // What it cites stands in the answer, since no card is above it.
     for (const [, id] of why.text.matchAll(/\[(E\d+)\]/g)) expect(why.evidence.map((one) => one.id)).toContain(id);
+  });
+
+  it("says whether it goes on, measured now, and what came of the action", async () => {
+    const busy = (await (await world()).ask("is it still going on?")).text;
+    expect(busy).toMatch(/^\*\*Still going on\*\* since \d\d:\d\d UTC: checkout latency \+\d+ %/);
+    expect(busy).toContain("PRO-3 (25% → 5%) awaits approval on its card.");
+    const fixed = (await (await world(true, { over: true, ran: true })).ask("did it help?")).text;
+    expect(fixed).toMatch(/^\*\*Over, as far as I can measure:\*\* checkout latency/);
+    expect(fixed).toContain("PRO-3 (25% → 5%) ran, and its effect is verified: latency fell by 8 %. [E2]");
+    expect((await (await world(false)).ask("is it fixed?")).text).toContain("No incident is open.");
+  });
+
+  it("says how bad it is, what was done, and who made the change that is blamed", async () => {
+    const { ask } = await world();
+    expect((await ask("how bad is it?")).text).toMatch(
+      /^\*\*Since \d\d:\d\d UTC:\*\* checkout latency.*\n(.*\n)*Who feels it: storefront/,
+    );
+    const done = (await ask("what did you do?")).text;
+    expect(done).toContain(`I switched ${PLAIN.flag} off for test traffic only`);
+    expect(done).toContain("PRO-3 (25% → 5%) awaits approval");
+    const who = (await ask("who changed it?")).text;
+    expect(who).toMatch(new RegExp(`^\\*\\*maya:\\*\\* flag ${PLAIN.flag}: 5% → 25%`));
+  });
+
+  it("answers a suspicion by its kind, also when there is no such suspect", async () => {
+    const { ask, report } = await world();
+    expect((await ask("was that the deploy?")).text).toMatch(/^deploy mailer.*refuted/);
+    expect((await ask("is it the flag?")).text).toMatch(new RegExp(`^flag ${PLAIN.flag}.*supported`));
+    expect(report.hypotheses.some(({ cause }) => cause === "config")).toBe(false);
+    expect((await ask("was it a config change?")).text).toMatch(
+      /^I found no change of configuration that it could be.*\nI hold: flag/,
+    );
+  });
+
+  it("takes 'undo it' for what ran last, else for what is blamed, and only proposes", async () => {
+    const ran = await world(true, { ran: true });
+    expect((await ran.ask("undo it")).text).toMatch(/^\*\*P-\d+\*\*/);
+    expect(ran.filed()).toMatchObject([{ action: "toggle_feature_flag", args: { flag: PLAIN.flag } }]);
+    const waiting = await world();
+    expect((await waiting.ask("undo it")).text).toContain("press Approve");
+    expect(waiting.filed()).toEqual([]);
+    const quiet = await world(false);
+    expect((await quiet.ask("undo it")).text).toContain("name the flag or the service");
+  });
+
+  it("says how to stop everything, and stops nothing by a word", async () => {
+    expect((await (await world()).ask("stop!")).text).toContain("/vigil stop");
+  });
+
+  it("looks at each service that is named, and begins with a judgement", async () => {
+    const { ask } = await world();
+    const { text, evidence } = await ask("status of checkout and mailer");
+    expect(text).toMatch(/^\*\*checkout is off:\*\* latency/);
+    expect(text).toContain("**mailer: nothing is outside its baseline.**");
+    expect(evidence.filter(({ tool }) => tool === "query_metrics").map(({ args }) => args.service)).toEqual([
+      "checkout",
+      "mailer",
+    ]);
+  });
+
+  it("compares with the day before when that is asked", async () => {
+    const { evidence } = await (await world()).ask("compare checkout with yesterday");
+    expect(evidence[0]).toMatchObject({ args: { compareWith: "yesterday" }, title: expect.stringContaining("the day before") });
   });
 
   it("says whether to deploy, and what speaks against it", async () => {
