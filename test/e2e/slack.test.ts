@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { investigationCard } from "../../src/chat/cards/investigation.ts";
 import { Presenter } from "../../src/chat/presenter.ts";
 import { type SlackOptions, slackSurface } from "../../src/chat/slack/index.ts";
 import type { Surface } from "../../src/chat/surface.ts";
@@ -51,6 +52,14 @@ const root = () => until("the investigation's message", () => slack.posts.find((
 const card = () =>
   until("the proposal's card", () => slack.posts.find(({ metadata }) => metadata?.event_payload.subject === "proposal:PRO-1"));
 const texts = (post: SlackPost) => JSON.stringify(post.blocks);
+/** A promise and what fulfils it. */
+function gate(): [Promise<void>, () => void] {
+  let open = () => {};
+  const opened = new Promise<void>((done) => {
+    open = done;
+  });
+  return [opened, () => open()];
+}
 
 describe("questions in Slack", () => {
   it("answers a mention in its thread, streaming the steps, with the evidence below", async () => {
@@ -348,6 +357,50 @@ describe("investigations in Slack", () => {
     await until("the edit", () => texts(post).includes("1 correct"));
     expect(slack.posts).toHaveLength(before);
     expect(slack.files).toHaveLength(1);
+  });
+
+  it("51: a card that changes while its details are being sent has them once, as of the newest", async () => {
+    const first = { ...investigationCard(finished()), body: [] };
+    const newest = { ...first, folds: [{ id: "new", title: "The newest", open: false, blocks: [] }] };
+    const [details, release] = gate();
+    slack.fail("chat.postMessage", { after: Promise.resolve() }, { after: details });
+    const ref = await surface.post(first, null, false);
+    const updated = surface.update(ref, newest, null);
+    const post = await until("the edit", () => slack.posts.find(({ ts, edits }) => ts === ref.message && edits === 1));
+    await new Promise((done) => setTimeout(done, 80));
+    release();
+    await updated;
+    expect(slack.thread(post.ts).map(({ metadata }) => metadata?.event_payload.subject)).toEqual([`${first.subject}#0`]);
+    expect(texts(slack.thread(post.ts)[0] as SlackPost)).toContain("The newest");
+  });
+
+  it("51: a card that changes while its picture is being sent has it once", async () => {
+    const card = { ...investigationCard(finished()), folds: [] };
+    const [upload, release] = gate();
+    slack.fail("files.getUploadURLExternal", { after: upload });
+    const ref = await surface.post(card, null, false);
+    const updated = surface.update(ref, { ...card, context: ["later"] }, null);
+    await until("the edit", () => slack.posts.find(({ ts, edits }) => ts === ref.message && edits === 1));
+    await new Promise((done) => setTimeout(done, 80));
+    release();
+    await updated;
+    // With everything that is still on its way.
+    await surface.stop();
+    expect(slack.files).toHaveLength(1);
+  });
+
+  it("51: details that were sent but not noted before a crash are found and edited, not sent again", async () => {
+    const card = investigationCard(finished());
+    const ref = await surface.post(card, null, false);
+    const detail = await until("the details", () => slack.thread(ref.message)[0]);
+    await surface.stop();
+    await presenter.close();
+    await store.forgetRef(`${card.subject}#0`, "slack");
+    await connect();
+    await surface.update(ref, { ...card, folds: [{ id: "new", title: "The newest", open: false, blocks: [] }] }, null);
+    expect(slack.thread(ref.message)).toEqual([detail]);
+    expect(texts(detail)).toContain("The newest");
+    expect(await store.ref(`${card.subject}#0`, "slack")).toEqual({ channel: "C0INC", message: detail.ts });
   });
 
   it("51: waits as long as Slack asks, and a lost response makes no second message", async () => {

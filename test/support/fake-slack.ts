@@ -21,8 +21,14 @@ export interface SlackPost {
   stream: { state: "streaming" | "stopped"; markdown: string; tasks: Map<string, Json> } | null;
 }
 
-/** How a method misbehaves once. `lost` does the work and drops the connection; `hang` never answers. */
-export type Fault = { readonly error: string } | { readonly retryAfter: number } | "lost" | "drop" | "hang";
+/** How a method misbehaves once. `after` does the work when that has come; `lost` does it and drops the connection; `hang` never answers. */
+export type Fault =
+  | { readonly error: string }
+  | { readonly retryAfter: number }
+  | { readonly after: Promise<void> }
+  | "lost"
+  | "drop"
+  | "hang";
 
 export const BOT = { user_id: "U0VIGIL", bot_id: "B0VIGIL", team_id: "T0TEAM", app_id: "A0VIGIL" };
 
@@ -374,7 +380,8 @@ export class FakeSlack {
         .writeHead(429, { "retry-after": String(fault.retryAfter) })
         .end(JSON.stringify({ ok: false, error: "ratelimited" }));
     }
-    const result = typeof fault === "object" ? { ok: false, error: fault.error } : this.#call(method, args);
+    if (typeof fault === "object" && "after" in fault) await fault.after;
+    const result = typeof fault === "object" && "error" in fault ? { ok: false, error: fault.error } : this.#call(method, args);
     if (fault === "lost") return void request.socket.destroy();
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(result));
   }

@@ -68,7 +68,7 @@ class SlackSurface implements Surface {
   readonly #background = new Set<Promise<void>>();
   /** The last thing shown beside each card, so that an unchanged one is not sent again. */
   readonly #beside = new Map<string, string>();
-  readonly #details = new Lines();
+  readonly #besides = new Lines();
   readonly #stopping = new AbortController();
   #app: App | null = null;
   #settled: () => Promise<void> = async () => undefined;
@@ -208,7 +208,7 @@ class SlackSurface implements Surface {
         broadcast: card.kind === "proposal" && card.buttons.length > 0,
         mayGo,
       });
-      this.#inBackground(() => this.#showBeside(card, ref, thread, mayGo, true));
+      this.#inBackground(() => this.#showBeside(card, thread ?? ref, true, mayGo));
       return ref;
     } catch (error) {
       throw deliveryError(error);
@@ -218,25 +218,26 @@ class SlackSurface implements Surface {
   async update(ref: MessageRef, card: Card, thread: MessageRef | null, mayGo?: MayGo): Promise<void> {
     try {
       await this.#posting.edit(ref, card.subject, cardMessages(card, this.#emoji).root, mayGo);
-      await this.#showBeside(card, ref, thread, mayGo);
+      await this.#showBeside(card, thread ?? ref, false, mayGo);
     } catch (error) {
       throw deliveryError(error);
     }
   }
 
-  /** What belongs to a card but not into its message: the picture, what a page would fold, what did not fit. */
-  async #showBeside(card: Card, ref: MessageRef, thread: MessageRef | null, mayGo?: MayGo, isNew = false): Promise<void> {
-    const root = thread ?? ref;
+  /** What belongs to a card but not into its message. One after the other: the first may still be on its way when the card changes. */
+  #showBeside(card: Card, root: MessageRef, isNew: boolean, mayGo?: MayGo): Promise<void> {
+    return this.#besides.run(card.subject, () => this.#showPictureAndDetails(card, root, isNew, mayGo));
+  }
+
+  /** The picture, what a page would fold, and what did not fit. */
+  async #showPictureAndDetails(card: Card, root: MessageRef, isNew: boolean, mayGo?: MayGo): Promise<void> {
     const picture = card.body.find((block): block is CardBlock & { type: "picture" } => block.type === "picture");
     if (picture) await this.#showPicture(card.subject, picture, root, mayGo);
     // A proposal's details are behind its button; its card stays short.
     const messages =
       card.kind === "proposal" ? [] : [...cardMessages(card, this.#emoji).overflow, ...foldMessages(card, this.#options.pageUrl)];
-    for (const [index, message] of messages.entries()) {
-      const subject = `${card.subject}#${index}`;
-      // One after the other: the first may still be on its way when the card changes.
-      await this.#details.run(subject, () => this.#showDetail(subject, message, root, isNew, mayGo));
-    }
+    for (const [index, message] of messages.entries())
+      await this.#showDetail(`${card.subject}#${index}`, message, root, isNew, mayGo);
   }
 
   async #showDetail(subject: string, message: SlackMessage, root: MessageRef, isNew: boolean, mayGo?: MayGo): Promise<void> {
