@@ -90,11 +90,17 @@ export async function grant(
   if (meant === null) return null;
   if ("why" in meant) return meant.why;
   const { services } = meant;
+  const target = String(meant.args.flag ?? meant.args.service);
+  const undone = ((about && (await deps.proposalsOf?.(about.id))) ?? []).find(
+    (one) => one.state === "verified" && one.target.endsWith(`:${target}`),
+  );
   if (services.length > 0) await call(checkAnomalies, { services: services.slice(0, 10) });
-  const off = worst([
+  const anomalous = [
     ...(about?.anomalies ?? []),
     ...findingsOf(session.findings, "anomalies").flatMap(({ details }) => details.anomalies),
-  ]);
+  ];
+  // What takes back an action that helped cannot be expected to help.
+  const off = undone ? null : worst(anomalous);
   const outcome = await deps.desk.file({
     action: meant.action,
     args: meant.args,
@@ -102,7 +108,9 @@ export async function grant(
     reason: `${cleanUntrusted(session.requester, 120).text} asked for it${about ? ` in ${about.id}` : ""}.`,
     expectedEffect: off
       ? `${off.service} ${off.signal.replace("_", " ")} goes back to normal`
-      : "not said; nothing watched is off its baseline",
+      : undone
+        ? `not said; ${undone.id} helped by acting on the same target`
+        : "not said; nothing watched is off its baseline",
     watch: off && {
       service: off.service,
       signal: off.signal,
@@ -127,7 +135,14 @@ export async function grant(
   return [
     `**${proposal.id}**: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${people} on its card${about ? ` in the thread of ${about.id}` : ""}; ${whose}.${earlier}`,
     `Undo: ${proposal.undo}. ${evidence}`,
-    ...(off ? [] : ["No signal is off its baseline there, so nothing can show that it helped: look yourself afterwards."]),
+    ...(undone
+      ? [
+          `**Careful:** ${undone.id} (${undone.summary}) acted on the same target, and its effect is verified. Nothing is watched afterwards: look yourself.`,
+        ]
+      : []),
+    ...(off || undone
+      ? []
+      : ["No signal is off its baseline there, so nothing can show that it helped: look yourself afterwards."]),
   ].join("\n");
 }
 

@@ -2,6 +2,7 @@ import type { InvestigationReport } from "../../domain/investigation.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
 import type { QuestionRequest } from "../types.ts";
 import type { PlannedCall, Policy } from "./chat-model.ts";
+import { measuring } from "./incident.ts";
 import type { Question } from "./question.ts";
 import { fromReport, NOT_IN_WORDS, worded } from "./wording.ts";
 
@@ -60,9 +61,9 @@ function callsFor(question: Question, about: About, tools: ReadonlySet<string>):
     case "safe_to_change":
       return [...open, anomalies, { name: "list_changes", args: { ...only, from: "-2h" } }];
     case "ongoing":
-      return about ? [anomalies, ...actions] : [...open, anomalies];
+      return about ? [anomalies, ...measuring(about), ...actions] : [...open, anomalies];
     case "extent":
-      return about ? [anomalies] : [...open, anomalies];
+      return about ? [anomalies, ...measuring(about)] : [...open, anomalies];
     case "done":
     case "approval":
       return actions;

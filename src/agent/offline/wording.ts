@@ -1,4 +1,4 @@
-import type { CauseKind, InvestigationReport } from "../../domain/investigation.ts";
+import type { CauseKind, Hypothesis, InvestigationReport } from "../../domain/investigation.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import { movesTraffic } from "../action-selector.ts";
@@ -213,6 +213,9 @@ function remark({ intent, percentile, service }: Question): string {
     : "";
 }
 
+/** Long lists of figures are in the evidence itself. */
+const clip = (line: string): string => (line.length > 180 ? `${line.slice(0, 179)}…` : line);
+
 /** What the stored report answers, without asking anything again. */
 export function fromReport(question: Question, report: InvestigationReport): string | null {
   const [lead, ...rivals] = report.hypotheses;
@@ -220,7 +223,7 @@ export function fromReport(question: Question, report: InvestigationReport): str
   const because = (ids: readonly string[]) =>
     ids.flatMap((id) => {
       const evidence = report.evidence.find((one) => one.id === id);
-      return evidence ? [`- ${evidence.summary.split("\n")[0]} [${id}]`] : [];
+      return evidence ? [`- ${clip(evidence.summary.split("\n")[0] ?? "")} [${id}]`] : [];
     });
   if (question.intent === "why_not") return whyNot(question, report, because);
   if (question.intent !== "why_so") return null;
@@ -262,14 +265,24 @@ function whyNot(question: Question, report: InvestigationReport, because: (ids: 
     ].join("\n");
   const { one } = best;
   const held = `${one.statement}: ${Math.round(one.confidence * 100)} %, ${one.status}.`;
-  const against = because(one.evidenceAgainst);
-  const lead = report.hypotheses[0];
+  const failed = predicted(one, false);
+  const against = failed.length > 0 ? failed : because(one.evidenceAgainst);
+  const reasons = (of: Hypothesis) => {
+    const borne = predicted(of, true);
+    return borne.length > 0 ? borne : because(of.evidenceFor.filter((id) => !one.evidenceAgainst.includes(id)));
+  };
   const instead =
-    lead && lead !== one
-      ? [`Instead: ${lead.statement} (${Math.round(lead.confidence * 100)} %).`, ...because(lead.evidenceFor).slice(0, 3)]
-      : because(one.evidenceFor);
-  return [held, ...(against.length > 0 ? ["What speaks against it:", ...against] : []), ...instead].join("\n");
+    first && first !== one
+      ? [`Instead: ${first.statement} (${Math.round(first.confidence * 100)} %).`, ...reasons(first).slice(0, 3)]
+      : reasons(one);
+  return [held, ...(against.length > 0 ? ["What speaks against it:", ...against.slice(0, 3)] : []), ...instead].join("\n");
 }
+
+/** What was predicted of it and was seen, or was looked for and not seen. */
+const predicted = ({ predictions = [] }: Hypothesis, held: boolean): string[] =>
+  predictions
+    .filter((one) => one.held === held)
+    .map(({ text, evidence }) => `- ${held ? "" : "Not so: "}${text}${evidence.length > 0 ? ` [${evidence.join(", ")}]` : ""}`);
 
 /** Words of every question and statement, which name nothing. */
 const COMMON = new Set(

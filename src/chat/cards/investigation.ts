@@ -15,7 +15,7 @@ export function investigationCard({ investigation, picture, feedback }: Investig
   if (report) body.push({ type: "fields", fields: leadFields(investigation, report) });
   else {
     const [first] = anomalies;
-    if (first) body.push({ type: "fields", fields: anomalyFields(first, anomalies.length) });
+    if (first) body.push({ type: "fields", fields: anomalyFields(first, anomalies.length, "Now") });
     if (investigation.state === "failed")
       body.push({
         type: "text",
@@ -122,11 +122,11 @@ function story(investigation: Investigation, title: string): string {
   return clip(`${title.replace(/[.\s]*$/, ".")}${sure}${since}${blast}`, 200);
 }
 
-function anomalyFields(anomaly: Anomaly, count: number): { name: string; markdown: string }[] {
+function anomalyFields(anomaly: Anomaly, count: number, when: "Now" | "Measured"): { name: string; markdown: string }[] {
   const unit = unitOf(anomaly.signal);
   return [
     {
-      name: "Now",
+      name: when,
       markdown: `**${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
     },
     {
@@ -139,6 +139,7 @@ function anomalyFields(anomaly: Anomaly, count: number): { name: string; markdow
 
 const delay = (milliseconds: number): string => (milliseconds < 60_000 ? "at once" : `${span(milliseconds)} later`);
 
+/** A finished card is not drawn anew with each minute: what it says was measured, and may be over. */
 function leadFields({ anomalies }: Investigation, report: InvestigationReport): { name: string; markdown: string }[] {
   const [first] = anomalies;
   const { upstream, downstream, trafficShare } = report.blastRadius;
@@ -155,7 +156,7 @@ function leadFields({ anomalies }: Investigation, report: InvestigationReport): 
     ...(trafficShare === null ? [] : [`${share(trafficShare)} of requests`]),
   ];
   return [
-    ...(first ? anomalyFields(first, anomalies.length).slice(0, 2) : []),
+    ...(first ? anomalyFields(first, anomalies.length, "Measured").slice(0, 2) : []),
     ...(reach.length > 0 ? [{ name: "Blast radius", markdown: reach.join("; ") }] : []),
     ...(report.proposals.length > 0
       ? [
