@@ -154,7 +154,11 @@ export function checkArguments(
 ): { readonly ok: true; readonly action: Action; readonly args: Arguments } | { readonly ok: false; readonly refusal: string } {
   const action = actionNamed(context, name);
   if (!action) {
-    return refuse(`There is no action ${name.slice(0, 60)}; there are: ${context.catalogue.map((one) => one.name).join(", ")}.`);
+    return refuse(
+      context.catalogue.length === 0
+        ? `There is no action ${name.slice(0, 60)}: no system that Vigil could act on is configured (\`targets\` in vigil.yaml).`
+        : `There is no action ${name.slice(0, 60)}; there are: ${context.catalogue.map((one) => one.name).join(", ")}.`,
+    );
   }
   const args = action.schema.safeParse(given);
   if (args.success) return { ok: true, action, args: args.data };

@@ -242,7 +242,12 @@ export function summaryOf(report: InvestigationReport): string {
   const [lead] = report.hypotheses;
   const factors = report.contributingFactors.slice(0, 4).map(({ text, evidence }) => `- ${text} [${evidence.join(", ")}]`);
   const sure = lead ? `Confidence ${Math.round(report.confidence * 100)} %.` : "";
-  return [report.headline, ...factors, sure, ...report.nextChecks.slice(0, 2).map((check) => `Next: ${check}`)]
+  return [
+    report.headline,
+    ...factors,
+    sure,
+    ...report.nextChecks.slice(0, 2).map((check) => (check.startsWith("Ruled out") ? check : `Next: ${check}`)),
+  ]
     .filter(Boolean)
     .join("\n");
 }

@@ -44,6 +44,7 @@ function callsFor(question: Question, about: About, tools: ReadonlySet<string>):
   switch (intent) {
     case "changes":
       return [{ name: "list_changes", args: { ...only, ...window } }];
+    case "flags":
     case "version":
       return [{ name: "list_changes", args: { ...only, from: VERSIONS_BACK } }];
     case "changed_before":

@@ -141,7 +141,7 @@ function lastMinutes(points: readonly MetricPoint[]): number | null {
 }
 
 const shift = (value: number, usual: number): number => (usual === 0 ? (value === 0 ? 0 : 10) : value / usual - 1);
-const since = ({ anomalies }: About): string => utcClock(Math.min(...anomalies.map(({ startedAt }) => startedAt)));
+const since = ({ anomalies }: About): string => utcClock(anomalies[0]?.startedAt ?? 0);
 const nameOf = ({ service, signal }: Anomaly): string => `${service} ${signal.replace("_", " ")}`;
 
 /** `api latency 53 ms, +11 % against the usual 47.8 ms`. */

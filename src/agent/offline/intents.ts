@@ -16,6 +16,7 @@ export type Intent =
   | "safe_to_change"
   | "version"
   | "changes"
+  | "flags"
   | "changed_before"
   | "seen_before"
   | "owner"
@@ -46,6 +47,7 @@ const GENERAL: ReadonlySet<Intent> = new Set<Intent>([
   "why_not",
   "safe_to_change",
   "changes",
+  "flags",
   "changed_before",
   "seen_before",
   "runbook",
@@ -156,6 +158,10 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
     /\b(?:which|what)(?:'s| is)? (?:the )?(?:current )?(?:version|release|build|image|commit)\b|\bversion of\b|\bwhat(?:'s| is) (?:deployed|running)\b|\bwhat runs\b/,
   ],
   [
+    "flags",
+    /\b(?:what|which|list|show|all)\b(?!.*\b(?:chang\w+|flipped|toggled|raised|since)\b).*\bflags?\b|\bflags? (?:state|status)\b/,
+  ],
+  [
     "changes",
     /\bchang(?:e|ed|es|ing)\b|\bdeploy(?:s|ed|ment|ments)?\b|\breleas(?:e|ed|es)\b|\brolled out\b|\bflags?\b.*\b(?:since|today|flipped|toggled)\b|\bwho (?:deployed|flipped|toggled|pushed)\b/,
   ],
@@ -204,7 +210,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
       String.raw`\b(?:status|sitrep|summary|summari[sz]e|tl;?dr|catch me up|overview|update me|any (?:news|update))\b`,
       String.raw`\b(?:any|open|current|active|ongoing|list)\b.*\b(?:incidents?|investigations?|alerts?|anomal(?:y|ies)|problems?|issues?|outages?)\b`,
       String.raw`\b(?:pending|open) (?:approvals?|proposals?|actions?)\b`,
-      String.raw`\bwhich (?:services?|systems?)\b`,
+      String.raw`\b(?:which|slowest|worst) (?:services?|systems?)\b`,
       String.raw`\bhealthy?\b`,
     ),
   ],

@@ -1,5 +1,5 @@
 import type { RedSignal, ServiceName } from "../../domain/telemetry.ts";
-import { type EpochMs, MINUTE } from "../../domain/time.ts";
+import { DAY, type EpochMs, MINUTE } from "../../domain/time.ts";
 import { parseTime } from "../time-words.ts";
 import { distance, nearest } from "../words.ts";
 import { type Intent, intentOf, isGeneral } from "./intents.ts";
@@ -8,6 +8,12 @@ export interface Question {
   readonly text: string;
   readonly intent: Intent;
   readonly service: ServiceName | null;
+  /** Whether the question itself names the service, rather than what it is asked about. */
+  readonly named: boolean;
+  /** The only kind of change that is asked for. */
+  readonly only: "deploy" | "flag" | null;
+  /** In lower case: a long name that is no service, as flags have. */
+  readonly flag: string | null;
   /** Further services that are named beside it. */
   readonly others: readonly ServiceName[];
   readonly signal: RedSignal | null;
@@ -41,6 +47,16 @@ const PLAIN_WORDS = new Set(
 /** What a question about everything becomes when it names one service: that is looked at. */
 const LOOKED_AT: ReadonlySet<Intent> = new Set<Intent>(["situation", "unclear", "ongoing", "extent"]);
 
+const OF_A_NAME: ReadonlySet<Intent> = new Set<Intent>(["situation", "unclear", "changes"]);
+
+/** A name of several parts that holds more than a service's name and one part besides: `new-cache-keys-v2`. */
+function longName(words: string, services: readonly ServiceName[]): string | null {
+  const names = words.match(/\b[a-z0-9]+(?:[-_][a-z0-9]+){2,}\b/g) ?? [];
+  const parts = (name: string) => plain(name).trim().split(" ").length;
+  const isService = (name: string) => services.some((one) => plain(name).includes(plain(one)) && parts(name) - parts(one) <= 1);
+  return names.find((name) => !isService(name)) ?? null;
+}
+
 /** Words that decide what a question means; one slip of the fingers in them is forgiven. */
 const VOCABULARY =
   "what when show help still going happening status latency errors error traffic throughput requests changed changes deploy deploys deployed release released incident incidents runbook compare yesterday similar before explain wrong slow failing broken affected customers trace traces logs owner rollback fixed approve".split(
@@ -62,12 +78,16 @@ function spelled(words: string): string {
 /** Understands a question by general rules over the names that are known; `fallback` is the service of the thread. */
 export function understand(text: string, services: readonly ServiceName[], now: EpochMs, fallback: ServiceName | null): Question {
   const words = spelled(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim());
-  const intent = intentOf(words);
+  const flag = longName(words, services);
+  const asked = intentOf(words);
+  // "Is NAME on?" with a name that is no service is about a flag.
+  const intent = flag !== null && OF_A_NAME.has(asked) ? "flags" : asked;
   const signal = SIGNALS.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
-  const named = mentioned(words, services);
+  const named = mentioned(flag === null ? words : words.replaceAll(flag, " "), services);
   const unknown = named ? null : stranger(words, services);
   const yesterday = intent === "compare" && /\byesterday\b|\bday before\b/.test(words);
-  const { from, to } = times(yesterday ? words.replace(/\byesterday\b/g, "") : words, now);
+  const told = times(yesterday ? words.replace(/\byesterday\b/g, "") : words, now);
+  const from = told.from ?? (intent === "changes" || intent === "who_changed" ? changesBack(words, now) : null);
   const general = isGeneral(intent);
   const percentile = /\bp\d{2,3}(?:\.\d+)?\b|\bmedian\b/.exec(words)?.[0] ?? null;
   const slow = /\b(?:slower|longer|more|over|above) (?:than )?(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?)\b/.exec(
@@ -81,13 +101,16 @@ export function understand(text: string, services: readonly ServiceName[], now: 
     // "How is checkout?" wants checkout looked at, not everything.
     intent: lost ? "unknown_service" : named && LOOKED_AT.has(intent) ? "check" : intent,
     service,
+    named: named !== null,
+    only: /\bflags?\b/.test(words) ? "flag" : /\b(?:deploy(?:s|ed|ments?)?|releases?)\b/.test(words) ? "deploy" : null,
+    flag,
     others: service === null ? [] : namesIn(words, services).filter((name) => name !== service),
     yesterday,
     signal,
     percentile: percentile === "p95" ? null : percentile,
     slowerThan: slow ? Number(slow[1]) * (slow[2]?.startsWith("m") ? 1 : 1_000) : null,
     from,
-    to,
+    to: told.to,
     unknown,
   };
 }
@@ -141,6 +164,16 @@ function stranger(words: string, services: readonly ServiceName[]): Question["un
     if (word && !PLAIN_WORDS.has(word)) return { word, nearest: nearest(word, services), state: pattern === patterns[0] };
   }
   return null;
+}
+
+/** How far back a question about changes reaches where it names no time: "the last deploy" may be long ago. */
+function changesBack(words: string, now: EpochMs): string | null {
+  const days = /\b(?:this|last|past) week\b/.test(words)
+    ? 7
+    : /\b(?:last|latest|newest|most recent|previous)\b/.test(words)
+      ? 30
+      : null;
+  return days === null ? null : new Date(now - days * DAY).toISOString();
 }
 
 function times(words: string, now: EpochMs): { from: string | null; to: string | null } {

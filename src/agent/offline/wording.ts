@@ -1,8 +1,8 @@
-import type { CauseKind, Hypothesis, InvestigationReport } from "../../domain/investigation.ts";
-import type { ServiceName } from "../../domain/telemetry.ts";
+import type { CauseKind, CitedText, Hypothesis, InvestigationReport } from "../../domain/investigation.ts";
+import type { ChangeEvent, ServiceName } from "../../domain/telemetry.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import { movesTraffic } from "../action-selector.ts";
-import { type Finding, findingsOf } from "../findings.ts";
+import { type Finding, findingsOf, type SeriesFinding } from "../findings.ts";
 import { causeNamed } from "../objection.ts";
 import { matters } from "../statistics/series.ts";
 import { becameOf } from "../tools/list-actions.ts";
@@ -25,7 +25,8 @@ const LINES_OF_RUNBOOK = 10;
 /** What the tools found, as the question wants it: a judgement where it asks for one, else their first lines with their ids. */
 export function worded(question: Question, about: About, findings: readonly Finding[]): string {
   const told = inWords(question, about, findings) ?? findings.map((one) => excerpt(one, findings.length)).join("\n\n");
-  return [told, remark(question)].filter(Boolean).join("\n\n");
+  // A gap in a log's pattern, which Markdown would take for emphasis.
+  return [told.replaceAll("<*>", "<…>"), remark(question)].filter(Boolean).join("\n\n");
 }
 
 /** The first lines of what a tool found, each with its id. */
@@ -50,15 +51,17 @@ function inWords(question: Question, about: About, findings: readonly Finding[])
     case "approval":
       return [NOT_IN_WORDS, ...actions(findings.map(pendingOnly))].join("\n");
     case "who_changed":
-      return (report && whoChanged(report, findings)) ?? changes(findings);
+      return (report && !question.named ? whoChanged(report, findings) : null) ?? changes(findings, question);
     case "check":
-      return checked(findings);
+      return checked(findings, question);
     case "safe_to_change":
       return safety(findings);
     case "version":
       return version(question.service, findings);
     case "changes":
-      return changes(findings);
+      return changes(findings, question);
+    case "flags":
+      return flags(findings, question);
     case "next":
       return report && next(report, findings);
     case "runbook":
@@ -87,13 +90,19 @@ function safety(findings: readonly Finding[]): string {
     }),
   ];
   const recent = findingsOf(findings, "changes").flatMap(({ evidence, details }) =>
-    details.changes.slice(0, 3).map((change) => `- Young: ${describeChange(change)}. [${evidence.id}]`),
+    details.changes
+      .filter(movesTraffic)
+      .slice(0, 3)
+      .map((change) => `- Young: ${describeChange(change)}. [${evidence.id}]`),
   );
   const checked = findings.map(({ evidence }) => `[${evidence.id}]`).join(" ");
+  const blind = findingsOf(findings, "anomalies").some(({ details }) => details.scanned.length === 0);
   const verdict =
-    against.length > 0
-      ? `**I would wait:** another change now would blur what is going on.\n${against.join("\n")}`
-      : `**Nothing speaks against it** that I can see: no incident is open and all signals are within their baselines. ${checked}`;
+    blind && against.length === 0
+      ? `**I cannot tell:** no metrics have arrived, so nothing shows whether all is well. ${checked}`
+      : against.length > 0
+        ? `**I would wait:** another change now would blur what is going on.\n${against.join("\n")}`
+        : `**Nothing speaks against it** that I can see: no incident is open and all signals are within their baselines. ${checked}`;
   return [verdict, ...recent].join("\n");
 }
 
@@ -113,24 +122,49 @@ function version(service: ServiceName | null, findings: readonly Finding[]): str
 }
 
 /** What moved, newest first. What left the traffic as it was, such as a causal test on test traffic, is only counted. */
-function changes(findings: readonly Finding[]): string | null {
+function changes(findings: readonly Finding[], { only }: Pick<Question, "only">): string | null {
   const [found] = findingsOf(findings, "changes");
   if (!found || found.details.changes.length === 0) return null;
   const { facts, id } = found.evidence;
-  const moved = found.details.changes.filter(movesTraffic);
-  const tests = found.details.changes.length - moved.length;
+  const asked = found.details.changes.filter(({ kind }) => only === null || kind === only);
+  const moved = asked.filter(movesTraffic);
+  const tests = asked.length - moved.length;
+  const what = only ?? "change";
   const lines = moved.slice(0, 8).map((change) => {
     const why = cleanUntrusted(change.summary, 120).text;
     return `- ${describeChange(change)}${why ? ` · ${why}` : ""} [${id}]`;
   });
   const more = moved.length - lines.length;
   return [
-    `${moved.length} change${moved.length === 1 ? "" : "s"} since ${facts.from}${moved.length > 0 ? ":" : "."} [${id}]`,
+    `${moved.length} ${what}${only === "flag" ? " change" : ""}${moved.length === 1 ? "" : "s"} since ${facts.from}${moved.length > 0 ? ":" : "."} [${id}]`,
     ...lines,
     ...(more > 0 ? [`${more} older ones are not shown.`] : []),
     ...(tests > 0 ? [`Besides, ${tests} that left the traffic as it was, such as causal tests on test traffic.`] : []),
   ].join("\n");
 }
+
+/** How each flag stands after its last change; of one that is named, or of all that were changed. */
+function flags(findings: readonly Finding[], { flag }: Question): string | null {
+  const [found] = findingsOf(findings, "changes");
+  if (!found) return null;
+  const { id, facts } = found.evidence;
+  const newest = new Map<string, ChangeEvent>();
+  for (const change of found.details.changes.filter(({ kind }) => kind === "flag").toSorted((a, b) => b.at - a.at))
+    if (!newest.has(change.subject) && (flag === null || change.subject.toLowerCase() === flag))
+      newest.set(change.subject, change);
+  if (newest.size === 0)
+    return `I know no ${flag === null ? "flag" : `service and no flag ${cleanUntrusted(flag, 80).text}`} that was changed since ${facts.from}. [${id}]`;
+  const clean = (text: string) => cleanUntrusted(text, 80).text;
+  const lines = [...newest.values()]
+    .slice(0, 12)
+    .map((change) => `- ${clean(change.subject)} is ${clean(change.after)}: ${describeChange(change)}. [${id}]`);
+  return [...lines, ...(flag === null ? [`Flags that nobody changed since ${facts.from} are not listed.`] : [])].join("\n");
+}
+
+/** Parts of many metrics' names, which tell none apart. */
+const ANY_METRIC = new Set(
+  "process system client server service db http usage utilization request requests count total time".split(" "),
+);
 
 const pendingOnly = ({ evidence, details }: Finding): Finding => ({
   evidence,
@@ -141,12 +175,16 @@ const pendingOnly = ({ evidence, details }: Finding): Finding => ({
 });
 
 /** Of each service: whether it is off its baseline, then only what moved, what it logs anew, and what was changed. */
-function checked(findings: readonly Finding[]): string | null {
+function checked(findings: readonly Finding[], { text }: Question): string | null {
+  const asked = new Set(text.toLowerCase().match(/[a-z][a-z0-9]+/g));
+  const isAsked = ({ name }: SeriesFinding) =>
+    name.split(/[^a-z0-9]+/i).some((part) => asked.has(part.toLowerCase()) && !ANY_METRIC.has(part));
   const lines = findings.flatMap(({ evidence: { id, summary }, details }): string[] => {
     switch (details.kind) {
       case "anomalies": {
         const off = details.anomalies.filter(({ score }) => score >= 1);
         const names = details.scanned.join(", ");
+        if (names === "") return [`**I cannot tell:** ${summary.split("\n").at(-1)} [${id}]`];
         return off.length === 0
           ? [`**${names}: nothing is outside its baseline.** [${id}]`]
           : [
@@ -157,7 +195,8 @@ function checked(findings: readonly Finding[]): string | null {
             ];
       }
       case "metrics": {
-        const moved = details.series.filter((one) => matters(one)).slice(0, 4);
+        const named = details.series.filter(isAsked);
+        const moved = named.length > 0 ? named.slice(0, 4) : details.series.filter((one) => matters(one)).slice(0, 4);
         return moved.length === 0 ? [`- ${summary.split("\n")[0]} [${id}]`] : moved.map((one) => `${metricLine(one)} [${id}]`);
       }
       case "logs":
@@ -225,6 +264,16 @@ export function fromReport(question: Question, report: InvestigationReport): str
       const evidence = report.evidence.find((one) => one.id === id);
       return evidence ? [`- ${clip(evidence.summary.split("\n")[0] ?? "")} [${id}]`] : [];
     });
+  const cited = ({ text, evidence }: CitedText) => `${text} [${evidence.join(", ")}]`;
+  if (
+    question.intent === "seen_before" &&
+    !question.named &&
+    /\b(?:this|that|it)\b/i.test(question.text) &&
+    report.seenBefore.evidence.length > 0
+  )
+    return cited(report.seenBefore);
+  if (question.intent === "blast_radius" && !question.named && report.blastRadiusOfActing.evidence.length > 0)
+    return cited(report.blastRadiusOfActing);
   if (question.intent === "why_not") return whyNot(question, report, because);
   if (question.intent !== "why_so") return null;
   const against = rivals
@@ -278,11 +327,14 @@ function whyNot(question: Question, report: InvestigationReport, because: (ids: 
   return [held, ...(against.length > 0 ? ["What speaks against it:", ...against.slice(0, 3)] : []), ...instead].join("\n");
 }
 
-/** What was predicted of it and was seen, or was looked for and not seen. */
+/** What must be so if it is true, and was found so, or was not. */
 const predicted = ({ predictions = [] }: Hypothesis, held: boolean): string[] =>
   predictions
     .filter((one) => one.held === held)
-    .map(({ text, evidence }) => `- ${held ? "" : "Not so: "}${text}${evidence.length > 0 ? ` [${evidence.join(", ")}]` : ""}`);
+    .map(
+      ({ text, evidence }) =>
+        `- ${held ? "Borne out" : "Not borne out"}: “${text}”${evidence.length > 0 ? ` [${evidence.join(", ")}]` : ""}`,
+    );
 
 /** Words of every question and statement, which name nothing. */
 const COMMON = new Set(

@@ -26,24 +26,36 @@ export const checkAnomalies = defineTool({
       const graph = await serviceGraph(session, signal);
       services = [focus.service, ...reachable(graph, focus.service, "callees"), ...reachable(graph, focus.service, "callers")];
     } else services = [...(await session.services())];
-    const scanned = [...new Set(services)].slice(0, MOST);
+    const wanted = [...new Set(services)].slice(0, MOST);
+    // Of a service that sends nothing, "within its baseline" would be a false comfort.
+    const reporting = new Set(await deps.metrics.services().catch(() => wanted));
+    const scanned = wanted.filter((one) => reporting.has(one));
+    const silent = wanted.filter((one) => !reporting.has(one));
     const anomalies = await deps.scanner.scan(scanned, focus.now);
     const sorted = [...anomalies].sort((a, b) => b.score - a.score);
     // What is a little off tells a reasoner something, but is no alarm.
     const over = sorted.filter(({ score }) => score >= 1);
     const under = sorted.slice(over.length);
-    const facts: Record<string, string | number> = { scanned: scanned.length, anomalies: over.length, below: under.length };
+    const facts: Record<string, string | number> = {
+      scanned: scanned.length,
+      silent: silent.length,
+      anomalies: over.length,
+      below: under.length,
+    };
     for (const one of sorted.slice(0, MOST_SHOWN))
       facts[`${one.service}.${one.signal}.change_percent`] = Number((one.relativeChange * 100).toFixed(1));
     return {
       evidence: {
         title: "Signals outside their baseline",
         summary: [
-          over.length === 0
-            ? `All RED signals of ${scanned.length} services are within their seasonal baseline.`
-            : `${over.length} signal${over.length === 1 ? "" : "s"} outside the baseline among ${scanned.length} services.`,
+          scanned.length === 0
+            ? "Nothing can be said: no metrics have arrived."
+            : over.length === 0
+              ? `All RED signals of ${scanned.length} services are within their seasonal baseline.`
+              : `${over.length} signal${over.length === 1 ? "" : "s"} outside the baseline among ${scanned.length} services.`,
           ...over.slice(0, MOST_SHOWN).map((one) => `- ${describe(one)}`),
           ...(over.length > MOST_SHOWN ? [`${over.length - MOST_SHOWN} weaker ones were cut.`] : []),
+          ...(silent.length > 0 ? [`No metrics have arrived from ${silent.slice(0, MOST_SHOWN).join(", ")}.`] : []),
           ...(under.length > 0 ? [`A little off, below the threshold: ${under.slice(0, 4).map(describe).join("; ")}.`] : []),
         ].join("\n"),
         facts,

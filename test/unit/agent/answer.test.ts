@@ -68,6 +68,13 @@ describe("understanding a question", () => {
     ["errros of checkout", "metric", "checkout", "errors"],
     ["latnecy of checkout since 2am", "metric", "checkout", "latency"],
     ["waht is going on", "situation", null, null],
+    ["when was the last deploy of checkout", "changes", "checkout", null],
+    ["list all deploys this week", "changes", null, null],
+    ["what flags are on?", "flags", null, null],
+    ["is checkout-new-keys on?", "flags", null, null],
+    ["is checkout-service ok?", "check", "checkout", null],
+    ["which flags changed?", "changes", null, null],
+    ["slowest services", "situation", null, "latency"],
     ["is it still going on", "ongoing", null, null],
     ["did it help?", "ongoing", null, null],
     ["is it fixed", "ongoing", null, null],
@@ -97,6 +104,13 @@ describe("understanding a question", () => {
   it("reads times in UTC", () => {
     // The day before is what it is held against, not when it begins.
     expect(understand("compare checkout with yesterday", SERVICES, NOW, null)).toMatchObject({ yesterday: true, from: null });
+    expect(understand("when was the last deploy of checkout", SERVICES, NOW, null).from).toBe("2026-05-11T02:47:00.000Z");
+    expect(understand("list all deploys this week", SERVICES, NOW, null)).toMatchObject({
+      only: "deploy",
+      from: "2026-06-03T02:47:00.000Z",
+    });
+    expect(understand("compare checkout with last week", SERVICES, NOW, null).from).toBeNull();
+    expect(understand("latest errors of checkout", SERVICES, NOW, null).from).toBeNull();
     expect(understand("what changed since 02:00?", SERVICES, NOW, null).from).toBe("2026-06-10T02:00:00.000Z");
     expect(understand("errors of checkout at 02:30", SERVICES, NOW, null)).toMatchObject({
       from: "2026-06-10T02:15:00.000Z",
@@ -289,8 +303,13 @@ describe("outside of a thread, while something is open", () => {
 
   it("takes 'it' and 'this' for what is open", async () => {
     const { ask, report } = await world();
+    // What the card says of it, not another search's first hit.
     const seen = await ask("have we seen this before?");
-    expect(seen.evidence[0]?.args.symptom).toContain(report.headline.slice(0, 40));
+    expect(report.seenBefore.evidence.length).toBeGreaterThan(0);
+    expect(seen.text).toContain(report.seenBefore.text);
+    expect((await ask("blast radius?")).text).toContain(report.blastRadiusOfActing.text);
+    const like = await ask("ever had a similar incident with caches?");
+    expect(like.evidence[0]?.args.symptom).toContain(report.headline.slice(0, 40));
     const next = await ask("what should I do?");
     expect(next.text).toContain(report.headline);
     expect(next.text).toContain("PRO-3 (25% → 5%) awaits approval on its card");
@@ -355,6 +374,16 @@ describe("outside of a thread, while something is open", () => {
     expect((await quiet.ask("undo it")).text).toContain("name the flag or the service");
   });
 
+  it("says how flags stand, which of the changes are deploys, and shows a resource that is asked for", async () => {
+    const { ask } = await world();
+    expect((await ask("what flags are on?")).text).toMatch(new RegExp(`- ${PLAIN.flag} is 25%.*\n- ${PLAIN.decoy} is`));
+    expect((await ask(`is ${PLAIN.flag} on?`)).text).toMatch(new RegExp(`^- ${PLAIN.flag} is 25%: flag.*by maya\\. \\[E1\\]$`));
+    const deploys = (await ask("list all deploys this week")).text;
+    expect(deploys).toContain("deploy mailer");
+    expect(deploys).not.toContain("flag ");
+    expect((await ask("connections of orders-db")).text).toContain(`- ${PLAIN.gauge}: `);
+  });
+
   it("says how to stop everything, and stops nothing by a word", async () => {
     expect((await (await world()).ask("stop!")).text).toContain("/vigil stop");
   });
@@ -378,6 +407,23 @@ describe("outside of a thread, while something is open", () => {
   it("says whether to deploy, and what speaks against it", async () => {
     expect((await (await world()).ask("is it safe to deploy now?")).text).toMatch(/^\*\*I would wait.*\n1 incident is open/);
     expect((await (await world(false)).ask("is it safe to deploy now?")).text).toMatch(/^\*\*Nothing speaks against it/);
+  });
+
+  it("gives no comfort where no metrics arrive", async () => {
+    const fake = fakeWorld("quiet");
+    const metrics = { ...fake.deps.metrics, services: async () => [PLAIN.api] };
+    const agent = (services: readonly string[]) =>
+      createSreAgent(
+        { ...fake.deps, metrics: { ...metrics, services: async () => services }, openCases: async () => [] },
+        prompts,
+      );
+    const ask = async (services: readonly string[], question: string) =>
+      (await agent(services).answer({ question, history: [], investigation: null, requester: "web:maya" }, nothing, signal)).text;
+    expect(await ask([], "is anything wrong?")).toContain("Nothing can be said: no metrics have arrived.");
+    expect(await ask([], "is it safe to deploy?")).toMatch(/^\*\*I cannot tell/);
+    const partly = await ask([PLAIN.api], "is anything wrong?");
+    expect(partly).toContain("All RED signals of 1 service");
+    expect(partly).toMatch(/No metrics have arrived from .*storefront/);
   });
 
   it("says why a rival is not it", async () => {
