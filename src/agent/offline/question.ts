@@ -54,6 +54,8 @@ function longName(words: string, services: readonly ServiceName[]): string | nul
   const names = words.match(/\b[a-z0-9]+(?:[-_][a-z0-9]+){2,}\b/g) ?? [];
   const parts = (name: string) => plain(name).trim().split(" ").length;
   const isService = (name: string) => services.some((one) => plain(name).includes(plain(one)) && parts(name) - parts(one) <= 1);
+  const switched = /^is (?:the )?(?:flag )?([a-z0-9][\w.-]+)(?: flag)? (?:on|off|enabled|disabled|active)\W*$/.exec(words)?.[1];
+  if (switched && !PLAIN_WORDS.has(switched) && !services.some((one) => plain(switched).includes(plain(one)))) return switched;
   return names.find((name) => !isService(name)) ?? null;
 }
 

@@ -72,6 +72,7 @@ describe("understanding a question", () => {
     ["list all deploys this week", "changes", null, null],
     ["what flags are on?", "flags", null, null],
     ["is checkout-new-keys on?", "flags", null, null],
+    ["is dark_mode enabled?", "flags", null, null],
     ["is checkout-service ok?", "check", "checkout", null],
     ["which flags changed?", "changes", null, null],
     ["slowest services", "situation", null, "latency"],
@@ -376,7 +377,7 @@ describe("outside of a thread, while something is open", () => {
 
   it("says how flags stand, which of the changes are deploys, and shows a resource that is asked for", async () => {
     const { ask } = await world();
-    expect((await ask("what flags are on?")).text).toMatch(new RegExp(`- ${PLAIN.flag} is 25%.*\n- ${PLAIN.decoy} is`));
+    expect((await ask("what flags are on?")).text).toMatch(new RegExp(`- ${PLAIN.decoy} is 50%.*\n- ${PLAIN.flag} is 25%`));
     expect((await ask(`is ${PLAIN.flag} on?`)).text).toMatch(new RegExp(`^- ${PLAIN.flag} is 25%: flag.*by maya\\. \\[E1\\]$`));
     const deploys = (await ask("list all deploys this week")).text;
     expect(deploys).toContain("deploy mailer");
