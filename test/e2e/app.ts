@@ -61,6 +61,10 @@ export async function startVigil(
   child.stderr.on("data", (data) => {
     log += data;
   });
+  // It must not outlive a test that was cut off.
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   const state = async () => (await (await fetch(`${url}/api/state`)).json()) as PageStateLike;
   const waitFor = async (what: string, seconds: number, done: () => Promise<boolean>) => {
@@ -73,7 +77,7 @@ export async function startVigil(
   };
   await waitFor("listening", 60, async () => (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5_000) })).ok).catch(
     (error) => {
-      child.kill("SIGKILL");
+      kill();
       throw error;
     },
   );

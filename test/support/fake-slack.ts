@@ -11,6 +11,8 @@ export interface SlackPost {
   readonly ts: string;
   readonly thread_ts: string | null;
   readonly user: string;
+  /** When it came, in milliseconds; `ts` counts in a time of its own. */
+  readonly at: number;
   text: string;
   blocks: Json[];
   metadata: { event_type: string; event_payload: Json } | null;
@@ -624,6 +626,7 @@ export class FakeSlack {
       stream: null,
       ...made,
       ts: this.#nextTs(),
+      at: Date.now(),
       blocks: made.blocks ?? [],
     };
     this.posts.push(post);
