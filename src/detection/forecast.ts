@@ -1,8 +1,8 @@
+import { median } from "../domain/quantile.ts";
 import { studentQuantile } from "../domain/student-t.ts";
 import type { MetricPoint } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, WEEK } from "../domain/time.ts";
 import { SeasonalProfile } from "./profile.ts";
-import { medianOf } from "./robust.ts";
 
 export interface ForecastOptions {
   /** Where the resource is exhausted, in the series' unit. */
@@ -112,7 +112,7 @@ function inCells(points: readonly MetricPoint[]): MetricPoint[] {
   let values: number[] = [];
   let cell = Number.NaN;
   const close = () => {
-    if (values.length > 0) cells.push({ at: cell * CELL, value: medianOf(values) });
+    if (values.length > 0) cells.push({ at: cell * CELL, value: median(values) });
     values = [];
   };
   for (const { at, value } of points) {
@@ -132,7 +132,7 @@ function seasonsOf(cells: readonly MetricPoint[]): Shape {
     const before = byCell.get(at - DAY);
     return before === undefined ? [] : [value - before];
   });
-  const growth = daily.length > 0 ? medianOf(daily) / DAY : 0;
+  const growth = daily.length > 0 ? median(daily) / DAY : 0;
   const profile = new SeasonalProfile(CELL);
   for (const { at, value } of cells) profile.put(profile.cellOf(at), value - growth * at);
   profile.fit();
@@ -149,11 +149,11 @@ function riseOf(points: readonly MetricPoint[], shape: Shape, until: EpochMs, wi
     group.seen.push(value);
     group.rest.push(value - shape(at));
   }
-  const levels = groups.map(({ rest }) => medianOf(rest));
+  const levels = groups.map(({ rest }) => median(rest));
   if (levels.some(Number.isNaN)) return null;
   const all = levels.slice(1).map((level, index) => level - (levels[index] as number));
-  const middle = medianOf(all);
-  const usual = 1.4826 * medianOf(all.map((one) => Math.abs(one - middle)));
+  const middle = median(all);
+  const usual = 1.4826 * median(all.map((one) => Math.abs(one - middle)));
   const increments = all.slice(all.findLastIndex((one) => one < 0 && one < middle - 3 * usual) + 1);
   const n = increments.length;
   if (n < FEWEST_BLOCKS) return null;
@@ -168,8 +168,8 @@ function riseOf(points: readonly MetricPoint[], shape: Shape, until: EpochMs, wi
     until,
     block,
     // The middle of the last block is half a block ago; peaks that are usual count, as they are what is felt.
-    level: (levels.at(-1) as number) + drift / 2 + medianOf(groups.map(({ rest }) => peakOf(rest))),
-    seen: medianOf(groups.at(-1)?.seen ?? []),
+    level: (levels.at(-1) as number) + drift / 2 + median(groups.map(({ rest }) => peakOf(rest))),
+    seen: median(groups.at(-1)?.seen ?? []),
     drift,
     increments: n,
     variance: (h) => lasting * (h + (h * h) / n) + own * (1 + (h * h) / (n * n)),
@@ -179,7 +179,7 @@ function riseOf(points: readonly MetricPoint[], shape: Shape, until: EpochMs, wi
 /** How far the highest tenth lies above the middle. */
 function peakOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[Math.floor(0.9 * sorted.length)] ?? Number.NaN) - medianOf(sorted);
+  return (sorted[Math.floor(0.9 * sorted.length)] ?? Number.NaN) - median(sorted);
 }
 
 /** Null when the capacity is not reached within the horizon on the course that the budget leaves room for. */

@@ -1,5 +1,5 @@
+import { median } from "../domain/quantile.ts";
 import { DAY, type EpochMs, MINUTE, type Milliseconds, WEEK } from "../domain/time.ts";
-import { medianOf } from "./robust.ts";
 
 /** The epoch was a Thursday; this makes Monday 00:00 UTC the start of the week. */
 const MONDAY = 4 * DAY;
@@ -71,7 +71,7 @@ export class SeasonalProfile {
   fit(): number {
     const { perDay, perWeek } = this;
     const seen = this.history();
-    const overall = medianOf(seen.filter((value) => !Number.isNaN(value)));
+    const overall = median(seen.filter((value) => !Number.isNaN(value)));
     if (Number.isNaN(overall)) return Number.NaN;
     const growth = weeklyGrowth(seen, perWeek) / perWeek;
     const detrended = seen.map((value, index) => value - overall + growth * (seen.length - 1 - index));
@@ -99,8 +99,8 @@ export class SeasonalProfile {
       const value = this.cells[cell % this.cells.length] as number;
       if (!Number.isNaN(value)) rest.push(value - (this.shape[cell % this.perWeek] as number));
     }
-    const centre = medianOf(rest);
-    return (1.4826 * medianOf(rest.map((value) => Math.abs(value - centre)))) ** 2;
+    const centre = median(rest);
+    return (1.4826 * median(rest.map((value) => Math.abs(value - centre)))) ** 2;
   }
 
   /** Middle of what the newest `count` cells are above the shape. */
@@ -110,7 +110,7 @@ export class SeasonalProfile {
       const value = this.cells[cell % this.cells.length] as number;
       if (!Number.isNaN(value)) values.push(value - (this.shape[cell % this.perWeek] as number));
     }
-    return medianOf(values);
+    return median(values);
   }
 
   /** Middle of what each kept day, numbered from the epoch, is above the shape. */
@@ -126,7 +126,7 @@ export class SeasonalProfile {
       if (known) known.push(rest);
       else groups.set(day, [rest]);
     }
-    return new Map([...groups].map(([day, values]) => [day, medianOf(values)]));
+    return new Map([...groups].map(([day, values]) => [day, median(values)]));
   }
 
   /** Kept cells from the oldest that has data to the newest. */
@@ -159,13 +159,13 @@ function layer(values: readonly number[], start: number, period: number): Layer 
   let errors = 0;
   let counted = 0;
   const middle = Float32Array.from(groups, (group) => {
-    const centre = medianOf(group);
+    const centre = median(group);
     if (group.length > rounds) rounds = group.length;
     if (group.length >= 2) {
       const spread =
         group.length === 2
           ? Math.abs((group[1] as number) - centre)
-          : 1.4826 * medianOf(group.map((value) => Math.abs(value - centre)));
+          : 1.4826 * median(group.map((value) => Math.abs(value - centre)));
       errors += (1.57 * spread * spread) / group.length;
       counted++;
     }
@@ -193,7 +193,7 @@ function smooth(values: Float32Array, reach: number): Float32Array {
   return values.map((_, index) => {
     const near: number[] = [];
     for (let shift = -reach; shift <= reach; shift++) near.push(values[(index + shift + n) % n] as number);
-    return medianOf(near);
+    return median(near);
   });
 }
 
@@ -203,5 +203,5 @@ function weeklyGrowth(values: readonly number[], perWeek: number): number {
     const difference = (values[index] as number) - (values[index - perWeek] as number);
     if (!Number.isNaN(difference)) steps.push(difference);
   }
-  return steps.length >= perWeek / 2 ? medianOf(steps) : 0;
+  return steps.length >= perWeek / 2 ? median(steps) : 0;
 }

@@ -1,6 +1,6 @@
+import { median } from "../domain/quantile.ts";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import { createDetector } from "./detector.ts";
-import { medianOf } from "./robust.ts";
 import type { Change, DetectorOptions } from "./types.ts";
 
 /** A recorded sample; null where there was a row without a value. */
@@ -20,7 +20,7 @@ export function inferStep(points: readonly RecordedPoint[]): Milliseconds | null
     const distance = at - (points[index]?.at ?? at);
     return distance > 0 ? [distance] : [];
   });
-  return distances.length === 0 ? null : medianOf(distances);
+  return distances.length === 0 ? null : median(distances);
 }
 
 /**

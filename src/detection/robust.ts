@@ -1,11 +1,4 @@
-/** Middle value; of an even number the mean of the two; NaN of none. */
-export function medianOf(values: ArrayLike<number>): number {
-  const n = values.length;
-  if (n === 0) return Number.NaN;
-  const sorted = Float64Array.from(values).sort();
-  const upper = sorted[n >> 1] as number;
-  return n % 2 === 1 ? upper : (upper + (sorted[(n >> 1) - 1] as number)) / 2;
-}
+import { median } from "../domain/quantile.ts";
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 
@@ -16,7 +9,7 @@ export const clamp = (value: number, low: number, high: number): number => Math.
 export function robustScale(residuals: Float64Array): number {
   const n = residuals.length;
   if (n === 0) return 0;
-  let scale = 1.4826 * medianOf(residuals.map(Math.abs));
+  let scale = 1.4826 * median(residuals.map(Math.abs));
   if (scale === 0) scale = (1.2533 * residuals.reduce((sum, value) => sum + Math.abs(value), 0)) / n;
   for (let round = 0; round < 2 && scale > 0; round++) {
     const limit = 3 * scale;
@@ -33,7 +26,7 @@ export function robustScale(residuals: Float64Array): number {
 /** Mean of the middle half; of everything where the middle is zero, as in sparse counts. */
 export function trimmedMean(values: number[]): number {
   const n = values.length;
-  if (n < 4) return n === 0 ? Number.NaN : medianOf(values);
+  if (n < 4) return n === 0 ? Number.NaN : median(values);
   values.sort((a, b) => a - b);
   const cut = values[n >> 1] === 0 ? 0 : n >> 2;
   let sum = 0;

@@ -1,8 +1,8 @@
+import { quantile, sorted } from "../domain/quantile.ts";
 import type { CallsPerRequest } from "./call-rates.ts";
 import { type Evidence, say, strength } from "./evidence.ts";
 import type { Walkable } from "./graph.ts";
 import type { MetricKind } from "./metric-kind.ts";
-import { quantile, sorted } from "./robust.ts";
 import type { Shift } from "./shift.ts";
 import { waitEvidence } from "./wait.ts";
 import type { Weights } from "./weights.ts";

@@ -1,5 +1,6 @@
+import { median, quantile, sorted } from "../domain/quantile.ts";
 import { type MetricKind, metricKind } from "./metric-kind.ts";
-import { median, movingMedian, quantile, sorted } from "./robust.ts";
+import { movingMedian } from "./moving-median.ts";
 import type { DiagnosisInput, MetricColumn } from "./types.ts";
 
 /** How one series left its normal behaviour in the incident. */

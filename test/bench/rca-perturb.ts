@@ -1,6 +1,7 @@
 /** Ways in which a recorded incident could have been recorded worse or otherwise, for the stress table of `rca.ts`. */
-import { median, quantile, sorted } from "../../src/diagnosis/robust.ts";
+
 import type { BeforeDuring, DiagnosisInput, MetricColumn, MetricTable } from "../../src/diagnosis/types.ts";
+import { median, quantile, sorted } from "../../src/domain/quantile.ts";
 import { normal } from "../unit/detection/simulate.ts";
 
 export interface Perturbation {

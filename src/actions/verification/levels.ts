@@ -1,5 +1,6 @@
+import { median } from "../../domain/quantile.ts";
 import { type Evidence, FEWEST_FOR_NOISE } from "./evidence.ts";
-import { average, blocksOf, inflation, lagOne, leaningOnUsual, median, winsorise } from "./noise.ts";
+import { average, blocksOf, inflation, lagOne, leaningOnUsual, winsorise } from "./noise.ts";
 
 /** A continuous signal before the action, for instance latency. */
 export interface LevelReference {
@@ -38,7 +39,7 @@ export function levelReference(level: readonly number[], history: readonly numbe
   const own = noiseAround(level);
   const before = {
     samples: calm.reduce((sum, { samples }) => sum + samples, 0),
-    variance: median(calm.map((one) => one.variance)),
+    variance: median(calm.map((one) => one.variance)) || 0,
   };
   const weight = Math.min(MOST_WEIGHT_OF_HISTORY, before.samples);
   const degrees = own ? own.samples - 1 : 0;
@@ -48,7 +49,10 @@ export function levelReference(level: readonly number[], history: readonly numbe
   const mean = average(winsorise(level, deviation * median(level)));
   if (!(mean > 0)) return null;
   const lags = [
-    { lag: median(calm.flatMap(({ lag }) => lag ?? [])), samples: calm.some(({ lag }) => lag !== null) ? before.samples : 0 },
+    {
+      lag: median(calm.flatMap(({ lag }) => lag ?? [])) || 0,
+      samples: calm.some(({ lag }) => lag !== null) ? before.samples : 0,
+    },
     { lag: own?.lag ?? 0, samples: own?.lag != null ? own.samples : 0 },
   ];
   const measured = lags.reduce((sum, { samples }) => sum + samples, 0);

@@ -1,3 +1,5 @@
+import { median } from "../../domain/quantile.ts";
+
 /** Typical lag-1 autocorrelation of one-minute service metrics; short baselines lean on it as on this many samples. */
 export const USUAL_AUTOCORRELATION = { value: 0.3, weight: 20 };
 /** Samples that are looked at together for noise: long enough to measure it, short enough for the level to stand still. */
@@ -5,13 +7,6 @@ const BLOCK = 30;
 const FEWEST_IN_BLOCK = 15;
 
 export const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
-}
 
 /** Pulls values in to 3.5 robust deviations around the median (Hampel 1974); `deviation` is the least that counts as one. */
 export function winsorise(values: readonly number[], deviation: number): number[] {

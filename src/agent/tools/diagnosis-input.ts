@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { DiagnosisInput, Span as DiagnosisSpan, LogLine, MetricColumn, MetricTable } from "../../diagnosis/index.ts";
-import { median, quantile, sorted } from "../../diagnosis/robust.ts";
+import { median, quantile, sorted } from "../../domain/quantile.ts";
 import type { ServiceGraph } from "../../domain/service.ts";
 import type { LogRecord, MetricInfo, Series, ServiceName, Span, TimeRange } from "../../domain/telemetry.ts";
 import { DAY, MINUTE, SECOND } from "../../domain/time.ts";

@@ -1,6 +1,6 @@
 import type { DiagnosisInput, LogLine, MetricColumn, MetricTable, Span as RecordedSpan } from "../../diagnosis/index.ts";
 import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
-import { median } from "../../diagnosis/robust.ts";
+import { median } from "../../domain/quantile.ts";
 import type { LogRecord, RedSignal, ServiceName, Severity, Span } from "../../domain/telemetry.ts";
 import type { MetricRecord } from "../../domain/telemetry-sink.ts";
 import { type EpochMs, MINUTE, SECOND } from "../../domain/time.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ShiftChart } from "../../../src/detection/charts.ts";
 import { binomialScore, normalQuantile, poissonScore } from "../../../src/detection/normal.ts";
-import { medianOf, robustScale } from "../../../src/detection/robust.ts";
+import { robustScale } from "../../../src/detection/robust.ts";
+import { median } from "../../../src/domain/quantile.ts";
 import { normal, uniform } from "./simulate.ts";
 
 describe("distribution functions", () => {
@@ -30,8 +31,8 @@ describe("robust estimates", () => {
     expect(robustScale(values)).toBeGreaterThan(0.9);
     expect(robustScale(values)).toBeLessThan(1.7);
     expect(robustScale(new Float64Array())).toBe(0);
-    expect(medianOf([])).toBeNaN();
-    expect(medianOf([4, 1, 3, 2])).toBe(2.5);
+    expect(median([])).toBeNaN();
+    expect(median([4, 1, 3, 2])).toBe(2.5);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { median, movingMedian, sorted } from "../../../src/diagnosis/robust.ts";
+import { movingMedian } from "../../../src/diagnosis/moving-median.ts";
+import { median, sorted } from "../../../src/domain/quantile.ts";
 
 describe("order statistics of series with gaps", () => {
   const values = Float64Array.of(4, Number.NaN, 9, -2, 7, 7, Number.NaN, Number.NaN, 1, 0, 3);
