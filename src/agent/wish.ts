@@ -70,9 +70,8 @@ export async function grant(
   limits: ToolLimits,
 ): Promise<string | null> {
   const { deps, focus } = session;
-  const waiting = ((await deps.openCases?.()) ?? []).flatMap(({ investigation, proposals }) =>
-    about === null || investigation.id === about.id ? proposals.filter(({ state }) => state === "pending") : [],
-  );
+  // Without an investigation nothing is open, and so nothing was proposed that could be meant.
+  const proposals = (about && (await deps.proposalsOf?.(about.id))) ?? [];
   const call = async (tool: ReadTool, args: Readonly<Record<string, unknown>>): Promise<void> => {
     await toLangChainTool(tool, session, limits).invoke(args);
   };
@@ -83,8 +82,8 @@ export async function grant(
     flags,
     services: await session.services(),
     changes,
-    waiting,
-    it: await meantByIt(wish, about, session, changes),
+    waiting: proposals.filter(({ state }) => state === "pending"),
+    it: meantByIt(wish, about, proposals, changes),
     actions: deps.desk.actions.map(({ name }) => name),
   });
   if (meant === null) return null;
@@ -244,15 +243,15 @@ const VERB_WORDS: Readonly<Record<Wish["verb"], string>> = {
 };
 
 /** The target of the last action that ran, else what the leading hypothesis blames. A service where only a service can be meant. */
-async function meantByIt(
+function meantByIt(
   { verb }: Wish,
   about: QuestionRequest["investigation"],
-  { deps }: Session,
+  proposals: readonly Proposal[],
   changes: readonly ChangeEvent[],
-): Promise<readonly string[]> {
+): readonly string[] {
   const [lead] = about?.report?.hypotheses ?? [];
   if (verb === "restart" || verb === "scale") return lead?.service ? [lead.service.toLowerCase()] : [];
-  const ran = ((about && (await deps.proposalsOf?.(about.id))) ?? [])
+  const ran = proposals
     .filter(({ state }) => HAS_RUN.has(state))
     .toSorted((a, b) => b.createdAt - a.createdAt)
     .map(({ target }) => target.slice(target.indexOf(":") + 1));
