@@ -7,6 +7,7 @@ import { Journal } from "./journal.ts";
 import { COUNTED } from "./limits.ts";
 import { mayRun, recheck } from "./recheck.ts";
 import { frozen } from "./ruling.ts";
+import type { Run } from "./run.ts";
 import { readBack, send, stageOf } from "./send.ts";
 import type { ClaimFacts, ClaimRefusal, Execution, Judged, StoredProposal } from "./store.ts";
 import { undo, watchUndone } from "./undo.ts";
@@ -77,10 +78,15 @@ export class Executor {
       await this.#journal.move(proposal, [proposal.state], "unknown", why);
       return;
     }
-    if (proposal.state === "executing") await this.#pickUp(stored, action, execution);
-    if (proposal.state === "verifying") await this.#verify(stored, action, execution);
-    if (proposal.state === "rolling_back") await undo(this.#context, this.#journal, stored, action, execution);
-    if (proposal.state === "undone") await watchUndone(this.#context, this.#journal, stored, action, execution);
+    const run = this.#running(stored, action, execution);
+    if (proposal.state === "executing") await this.#pickUp(run);
+    if (proposal.state === "verifying") await this.#verify(run);
+    if (proposal.state === "rolling_back") await undo(run);
+    if (proposal.state === "undone") await watchUndone(run);
+  }
+
+  #running(stored: StoredProposal, action: Action, execution: Execution): Run {
+    return { context: this.#context, journal: this.#journal, stored, action, execution };
   }
 
   async #begin(stored: StoredProposal, action: Action): Promise<void> {
@@ -134,7 +140,7 @@ export class Executor {
     if (!claimed.ok) return this.#refused(proposal, claimed.refusal);
     await this.#context.checkpoint("claimed");
     await this.#journal.announce(proposal.id);
-    await send(this.#context, this.#journal, stored, action, claimed.value);
+    await send(this.#running(stored, action, claimed.value));
   }
 
   async #refused(proposal: Proposal, { to, why }: ClaimRefusal): Promise<void> {
@@ -142,18 +148,20 @@ export class Executor {
   }
 
   /** An execution that nobody is sending any more is not sent again but read back. */
-  async #pickUp(stored: StoredProposal, action: Action, execution: Execution): Promise<void> {
+  async #pickUp(run: Run): Promise<void> {
+    const { execution } = run;
     const mine = execution.holder === this.#context.holder;
     if (!mine && this.#context.now() < execution.sentBy) return;
     const trouble = execution.trouble ?? "the run was cut off";
-    await readBack(this.#context, this.#journal, stored, action, { ...execution, trouble });
+    await readBack({ ...run, execution: { ...execution, trouble } });
   }
 
-  async #verify(stored: StoredProposal, action: Action, execution: Execution): Promise<void> {
+  async #verify(run: Run): Promise<void> {
     const { store, policy } = this.#context;
-    const { proposal } = stored;
+    const { execution } = run;
+    const { proposal } = run.stored;
     const stop = await stopReason(this.#context);
-    if (stop && policy.onStop === "rollBack") return this.#undo(stored, action, execution, `undone by policy (onStop): ${stop}`);
+    if (stop && policy.onStop === "rollBack") return this.#undo(run, `undone by policy (onStop): ${stop}`);
     const watched = await takeSamples(this.#context, proposal, execution);
     if (watched.kind === "watching") {
       if (watched.execution) await store.saveExecution(watched.execution, "verifying");
@@ -167,14 +175,14 @@ export class Executor {
       await this.#journal.move(proposal, ["verifying"], "unknown", stays, watched.execution);
     } else if (watched.kind === "harmed" || (last && watched.kind === "no help")) {
       const why = watched.kind === "harmed" ? "got worse" : "no evidence of help";
-      await this.#undo(stored, action, watched.execution, `${why}: ${watched.words}`);
+      await this.#undo({ ...run, execution: watched.execution }, `${why}: ${watched.words}`);
     } else if (last) {
       await this.#journal.move(proposal, ["verifying"], "verified", watched.words, watched.execution);
-    } else await this.#nextStage(stored, action, watched.execution, state);
+    } else await this.#nextStage({ ...run, execution: watched.execution }, state);
   }
 
   /** A step that did no harm is followed by the next, unless people have stopped everything in the meantime. */
-  async #nextStage(stored: StoredProposal, action: Action, execution: Execution, stands: string): Promise<void> {
+  async #nextStage({ stored, action, execution }: Run, stands: string): Promise<void> {
     const { policy } = this.#context;
     const next = execution.stage + 1;
     await this.#claim(stored, action, "verifying", (facts) => {
@@ -188,12 +196,13 @@ export class Executor {
     });
   }
 
-  async #undo(stored: StoredProposal, action: Action, execution: Execution, why: string): Promise<void> {
-    const { proposal } = stored;
+  async #undo(run: Run, why: string): Promise<void> {
+    const { execution } = run;
+    const { proposal } = run.stored;
     if (!(await this.#journal.move(proposal, ["verifying"], "rolling_back", why, execution))) return;
     await this.#context.checkpoint("undo-claimed");
-    const now = await this.#context.store.get(proposal.id);
-    if (now) await undo(this.#context, this.#journal, now, action, execution);
+    const stored = await this.#context.store.get(proposal.id);
+    if (stored) await undo({ ...run, stored });
   }
 
   /** One thing at a time for each proposal within this process; between processes the store decides. */

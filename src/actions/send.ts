@@ -1,10 +1,9 @@
 import type { Proposal, ProposalState } from "../domain/proposal.ts";
-import type { Action, Standing } from "./catalogue/action.ts";
-import { type ActionContext, wordsOf } from "./context.ts";
+import type { Standing } from "./catalogue/action.ts";
+import { wordsOf } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
-import type { Journal } from "./journal.ts";
 import { StateMovedError, TargetError, type WriteContext } from "./ports.ts";
-import type { Execution, StoredProposal } from "./store.ts";
+import type { Run } from "./run.ts";
 import { watched } from "./watch.ts";
 
 /** What a stage sets out to do: the arguments of the step, or of the whole when there is only one. */
@@ -23,25 +22,15 @@ export function writeContext(proposal: Proposal, idempotencyKey: string, expecte
 }
 
 /** Looks at the target as the current stage left it. */
-export function inspect(
-  context: ActionContext,
-  action: Action,
-  { proposal, snapshot }: StoredProposal,
-  stage: number,
-): Promise<Standing> {
-  const args = action.schema.parse(stageOf(proposal, stage).args);
+export function inspect({ context, action, stored: { proposal, snapshot }, execution }: Run): Promise<Standing> {
+  const args = action.schema.parse(stageOf(proposal, execution.stage).args);
   return withDeadline(action.inspect(args, snapshot), context.targetTimeout, `Reading ${proposal.target}`, "read");
 }
 
 /** Sends what was claimed, once, and decides by the target itself what came of it. */
-export async function send(
-  context: ActionContext,
-  journal: Journal,
-  stored: StoredProposal,
-  action: Action,
-  execution: Execution,
-): Promise<void> {
-  const { proposal } = stored;
+export async function send(run: Run): Promise<void> {
+  const { context, journal, action, execution } = run;
+  const { proposal } = run.stored;
   const { args } = stageOf(proposal, execution.stage);
   if (context.now() + context.writeTimeout > execution.sentBy) {
     // This process was held up since the claim for so long that others may have judged it by now: what was not sent must never be.
@@ -77,33 +66,28 @@ export async function send(
     }
   }
   await context.checkpoint("sent");
-  await readBack(context, journal, stored, action, { ...execution, trouble });
+  await readBack({ ...run, execution: { ...execution, trouble } });
 }
 
 /** Judges an execution whose write was sent, or may have been. Nothing is sent here; called again until it is clear. */
-export async function readBack(
-  context: ActionContext,
-  journal: Journal,
-  stored: StoredProposal,
-  action: Action,
-  execution: Execution,
-): Promise<void> {
-  const { proposal } = stored;
+export async function readBack(run: Run): Promise<void> {
+  const { context, journal, action, execution } = run;
+  const { proposal } = run.stored;
   const end = (to: ProposalState, why: string) => journal.move(proposal, ["executing"], to, why, execution);
   const waiting = context.now() < execution.sentBy;
   let standing: Standing;
   try {
-    standing = await inspect(context, action, stored, execution.stage);
+    standing = await inspect(run);
   } catch (error) {
-    if (waiting) return remember(context, execution);
+    if (waiting) return remember(run);
     await end("unknown", `the target cannot be read back (${wordsOf(error)}): look at it before anything else`);
     return;
   }
   await context.checkpoint("read-back");
-  if (standing.at === "wanted") return watch(context, journal, stored, { ...execution, standing: standing.fingerprint });
+  if (standing.at === "wanted") return watch({ ...run, execution: { ...execution, standing: standing.fingerprint } });
   const cause = execution.trouble ? ` (${execution.trouble})` : "";
   if (standing.at === "settling") {
-    if (context.now() < execution.settledBy) return remember(context, execution);
+    if (context.now() < execution.settledBy) return remember(run);
     const why = "it was accepted, but did not come up in time";
     if (!action.rollBack) await end("unknown", `${why}, and there is nothing to undo: please look`);
     else
@@ -114,7 +98,7 @@ export async function readBack(
     return;
   }
   // An answer that was lost, or a send that a crash cut off, may still take effect: only after a while it is said not to have.
-  if (waiting) return remember(context, execution);
+  if (waiting) return remember(run);
   if (standing.fingerprint === execution.expected) {
     await end("unknown", `it was sent, or about to be, and nothing changed${cause}: look at the target before anything else`);
     return;
@@ -122,17 +106,12 @@ export async function readBack(
   await end("unknown", `the target is neither as it was nor as wanted${cause}: look at it before anything else`);
 }
 
-async function remember({ store }: ActionContext, execution: Execution): Promise<void> {
-  await store.saveExecution(execution, "executing");
+async function remember({ context, execution }: Run): Promise<void> {
+  await context.store.saveExecution(execution, "executing");
 }
 
 /** The change is there: begins to watch. */
-async function watch(
-  context: ActionContext,
-  journal: Journal,
-  { proposal }: StoredProposal,
-  execution: Execution,
-): Promise<void> {
+async function watch({ context, journal, stored: { proposal }, execution }: Run): Promise<void> {
   const { criterion } = proposal;
   const { reference, stage } = execution;
   const acted = { ...execution, actedAt: context.clock.now() };

@@ -1,11 +1,9 @@
 import { MINUTE } from "../domain/time.ts";
-import type { Action } from "./catalogue/action.ts";
-import { type ActionContext, wordsOf } from "./context.ts";
+import { wordsOf } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
-import type { Journal } from "./journal.ts";
 import { StateMovedError } from "./ports.ts";
+import type { Run } from "./run.ts";
 import { inspect, writeContext } from "./send.ts";
-import type { Execution, StoredProposal } from "./store.ts";
 import { takeSamples, watched } from "./watch.ts";
 
 /**
@@ -13,14 +11,9 @@ import { takeSamples, watched } from "./watch.ts";
  * action is theirs and stays: then people decide. The state says that the undo is under way before the first byte goes out, so after a crash the
  * same write is made again under the same key, which changes nothing twice.
  */
-export async function undo(
-  context: ActionContext,
-  journal: Journal,
-  stored: StoredProposal,
-  action: Action,
-  execution: Execution,
-): Promise<void> {
-  const { proposal, snapshot } = stored;
+export async function undo(run: Run): Promise<void> {
+  const { context, journal, action, execution } = run;
+  const { proposal, snapshot } = run.stored;
   const why = proposal.outcome ?? "it did not help";
   const end = (to: "rollback_failed" | "unknown", outcome: string) => journal.move(proposal, ["rolling_back"], to, outcome);
   const { rollBack } = action;
@@ -28,10 +21,9 @@ export async function undo(
     await end("unknown", `${why}; there is nothing to undo, so people must act now`);
     return;
   }
-  const look = () => inspect(context, action, stored, execution.stage);
   let trouble = "it does not read back as it was";
   try {
-    const found = await look();
+    const found = await inspect(run);
     if (found.at !== "before" && !execution.undoSent) {
       if (found.fingerprint !== execution.standing) throw new StateMovedError("somebody changed it after the action");
       const args = action.schema.parse(proposal.args);
@@ -47,7 +39,7 @@ export async function undo(
   }
   await context.checkpoint("undo-sent");
   // Whatever the answer was: the target tells.
-  const restored = await look().catch((error) => {
+  const restored = await inspect(run).catch((error) => {
     trouble = wordsOf(error);
     return null;
   });
@@ -74,14 +66,9 @@ export async function undo(
  * The undo is verified by the signal, too: no worse than before the action, with the target still as it was put back. If it is worse, or nobody
  * can tell, people are called; nothing more is run.
  */
-export async function watchUndone(
-  context: ActionContext,
-  journal: Journal,
-  stored: StoredProposal,
-  action: Action,
-  execution: Execution,
-): Promise<void> {
-  const { proposal } = stored;
+export async function watchUndone(run: Run): Promise<void> {
+  const { context, journal, execution } = run;
+  const { proposal } = run.stored;
   const seen = await takeSamples(context, proposal, execution);
   if (seen.kind === "watching") {
     if (seen.execution) await context.store.saveExecution(seen.execution, "undone");
@@ -90,7 +77,7 @@ export async function watchUndone(
   }
   const end = (to: "rolled_back" | "unknown", words: string) =>
     journal.move(proposal, ["undone"], to, `${proposal.outcome}${words}`, seen.execution);
-  const stands = await inspect(context, action, stored, execution.stage).catch((error) => wordsOf(error));
+  const stands = await inspect(run).catch((error) => wordsOf(error));
   if (typeof stands === "string")
     await end("unknown", `, but now ${proposal.target} cannot be read (${stands}): please look yourself`);
   else if (stands.at !== "before")
