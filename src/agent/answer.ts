@@ -38,7 +38,7 @@ export async function answer(
   const known = await knownServices(engine);
   const objection = thread?.report ? objectionOf(request.question, request.requester, known) : null;
   if (objection) return revise(engine, request, objection, events, signal);
-  const question = understand(request.question, known, deps.clock.now(), worst?.service ?? null);
+  const question = understand(request.question, known, deps.clock.now(), worst?.service ?? null, blamed(about));
   const needsReasoning = question.intent === "why" && question.service !== null && question.service !== worst?.service;
   if (needsReasoning && chain.isEmpty) return investigateQuestion(engine, request, events, signal, []);
   const focus = await focusOf({ ...requestOf(request), anomalies: about?.anomalies ?? [] }, deps);
@@ -105,6 +105,9 @@ export async function answer(
 }
 
 const NO_CLAIM = { doubts: false, service: null, blames: null, clears: null } as const;
+
+const blamed = (about: About): string | null =>
+  about?.report?.outcome === "cause_found" ? (about.report.hypotheses[0]?.service ?? null) : null;
 
 async function knownServices({ deps }: Engine): Promise<readonly string[]> {
   const [services, catalog] = await Promise.all([deps.metrics.services().catch(() => []), deps.catalog().catch(() => [])]);

@@ -16,7 +16,7 @@ import { utc } from "./time-words.ts";
 import { investigationTools } from "./tools/index.ts";
 import { SUBMIT_REPORT } from "./tools/submit-report.ts";
 import type { AgentEvents, InvestigateRequest } from "./types.ts";
-import { percent } from "./words.ts";
+import { deviation, percent } from "./words.ts";
 
 /** How an investigation begins otherwise than from nothing. */
 export interface Beginning {
@@ -187,5 +187,5 @@ function taskOf(
 }
 
 export function symptomOf(one: InvestigateRequest["anomalies"][number]): string {
-  return `${one.service} ${one.signal.replace("_", " ")} ${percent(one.relativeChange)} against its baseline since ${utc(one.startedAt)}`;
+  return `${deviation(one)} against its baseline since ${utc(one.startedAt)}`;
 }

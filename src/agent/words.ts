@@ -1,3 +1,4 @@
+import type { Anomaly } from "../domain/anomaly.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 
 /** A number with three significant digits and no exponent for everyday sizes. */
@@ -9,12 +10,25 @@ export function number(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** `+12 %`, `-3.4 %`. */
+/** `+12 %`, `-3.4 %`. Beyond ten times, comparisons are cut off there, and so is what is said. */
 export function percent(share: number): string {
+  if (share >= 10) return "over +1000 %";
   const value = share * 100;
   const text = Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, "");
   return `${value > 0 ? "+" : ""}${text} %`;
 }
+
+/**
+ * What is off, in words: `api latency +12 %`. A share of errors is told by itself, since "+445 %" of next to nothing tells nobody how bad it is:
+ * `checkout errors 4.9 % (usually 0.2 %)`.
+ */
+export function deviation({ service, signal, relativeChange, observed, expected }: Off): string {
+  const name = `${service} ${signal.replace("_", " ")}`;
+  if (signal !== "errors") return `${name} ${percent(relativeChange)}`;
+  return `${name} ${quantity(observed, "1")} (usually ${quantity(expected, "1")})`;
+}
+
+type Off = Pick<Anomaly, "service" | "signal" | "relativeChange" | "observed" | "expected">;
 
 /** A measured value in the unit that people read: seconds as milliseconds, shares as per cent, bytes as MB. */
 export function quantity(value: number, unit: string): string {

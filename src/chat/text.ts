@@ -39,6 +39,7 @@ export function span(milliseconds: number): string {
 /** `+12 %`, `−3.4 %`, with a true minus sign; `0 %` has none. */
 export function change(share: number): string {
   if (!Number.isFinite(share)) return "n/a";
+  if (share >= 10) return "over +1000 %";
   const size = Math.abs(share * 100);
   const digits = size >= 10 ? size.toFixed(0) : size.toFixed(1).replace(/\.0$/, "");
   if (Number(digits) === 0) return "0 %";

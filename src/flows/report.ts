@@ -108,16 +108,21 @@ export const rivalLine = ({ what, article, ours, from }: Rival): { readonly arti
   return { article: `${write(article)} ${what}`, ours: `${ours === null ? "–" : write(ours)} (${from})` };
 };
 
-/** The KPIs for a terminal or a chat message, in Markdown. A dash means: nothing measured yet. */
+/** The KPIs for a terminal or a chat message, in Markdown; what was not measured yet is left out. */
 export function reportText(figures: Kpis): string {
-  const lines = reportRows(figures).map(({ name, value }) => `- **${name}:** ${value}`);
+  if (figures.investigations === 0) return "Nothing was investigated yet: the figures begin with the first investigation.";
+  const lines = reportRows(figures)
+    .filter(({ value }) => !value.startsWith("–"))
+    .map(({ name, value }) => `- **${name}:** ${value}`);
   const causes = figures.topCauses.map(({ cause, count }) => `  - ${cause}: ${count}`);
-  const rivals = figures.rivals.map(rivalLine).map(({ article, ours }) => `  - ${article}; here ${ours}`);
+  const rivals = figures.rivals
+    .filter(({ ours }) => ours !== null)
+    .map(rivalLine)
+    .map(({ article, ours }) => `  - ${article}; here ${ours}`);
   return [
     ...lines,
     ...(causes.length > 0 ? ["- **Top causes:**", ...causes] : []),
-    "- **The article's figures, and ours:**",
-    ...rivals,
+    ...(rivals.length > 0 ? ["- **Published of such agents, and here:**", ...rivals] : []),
   ].join("\n");
 }
 

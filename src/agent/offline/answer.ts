@@ -28,7 +28,7 @@ export function answerPolicy(question: Question, about: About): Policy {
     }
     if (turn.findings.length === 0) {
       const [failure] = turn.failures;
-      return { text: failure ? failure.text.replace(/^Error: /, "") : withoutTools(question) };
+      return { text: failure ? failure.text.replace(/^Error: /, "") : withoutTools(question, about) };
     }
     return { text: worded(question, about, turn.findings) };
   };
@@ -57,7 +57,12 @@ function callsFor(question: Question, about: About, tools: ReadonlySet<string>):
       return [{ name: "get_runbook", args: { ...only, symptom: symptom(question, about) } }];
     case "next":
       return about?.report
-        ? [...open, { name: "get_runbook", args: { ...leadOf(about.report), symptom: symptom(question, about) } }]
+        ? [
+            anomalies,
+            ...measuring(about),
+            ...actions,
+            { name: "get_runbook", args: { ...leadOf(about.report), symptom: symptom(question, about) } },
+          ]
         : [...open, anomalies];
     case "safe_to_change":
       return [...open, anomalies, { name: "list_changes", args: { ...only, from: "-2h" } }];
@@ -126,7 +131,7 @@ const leadOf = (report: InvestigationReport): { readonly service?: ServiceName }
 const EXAMPLES =
   "Ask for instance: *what is going on?*, *why is SERVICE slow?*, *what changed since 02:00?*, *show me p95 of SERVICE since 2am*, *error logs of SERVICE*, *have we seen this before?*, *who is on call?*, *is it safe to deploy?*. Or ask for an action: *turn off FLAG*, *set FLAG to 10 %*, *roll back SERVICE*; people approve it first.";
 
-function withoutTools({ intent }: Question): string {
+function withoutTools({ intent }: Question, about: About): string {
   switch (intent) {
     case "courtesy":
       return "At your service. `help` shows what you can ask.";
@@ -138,6 +143,8 @@ function withoutTools({ intent }: Question): string {
       return "Press **Noise** on the investigation's card, or react with its emoji: I then wait longer before I tell the like of it. A pending proposal expires by itself, or press **Deny**.";
     case "approval":
       return NOT_IN_WORDS;
+    case "postmortem":
+      return `\`vigil postmortem ${about?.id ?? "INV-…"}\`, on the machine where I run, drafts one in Markdown; edited, \`--publish FILE\` makes it a past incident that I find again.`;
     case "why_so":
     case "why_not":
     case "done":

@@ -8,7 +8,7 @@ import { utcClock } from "../time-words.ts";
 import { becameOf } from "../tools/list-actions.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import type { QuestionRequest } from "../types.ts";
-import { percent, quantity } from "../words.ts";
+import { deviation, percent, quantity } from "../words.ts";
 
 import type { PlannedCall } from "./chat-model.ts";
 
@@ -49,6 +49,10 @@ export function ongoing(about: About, findings: readonly Finding[]): string | nu
   ];
   return [...lines, ...also(others, id), ...actions(findings)].join("\n");
 }
+
+/** Whether nothing of what was noticed is off any more, in the last minutes. */
+export const isOver = (about: About, findings: readonly Finding[]): boolean =>
+  state(about, findings)?.noticed.every(({ phase }) => phase !== "on") ?? false;
 
 /** How large it is, since when, and who feels it. */
 export function extent(about: About, findings: readonly Finding[]): string | null {
@@ -147,7 +151,8 @@ const nameOf = ({ service, signal }: Anomaly): string => `${service} ${signal.re
 /** `api latency 53 ms, +11 % against the usual 47.8 ms`. */
 function course({ then, now, usual, unit, phase }: Noticed): string {
   if (phase === "over") return `${nameOf(then)} is within its baseline`;
-  if (now === null) return `${nameOf(then)} ${percent(then.relativeChange)}`;
+  if (now === null) return deviation(then);
+  if (then.signal === "errors") return deviation({ ...then, observed: now, expected: usual });
   return `${nameOf(then)} ${quantity(now, unit)}, ${percent(shift(now, usual))} against the usual ${quantity(usual, unit)}`;
 }
 
@@ -157,7 +162,7 @@ const also = (others: readonly Anomaly[], id: string): string[] =>
     : [
         `Also off: ${others
           .slice(0, SHOWN)
-          .map((one) => `${nameOf(one)} ${percent(one.relativeChange)}`)
+          .map(deviation)
           .join(", ")}${others.length > SHOWN ? ` and ${others.length - SHOWN} more` : ""}. [${id}]`,
       ];
 

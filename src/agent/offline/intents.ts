@@ -26,6 +26,7 @@ export type Intent =
   | "logs"
   | "traces"
   | "runbook"
+  | "postmortem"
   | "check"
   | "unknown_service"
   | "unclear";
@@ -51,6 +52,7 @@ const GENERAL: ReadonlySet<Intent> = new Set<Intent>([
   "changed_before",
   "seen_before",
   "runbook",
+  "postmortem",
   "unclear",
 ]);
 
@@ -181,6 +183,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
     "runbook",
     /\brun ?books?\b|\bplaybooks?\b|\bhow (?:do|to|can) (?:i|we|one)?\s*(?:restart|handle|drain|fail ?over|scale|debug)\b/,
   ],
+  ["postmortem", /\bpost-? ?mortems?\b|\bincident (?:report|review)\b|\bretro(?:spective)?\b/],
   ["traces", /\btraces?\b|\bspans?\b|\bslow(?:est)? (?:requests?|calls?|queries)\b/],
   ["logs", /\blogs?\b|\blog lines?\b|\berror messages?\b|\bexceptions?\b|\bstack ?traces?\b/],
   [

@@ -77,8 +77,21 @@ function spelled(words: string): string {
   });
 }
 
-/** Understands a question by general rules over the names that are known; `fallback` is the service of the thread. */
-export function understand(text: string, services: readonly ServiceName[], now: EpochMs, fallback: ServiceName | null): Question {
+/** Questions that want what is to blame rather than what shows it: whoever is paged should be able to mend it. */
+const OF_THE_CAUSE: ReadonlySet<Intent> = new Set<Intent>(["logs", "traces", "version", "owner"]);
+
+/**
+ * Understands a question by general rules over the names that are known.
+ * @param fallback the service of the thread, where it shows
+ * @param cause the service of the thread that is blamed
+ */
+export function understand(
+  text: string,
+  services: readonly ServiceName[],
+  now: EpochMs,
+  fallback: ServiceName | null,
+  cause: ServiceName | null = null,
+): Question {
   const words = spelled(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim());
   const flag = longName(words, services);
   const asked = intentOf(words);
@@ -95,7 +108,7 @@ export function understand(text: string, services: readonly ServiceName[], now: 
   const slow = /\b(?:slower|longer|more|over|above) (?:than )?(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?)\b/.exec(
     words,
   );
-  const service = named ?? (general || unknown ? null : fallback);
+  const service = named ?? (general || unknown ? null : OF_THE_CAUSE.has(intent) ? (cause ?? fallback) : fallback);
   // "Is X down?" names X, whatever else it may be about.
   const lost = service === null && unknown !== null && (!general || (intent === "situation" && unknown.state));
   return {

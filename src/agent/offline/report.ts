@@ -2,7 +2,7 @@ import { type Finding, findingsOf } from "../findings.ts";
 import type { ReportDraft } from "../report-schema.ts";
 import type { Focus } from "../session.ts";
 import { describeChange } from "../tools/list-changes.ts";
-import { percent } from "../words.ts";
+import { deviation, percent } from "../words.ts";
 import { toHypothesis } from "./hypotheses.ts";
 import type { OfflineSettings } from "./investigate.ts";
 import type { Suspect } from "./suspect.ts";
@@ -59,7 +59,11 @@ function headline(
   const anomaly = findingsOf(findings, "anomalies")
     .flatMap(({ details }) => details.anomalies)
     .find(({ service, signal }) => service === focus.service && signal === focus.signal);
-  const figure = anomaly && `${where} ${anomaly.signal.replace("_", " ")} is ${percent(anomaly.relativeChange)}`;
+  const figure =
+    anomaly &&
+    (anomaly.signal === "errors"
+      ? deviation(anomaly)
+      : `${where} ${anomaly.signal.replace("_", " ")} is ${percent(anomaly.relativeChange)}`);
   const symptom =
     figure ?? (moved ? `${where} ${moved.name.replace("_", " ")} is ${percent(moved.change)}` : `${where} is not as usual`);
   if (outcome === "unknown" || !lead) {
@@ -93,7 +97,7 @@ function whatElse(focus: Focus, findings: readonly Finding[]): ReportDraft["what
     const text = scan ? "No other related signal is outside its baseline." : "Nothing else was compared with a baseline.";
     return { text, evidence };
   }
-  const words = others.slice(0, 4).map((one) => `${one.service} ${one.signal.replace("_", " ")} ${percent(one.relativeChange)}`);
+  const words = others.slice(0, 4).map(deviation);
   const text = words.length > 0 ? words : moved.slice(0, 4).map(({ service, why }) => `${service}: ${why}`);
   return { text: sentence(text.join("; ")), evidence };
 }

@@ -5,12 +5,11 @@ import { movesTraffic } from "../action-selector.ts";
 import { type Finding, findingsOf, type SeriesFinding } from "../findings.ts";
 import { causeNamed } from "../objection.ts";
 import { matters } from "../statistics/series.ts";
-import { becameOf } from "../tools/list-actions.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import { metricLine } from "../tools/query-metrics.ts";
 import type { QuestionRequest } from "../types.ts";
-import { percent } from "../words.ts";
-import { actions, done, extent, ongoing, whoChanged } from "./incident.ts";
+import { deviation } from "../words.ts";
+import { actions, done, extent, isOver, ongoing, whoChanged } from "./incident.ts";
 import type { Question } from "./question.ts";
 
 type About = QuestionRequest["investigation"];
@@ -63,7 +62,7 @@ function inWords(question: Question, about: About, findings: readonly Finding[])
     case "flags":
       return flags(findings, question);
     case "next":
-      return report && next(report, findings);
+      return report && about && next(about, report, findings);
     case "runbook":
       return runbook(findings);
     default:
@@ -80,12 +79,7 @@ function safety(findings: readonly Finding[]): string {
     ...findingsOf(findings, "anomalies").flatMap(({ evidence, details }) => {
       const anomalies = details.anomalies.filter(({ score }) => score >= 1);
       return anomalies.length > 0
-        ? [
-            `${anomalies
-              .slice(0, 4)
-              .map((one) => `${one.service} ${one.signal.replace("_", " ")} ${percent(one.relativeChange)}`)
-              .join(", ")} outside the baseline. [${evidence.id}]`,
-          ]
+        ? [`${anomalies.slice(0, 4).map(deviation).join(", ")} outside the baseline. [${evidence.id}]`]
         : [];
     }),
   ];
@@ -190,7 +184,7 @@ function checked(findings: readonly Finding[], { text }: Question): string | nul
           : [
               `**${names} is off:** ${off
                 .slice(0, 4)
-                .map((one) => `${one.signal.replace("_", " ")} ${percent(one.relativeChange)}`)
+                .map((one) => deviation(one).slice(one.service.length + 1))
                 .join(", ")} against the baseline. [${id}]`,
             ];
       }
@@ -218,16 +212,15 @@ function checked(findings: readonly Finding[], { text }: Question): string | nul
   return lines.length === 0 ? null : lines.join("\n");
 }
 
-/** The action that waits, what to check, and the runbook that fits. */
-function next(report: InvestigationReport, findings: readonly Finding[]): string {
-  const cases = findingsOf(findings, "open_incidents").flatMap(({ evidence, details }) =>
-    details.cases.flatMap(({ proposals }) => proposals.map((one) => `- ${becameOf(one)}. [${evidence.id}]`)),
-  );
+/** How it stands, what was done or waits, what to check, and the runbook that fits; less once it falls back by itself or by an action. */
+function next(about: NonNullable<About>, report: InvestigationReport, findings: readonly Finding[]): string {
+  const status = ongoing(about, findings) ?? actions(findings).join("\n");
+  const cause = `${report.headline} (${Math.round(report.confidence * 100)} %)`;
+  if (isOver(about, findings))
+    return `${cause}\n${status}\nNothing more is needed from you now: watch it until it stays so, and tell me with the buttons of the card whether I was right.`;
   const checks = report.nextChecks.slice(0, 4).map((check) => `- ${check}`);
   const book = runbook(findings);
-  return [`${report.headline} (${Math.round(report.confidence * 100)} %)`, ...cases, ...checks, ...(book ? ["", book] : [])].join(
-    "\n",
-  );
+  return [cause, status, ...checks, ...(book ? ["", book] : [])].join("\n");
 }
 
 /** The head of a runbook, with its headings as words in bold. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Anomaly } from "../../domain/anomaly.ts";
 import { reachable } from "../../domain/service.ts";
 import { utcClock } from "../time-words.ts";
-import { number, percent } from "../words.ts";
+import { deviation, number } from "../words.ts";
 import { defineTool, knownService } from "./kit.ts";
 import { serviceGraph } from "./service-dependencies.ts";
 
@@ -10,7 +10,7 @@ const MOST = 30;
 const MOST_SHOWN = 12;
 
 const describe = (one: Anomaly): string =>
-  `${one.service} ${one.signal} ${percent(one.relativeChange)} since ${utcClock(one.startedAt)} (${number(one.score)} times the threshold)`;
+  `${deviation(one)} since ${utcClock(one.startedAt)} (${number(one.score)} times the threshold)`;
 
 export const checkAnomalies = defineTool({
   name: "check_anomalies",

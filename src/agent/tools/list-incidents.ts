@@ -49,7 +49,9 @@ export function describeCase({ investigation, incident, proposals }: OpenCase): 
   const [worst] = anomalies;
   const what = report?.headline ?? (worst ? `${worst.service} ${worst.signal.replace("_", " ")} is being looked into` : question);
   const sure = report?.outcome === "cause_found" ? ` Confidence ${Math.round(report.confidence * 100)} %.` : "";
-  const since = incident ? `, since ${utcClock(incident.openedAt)}` : "";
+  // As the card says it: when it began, rather than when it was noticed.
+  const began = worst?.startedAt ?? incident?.openedAt;
+  const since = began === undefined ? "" : `, since ${utcClock(began)}`;
   const mitigated = incident?.state === "mitigated" ? ", mitigated" : "";
   const actions = proposals.map(
     (one) => ` ${one.id} ${STATES[one.state] ?? `is ${one.state.replace("_", " ")}`}: ${one.summary}.`,

@@ -109,7 +109,12 @@ function headOf({ state, report }: Investigation): { readonly tone: Tone; readon
 function symptom({ anomalies, question }: Investigation): string {
   const [first] = anomalies;
   if (!first) return question ? plain(question, 200) : "Looking around";
-  return `${plain(first.service, 60)} ${signalName(first.signal)} ${change(first.relativeChange)} since ${clock(first.startedAt)} UTC`;
+  // Of a share of errors the change tells nobody how bad it is.
+  const figure =
+    first.signal === "errors"
+      ? `${quantity(first.observed, "1")} (usually ${quantity(first.expected, "1")})`
+      : change(first.relativeChange);
+  return `${plain(first.service, 60)} ${signalName(first.signal)} ${figure} since ${clock(first.startedAt)} UTC`;
 }
 
 function story(investigation: Investigation, title: string): string {

@@ -64,7 +64,7 @@ function page(figures: Kpis, days: number): string {
       .join("")}</section>
 <section class="plots">${plots.join("")}</section>
 <section>${table(
-      "The article's figures, and ours",
+      "Published of such agents, and here",
       ["to beat", "here"],
       figures.rivals.map(rivalLine).map(({ article, ours }) => [article, ours]),
     )}

@@ -385,6 +385,24 @@ describe("outside of a thread, while something is open", () => {
     expect((await ask("connections of orders-db")).text).toContain(`- ${PLAIN.gauge}: `);
   });
 
+  it("says what is next: less once it falls back", async () => {
+    const busy = (await (await world()).ask("what now?")).text;
+    expect(busy).toContain("Still going on");
+    expect(busy).toContain("PRO-3 (25% → 5%) awaits approval on its card");
+    expect(busy).toContain("RB-1");
+    const calm = (await (await world(true, { ran: true, calm: true })).ask("what now?")).text;
+    expect(calm).toContain("Nothing more is needed from you now");
+    expect(calm).not.toContain("RB-1");
+    expect((await (await world()).ask("write a postmortem")).text).toContain("`vigil postmortem INV-7`");
+  });
+
+  it("takes the service that is blamed where its people and logs are asked for, and the one that shows it for figures", () => {
+    const of = (text: string) => understand(text, SERVICES, NOW, PLAIN.web, PLAIN.api).service;
+    expect(["who do I page?", "logs", "which version is running?"].map(of)).toEqual([PLAIN.api, PLAIN.api, PLAIN.api]);
+    expect(of("show me the latency")).toBe(PLAIN.web);
+    expect(of("logs of orders-db")).toBe(PLAIN.store);
+  });
+
   it("says how to stop everything, and stops nothing by a word", async () => {
     expect((await (await world()).ask("stop!")).text).toContain("/vigil stop");
   });
