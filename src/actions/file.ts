@@ -1,4 +1,4 @@
-import type { Proposal, VerificationCriterion } from "../domain/proposal.ts";
+import type { Proposal, ProposalRequest, VerificationCriterion } from "../domain/proposal.ts";
 import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR } from "../domain/time.ts";
 import type { Action, Plan } from "./catalogue/action.ts";
@@ -10,23 +10,6 @@ import { StateMovedError, TargetError } from "./ports.ts";
 import { frozen } from "./ruling.ts";
 import type { FilingFacts, Judged, StoredProposal } from "./store.ts";
 import { weigh } from "./weigh.ts";
-
-export interface FilingRequest {
-  readonly action: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly reason: string;
-  readonly expectedEffect: string;
-  readonly watch: {
-    readonly service: ServiceName;
-    readonly signal: RedSignal;
-    readonly direction: "down" | "up";
-    /** Telemetry time since which the signal is off. */
-    readonly since?: EpochMs | null;
-  } | null;
-  readonly confidence: number | null;
-  readonly investigationId: string | null;
-  readonly requester: string;
-}
 
 /** A wish that was sound but got no card, since people have too many already. */
 export interface HeldBack {
@@ -47,7 +30,7 @@ const LONGEST_TEXT = 500;
 const refuse = (refusal: string): { readonly ok: false; readonly refusal: string } => ({ ok: false, refusal });
 
 /** Checks a wish against catalogue, inventory and policy, and files it as a pending proposal. Nothing is changed. The same wish filed twice is one proposal. */
-export async function fileProposal(context: ActionContext, request: FilingRequest): Promise<Filing> {
+export async function fileProposal(context: ActionContext, request: ProposalRequest): Promise<Filing> {
   const { store, policy } = context;
   const checked = checkArguments(context, request.action, request.args);
   if (!checked.ok) return checked;
@@ -189,7 +172,7 @@ export async function dryRun(context: ActionContext, action: Action, args: Argum
   }
 }
 
-function criterionOf(context: ActionContext, { watch }: FilingRequest): VerificationCriterion | null {
+function criterionOf(context: ActionContext, { watch }: ProposalRequest): VerificationCriterion | null {
   return (
     watch && {
       service: watch.service,

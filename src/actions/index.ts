@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Proposal, ProposalState } from "../domain/proposal.ts";
+import type { Proposal, ProposalRequest, ProposalState } from "../domain/proposal.ts";
 import { MINUTE, SECOND } from "../domain/time.ts";
 import {
   type CausalOutcome,
@@ -14,7 +14,7 @@ import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts"
 import { nonceOf } from "./digest.ts";
 import { Executor } from "./execute.ts";
 import { type Explained, explain } from "./explain.ts";
-import { type Filing, type FilingRequest, fileProposal, type HeldBack } from "./file.ts";
+import { type Filing, fileProposal, type HeldBack } from "./file.ts";
 import { personOf } from "./policy.ts";
 import type { AuditEntry } from "./store.ts";
 
@@ -80,7 +80,7 @@ export class Actions {
     return this.#context.catalogue.map(({ name, description, schema }) => ({ name, description, schema }));
   }
 
-  file(request: FilingRequest): Promise<Filing> {
+  file(request: ProposalRequest): Promise<Filing> {
     return fileProposal(this.#context, request);
   }
 

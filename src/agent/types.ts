@@ -13,7 +13,7 @@ import type {
 } from "../domain/investigation.ts";
 import type { KnowledgeBase } from "../domain/knowledge.ts";
 import type { OnCallSource } from "../domain/oncall.ts";
-import type { Proposal } from "../domain/proposal.ts";
+import type { Proposal, ProposalRequest } from "../domain/proposal.ts";
 import type { CatalogEntry } from "../domain/service.ts";
 import type { ChangeSource, LogSource, MetricSource, RedSignal, ServiceName, TraceSource } from "../domain/telemetry.ts";
 import type { Clock, EpochMs } from "../domain/time.ts";
@@ -83,26 +83,6 @@ export interface ProposableAction {
   readonly name: string;
   readonly description: string;
   readonly schema: z.ZodObject;
-}
-
-export interface ProposalRequest {
-  readonly action: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly reason: string;
-  readonly expectedEffect: string;
-  /** What should get better, and which way; the desk fixes window and minimum effect. */
-  readonly watch: {
-    readonly service: ServiceName;
-    readonly signal: RedSignal;
-    readonly direction: "down" | "up";
-    /** Telemetry time since which the signal is off: the baseline of the verification is not taken from before it. */
-    readonly since?: EpochMs | null;
-  } | null;
-  /** Of the hypothesis that it rests on, 0 to 1; null when a person asked for it without one. */
-  readonly confidence: number | null;
-  /** Null when it belongs to none: its card then stands alone. */
-  readonly investigationId: string | null;
-  readonly requester: string;
 }
 
 /** Files gated proposals and says who may decide them; it decides nothing. A refusal is a value that says which rule refused and what would be allowed. */

@@ -187,10 +187,21 @@ class Trace {
       const from = start + elapsed;
       if (callee === "database" || callee === "cache") {
         const took = durationAround(callee === "database" ? this.#minute.queryTime : 1, gaussian(random));
-        this.#span(role, hex(random, 8), spanId, callee === "database" ? "SELECT" : "GET", 2, from, took, false, {
-          "db.system.name": callee === "database" ? "postgresql" : "redis",
-          "server.address": names.services[callee],
-        });
+        this.#spans.push(
+          this.#span(role, {
+            spanId: hex(random, 8),
+            parentId: spanId,
+            name: callee === "database" ? "SELECT" : "GET",
+            kind: 2,
+            start: from,
+            duration: took,
+            failed: false,
+            attributes: {
+              "db.system.name": callee === "database" ? "postgresql" : "redis",
+              "server.address": names.services[callee],
+            },
+          }),
+        );
         elapsed += took;
         if (role === "catalog" && callee === "database") {
           elapsed += 14;
@@ -217,17 +228,16 @@ class Trace {
         `connection pool exhausted: waited ${Math.floor(400 + 900 * random())} ms for a connection (in use 50 of 50)`,
       );
     }
-    this.#spans[slot] = this.#make(
-      role,
+    this.#spans[slot] = this.#span(role, {
       spanId,
       parentId,
-      `${role === "storefront" ? "GET" : "POST"} ${ROUTES[role]}`,
-      1,
+      name: `${role === "storefront" ? "GET" : "POST"} ${ROUTES[role]}`,
+      kind: 1,
       start,
-      elapsed,
+      duration: elapsed,
       failed,
       attributes,
-    );
+    });
     return { duration: elapsed, failed };
   }
 
@@ -244,43 +254,8 @@ class Trace {
     return times[role] ?? 1;
   }
 
-  #span(
-    role: Role,
-    spanId: string,
-    parentId: string | null,
-    name: string,
-    kind: number,
-    start: EpochMs,
-    duration: number,
-    failed: boolean,
-    attributes: Record<string, string>,
-  ): void {
-    this.#spans.push(this.#make(role, spanId, parentId, name, kind, start, duration, failed, attributes));
-  }
-
-  #make(
-    role: Role,
-    spanId: string,
-    parentId: string | null,
-    name: string,
-    kind: number,
-    start: EpochMs,
-    duration: number,
-    failed: boolean,
-    attributes: Record<string, string>,
-  ): SpanLine {
-    return {
-      service: this.#context.names.services[role],
-      traceId: this.#id,
-      spanId,
-      parentId,
-      name,
-      kind,
-      start,
-      duration,
-      failed,
-      attributes,
-    };
+  #span(role: Role, span: Omit<SpanLine, "service" | "traceId">): SpanLine {
+    return { service: this.#context.names.services[role], traceId: this.#id, ...span };
   }
 
   #log(role: Role, at: EpochMs, severity: number, body: string): void {

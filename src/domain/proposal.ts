@@ -37,6 +37,27 @@ export interface VerificationCriterion {
   readonly baselineFrom: EpochMs | null;
 }
 
+/** A wish for an action, before the catalogue and the policy have looked at it. */
+export interface ProposalRequest {
+  readonly action: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+  readonly expectedEffect: string;
+  /** What should get better, and which way; the desk fixes window and minimum effect. */
+  readonly watch: {
+    readonly service: ServiceName;
+    readonly signal: RedSignal;
+    readonly direction: "down" | "up";
+    /** Telemetry time since which the signal is off: the baseline of the verification is not taken from before it. */
+    readonly since?: EpochMs | null;
+  } | null;
+  /** Of the hypothesis that it rests on, 0 to 1; null when a person asked for it without one. */
+  readonly confidence: number | null;
+  /** Null when it belongs to none: its card then stands alone. */
+  readonly investigationId: string | null;
+  readonly requester: string;
+}
+
 export type ProposalState =
   | "draft"
   | "pending"

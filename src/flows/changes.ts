@@ -1,6 +1,6 @@
-import type { DocumentKind } from "../domain/knowledge.ts";
 import type { ChangeEvent, ChangeSource } from "../domain/telemetry.ts";
 import { type Clock, DAY, type EpochMs } from "../domain/time.ts";
+import type { NewDocument } from "../knowledge/index.ts";
 import type { Log } from "./log.ts";
 import type { WatchMemory } from "./stores.ts";
 
@@ -17,22 +17,12 @@ export interface ChangeIntake {
   take(changes: readonly IncomingChange[]): Promise<void>;
 }
 
-/** What the context repository is given to index. */
-export interface ChangeDocument {
-  readonly id: string;
-  readonly kind: DocumentKind;
-  readonly title: string;
-  readonly services: readonly string[];
-  readonly text: string;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 export interface ChangeRecorderDependencies {
   readonly sink: { appendChanges(changes: readonly ChangeEvent[]): void };
   readonly changes: ChangeSource;
   readonly memory: WatchMemory;
   /** With `embed` false a document is kept and found by words; its meaning waits for the next embedding run. */
-  readonly library: { add(document: ChangeDocument, options?: { readonly embed: boolean }): Promise<void> };
+  readonly library: { add(document: NewDocument, options?: { readonly embed: boolean }): Promise<void> };
   /** Of telemetry. */
   readonly clock: Clock;
   /** Wall clock. */
@@ -122,7 +112,7 @@ const VERBS: Readonly<Record<ChangeEvent["kind"], string>> = {
 };
 
 /** A change as a text that is found by what it did and why. */
-function documentOf(change: ChangeEvent, context: string): ChangeDocument {
+function documentOf(change: ChangeEvent, context: string): NewDocument {
   const when = new Date(change.at).toISOString().slice(0, 16).replace("T", " ");
   const states = change.before ? `${change.before} → ${change.after}` : change.after;
   const services = change.services.length > 0 ? ` It touches ${change.services.join(", ")}.` : "";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { AgentDependencies, CausalTester, ProposalRequest } from "../../src/agent/types.ts";
+import type { AgentDependencies, CausalTester } from "../../src/agent/types.ts";
 import type { Anomaly } from "../../src/domain/anomaly.ts";
-import type { Proposal } from "../../src/domain/proposal.ts";
+import type { Proposal, ProposalRequest } from "../../src/domain/proposal.ts";
 import type { ChangeEvent, LogRecord, MetricPoint, RedSignal, Series, Span } from "../../src/domain/telemetry.ts";
 import { HOUR, MINUTE } from "../../src/domain/time.ts";
 

@@ -1,11 +1,10 @@
 import { toggleFeatureFlag } from "../../src/actions/catalogue/toggle-feature-flag.ts";
-import type { FilingRequest } from "../../src/actions/file.ts";
 import type { ActionContext } from "../../src/actions/index.ts";
 import { Presenter } from "../../src/chat/presenter.ts";
 import { userGroup } from "../../src/chat/slack/group.ts";
 import { type SlackOptions, slackSurface } from "../../src/chat/slack/index.ts";
 import type { Surface } from "../../src/chat/surface.ts";
-import type { Proposal } from "../../src/domain/proposal.ts";
+import type { Proposal, ProposalRequest } from "../../src/domain/proposal.ts";
 import { MINUTE } from "../../src/domain/time.ts";
 import { type ApproverRules, Approvers } from "../../src/flows/approvers.ts";
 import { runCommand } from "../../src/flows/command.ts";
@@ -125,7 +124,7 @@ export async function slackDesk(
   };
   for (const each of surfaces) await each.start(handlers);
 
-  const wish = (changed: Partial<FilingRequest> = {}) =>
+  const wish = (changed: Partial<ProposalRequest> = {}) =>
     actions.file({
       action: "toggle_feature_flag",
       args: { flag: "new-layout", percent: 0 },
@@ -143,7 +142,7 @@ export async function slackDesk(
       return ref && fake.posts.find(({ ts }) => ts === ref.message);
     });
   /** Files a proposal and waits for its card. */
-  const proposed = async (changed: Partial<FilingRequest> = {}) => {
+  const proposed = async (changed: Partial<ProposalRequest> = {}) => {
     await presenter.showInvestigation(finished());
     const filed = await wish(changed);
     if (!filed.ok) throw new Error(filed.refusal);

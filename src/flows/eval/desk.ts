@@ -1,8 +1,8 @@
 import { rollBackDeploy } from "../../actions/catalogue/roll-back-deploy.ts";
 import { toggleFeatureFlag } from "../../actions/catalogue/toggle-feature-flag.ts";
 import { type DeployState, type DeployTarget, type FlagProvider, type FlagState, TargetError } from "../../actions/ports.ts";
-import type { CausalTester, ProposalDesk, ProposalRequest } from "../../agent/types.ts";
-import type { Proposal } from "../../domain/proposal.ts";
+import type { CausalTester, ProposalDesk } from "../../agent/types.ts";
+import type { Proposal, ProposalRequest } from "../../domain/proposal.ts";
 import type { ChangeEvent } from "../../domain/telemetry.ts";
 import type { Scenario } from "./scenario.ts";
 import { percentOf } from "./simulate.ts";
