@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-const filled = z.string().min(1);
+import { filled, positive } from "./values.ts";
 
 /** What every source of documents has. */
 const source = {
@@ -16,7 +16,7 @@ const source = {
 };
 
 /** Places where a team keeps incidents, runbooks and notes. */
-export const knowledgeSourcesSchema = z
+const sources = z
   .array(
     z.discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("folder"), path: filled, ...source }),
@@ -55,7 +55,7 @@ export const knowledgeSourcesSchema = z
   .default([]);
 
 /** Where the passages nearest to a question are found. */
-export const vectorsSchema = z
+const vectors = z
   .strictObject({
     kind: z.enum(["hnswlib", "pgvector", "qdrant", "weaviate", "pinecone"]).default("hnswlib").describe("hnswlib: in memory"),
     url: z.url().optional().describe("pgvector: postgres://…; pinecone: address of the index"),
@@ -70,5 +70,29 @@ export const vectorsSchema = z
   .refine(({ kind, url }) => kind === "hnswlib" || url !== undefined, {
     path: ["url"],
     message: "say where it is: every kind but hnswlib needs an address",
+  })
+  .prefault({});
+
+/** Past incidents, runbooks and notes: where they are, and how they are searched. */
+export const knowledgeSchema = z
+  .strictObject({
+    folders: z.array(z.string().min(1)).default(["data"]),
+    catalog: z.string().min(1).default("data/catalog-info.yaml"),
+    embeddings: z
+      .strictObject({
+        model: z.string().min(1).describe("for instance text-embedding-3-large"),
+        baseUrl: z
+          .url({ protocol: /^https?$/ })
+          .optional()
+          .describe("default: model.baseUrl"),
+        apiKey: z.string().min(1).optional().describe("default: model.apiKey"),
+        dimensions: z.coerce.number().int().min(16).max(8_192).optional(),
+        timeoutSeconds: positive.default(10),
+      })
+      .optional()
+      .describe("any OpenAI-compatible endpoint, to which document texts are sent; without, the model that ships with Vigil"),
+    vectors,
+    sources,
+    refreshMinutes: positive.max(10_080).default(60).describe("between looks at folders and sources"),
   })
   .prefault({});

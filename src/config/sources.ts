@@ -2,9 +2,7 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { PRESETS, type PresetName, redTemplate, TemplateError } from "../sources/prometheus/presets.ts";
 import { isLabelName } from "../sources/prometheus/selector.ts";
-
-const webAddress = z.url({ protocol: /^https?$/ });
-const positive = z.coerce.number().positive();
+import { positive, webAddress } from "./values.ts";
 
 const pem = z.string().refine((file) => existsSync(file), "there is no such file");
 

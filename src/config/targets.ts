@@ -1,7 +1,6 @@
 import { z } from "zod";
+import { filled, webAddress } from "./values.ts";
 
-const webAddress = z.url({ protocol: /^https?$/ });
-const filled = z.string().min(1);
 const seconds = z.coerce.number().positive().max(3_600);
 
 /** Keys that a kind needs; the message names the missing one and the kind that asks for it. */

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ConfigError, environment, loadConfig, schema } from "../../src/config.ts";
+import { environment } from "../../src/config/environment.ts";
+import { ConfigError, loadConfig, schema } from "../../src/config.ts";
 import { exampleOf } from "../../src/install/example.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "vigil-config-"));
