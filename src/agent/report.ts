@@ -1,5 +1,5 @@
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { InvestigationReport, Mind } from "../domain/investigation.ts";
+import type { Hypothesis, InvestigationReport, Mind } from "../domain/investigation.ts";
 import { cleaned } from "../domain/untrusted.ts";
 import { flagState } from "./action-selector.ts";
 import { findingsOf } from "./findings.ts";
@@ -19,11 +19,7 @@ export function assemble(
   },
 ): InvestigationReport {
   const { draft: grounded, struck, claims } = ground(cleanedDraft(draft), session.evidence);
-  const calibrate = (raw: number) => clamp(session.deps.learned.calibrate(raw));
-  const hypotheses = session
-    .hold(grounded.hypotheses, { only: true })
-    .map((one) => ({ ...one, confidence: calibrate(one.confidence), trail: one.trail?.map(calibrate) ?? [] }))
-    .sort((a, b) => b.confidence - a.confidence);
+  const hypotheses = calibrated(session.hold(grounded.hypotheses, { only: true }), session);
   const confidence = hypotheses[0]?.confidence ?? 0;
   const rawConfidence = Math.max(0, ...grounded.hypotheses.map((one) => clamp(one.confidence)));
   const unsure = grounded.outcome === "cause_found" && confidence < given.minimumConfidence;
@@ -62,6 +58,16 @@ export function assemble(
     cost: session.cost,
     prompts: given.prompts,
   };
+}
+
+/** Experience with what each blames changes how sure Vigil is of it, not which of them the evidence of this incident puts first. */
+function calibrated(ranked: readonly Hypothesis[], { deps }: Session): Hypothesis[] {
+  let most = 1;
+  return ranked.map((one) => {
+    const told = (raw: number) => clamp(deps.learned.calibrate(raw, one));
+    most = Math.min(most, told(one.confidence));
+    return { ...one, confidence: most, trail: [...(one.trail ?? []).slice(0, -1).map(told), most] };
+  });
 }
 
 /** A mind may repeat what it read or was asked: secrets and what nobody sees go before anything is kept or shown. */

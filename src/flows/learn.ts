@@ -5,6 +5,7 @@ import type { KnowledgeBase } from "../domain/knowledge.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import type { EpochMs } from "../domain/time.ts";
+import type { Blame } from "../learning/claims.ts";
 import type { Influence, Undo } from "../learning/influence.ts";
 import { Learned, type Learnt, recordWords } from "../learning/learned.ts";
 import type { LearnedDocument } from "../learning/lessons.ts";
@@ -111,8 +112,8 @@ export class Learning implements LearnedContext {
     return this.#learned;
   }
 
-  calibrate(raw: number): number {
-    return this.#learned.calibrate(raw);
+  calibrate(raw: number, of: Blame): number {
+    return this.#learned.calibrate(raw, of);
   }
 
   /** How far a document moves in the ranking for a symptom of these services. */

@@ -1,6 +1,8 @@
 /** One judged claim, for learning: how sure Vigil was (0 to 1), and what people and outcomes said of it. */
 export interface HeardClaim {
   readonly confidence: number;
+  /** What kind of claim it is, in coarse and in finer terms: some kinds are right more often than others. */
+  readonly kinds?: readonly [coarse: string, fine: string];
   /** Logarithm of the odds that the voices give to its being right: 0 tells nothing, 2 is one good voice. */
   readonly odds: number;
   /** How much it counts, 0 to 1; what is older counts less. */
@@ -13,59 +15,62 @@ const logistic = (odds: number): number => 1 / (1 + Math.exp(-odds));
 const EDGE = 0.02;
 /** How far the curve's three numbers stray from the identity before anything is known: standard deviations. */
 const STRAY = [0.5, 0.5, 0.7];
+/** How far kinds of claims stray from the curve, and finer ones from the coarse: standard deviations, as logarithms of the odds. */
+const APART = { coarse: 0.7, fine: 0.5 };
 const ROUNDS = 30;
-
-type Triple = [number, number, number];
 
 /**
  * Maps raw confidence to one that matches how often such claims turned out right: beta calibration (Kull, Silva Filho and Flach 2017), the
- * logistic curve in ln s and −ln(1 − s), which contains the identity. Made for few claims: the curve is shrunk to the identity by a Gaussian
- * prior on its three numbers (posterior mode, by Newton's method), never falls, and what voices say is taken as evidence of the truth and not
- * as the truth (expectation–maximisation, as Dawid and Skene 1979), so that careless votes do not pull it to the middle.
+ * logistic curve in ln s and −ln(1 − s), which contains the identity, and beside it an intercept of its own for each kind of claim, because what is
+ * right on the whole may be wrong of every kind (multicalibration: Hébert-Johnson et al. 2018). Made for few claims: the curve is shrunk to the
+ * identity and the kinds to the curve by Gaussian priors (posterior mode, by Newton's method), it never falls, and what voices say is taken as
+ * evidence of the truth and not as the truth (expectation–maximisation, as Dawid and Skene 1979), so that careless votes do not pull it to the middle.
  */
-export function calibrator(claims: readonly HeardClaim[]): (raw: number) => number {
-  if (claims.length === 0) return clamp;
-  const heard = claims.map(({ confidence, odds, weight }) => ({ x: features(confidence), odds, weight }));
-  let curve: Triple = [1, 1, 0];
+export function calibrator(claims: readonly HeardClaim[]): (raw: number, kinds?: HeardClaim["kinds"]) => number {
+  if (claims.length === 0) return (raw) => clamp(raw);
+  const levels = [0, 1].map((level) => [...new Set(claims.flatMap(({ kinds }) => kinds?.[level] ?? []))]);
+  const features = (confidence: number, kinds: HeardClaim["kinds"]): number[] => {
+    const inside = clamp(confidence, EDGE, 1 - EDGE);
+    const kind = levels.flatMap((names, level) => names.map((name) => Number(name === kinds?.[level])));
+    return [Math.log(inside), -Math.log(1 - inside), 1, ...kind];
+  };
+  const apart = levels.flatMap((names, level) => names.map(() => (level === 0 ? APART.coarse : APART.fine)));
+  const prior = [...STRAY, ...apart].map((deviation, index) => ({ mean: index < 2 ? 1 : 0, precision: 1 / deviation ** 2 }));
+  const heard = claims.map(({ confidence, kinds, odds, weight }) => ({ x: features(confidence, kinds), odds, weight }));
+  let curve = prior.map(({ mean }) => mean);
   for (let round = 0; round < ROUNDS; round++) {
     const before = curve;
     curve = newton(
       heard.map(({ x, odds, weight }) => ({ x, weight, right: logistic(dot(before, x) + odds) })),
       before,
+      prior,
     );
     if (curve.every((value, index) => Math.abs(value - (before[index] ?? 0)) < 1e-4)) break;
   }
-  return (raw) => logistic(dot(curve, features(clamp(raw))));
+  return (raw, kinds) => logistic(dot(curve, features(clamp(raw), kinds)));
 }
 
-function features(confidence: number): Triple {
-  const inside = clamp(confidence, EDGE, 1 - EDGE);
-  return [Math.log(inside), -Math.log(1 - inside), 1];
-}
-
-const dot = (a: Triple, b: Triple): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
 
 /** One step towards the posterior mode; slopes that would turn the order of claims around are held at none. */
 function newton(
-  claims: readonly { readonly x: Triple; readonly right: number; readonly weight: number }[],
-  from: Triple,
-): Triple {
-  const identity: Triple = [1, 1, 0];
-  const precision = STRAY.map((deviation) => 1 / deviation ** 2);
-  const slope = from.map((value, i) => (precision[i] ?? 0) * ((identity[i] ?? 0) - value));
-  const bend = [0, 1, 2].map((i) => [0, 1, 2].map((j) => (i === j ? (precision[i] ?? 0) : 0)));
+  claims: readonly { readonly x: readonly number[]; readonly right: number; readonly weight: number }[],
+  from: readonly number[],
+  prior: readonly { readonly mean: number; readonly precision: number }[],
+): number[] {
+  const slope = prior.map(({ mean, precision }, i) => precision * (mean - (from[i] ?? 0)));
+  const bend = prior.map(({ precision }, i) => prior.map((_, j) => (i === j ? precision : 0)));
   for (const { x, right, weight } of claims) {
     const said = logistic(dot(from, x));
-    for (const i of [0, 1, 2] as const) {
-      slope[i] = (slope[i] ?? 0) + weight * (right - said) * x[i];
-      for (const j of [0, 1, 2] as const) {
-        const row = bend[i];
-        if (row) row[j] = (row[j] ?? 0) + weight * Math.max(0.02, said * (1 - said)) * x[i] * x[j];
-      }
+    const curvature = weight * Math.max(0.02, said * (1 - said));
+    for (const [i, row] of bend.entries()) {
+      const own = x[i] ?? 0;
+      slope[i] = (slope[i] ?? 0) + weight * (right - said) * own;
+      for (const [j, other] of x.entries()) row[j] = (row[j] ?? 0) + curvature * own * other;
     }
   }
   const step = solved(bend, slope);
-  return [Math.max(0, from[0] + (step[0] ?? 0)), Math.max(0, from[1] + (step[1] ?? 0)), from[2] + (step[2] ?? 0)];
+  return from.map((value, i) => Math.max(i < 2 ? 0 : Number.NEGATIVE_INFINITY, value + (step[i] ?? 0)));
 }
 
 /** Gaussian elimination; the matrix is positive definite. */

@@ -1,4 +1,5 @@
 import type { Feedback } from "../domain/feedback.ts";
+import type { Hypothesis } from "../domain/investigation.ts";
 import type { HeardClaim } from "./calibration.ts";
 import { hypothesisNamed, type Judgement } from "./judgement.ts";
 import type { HeardIncident } from "./realness.ts";
@@ -32,6 +33,15 @@ export function heardIncident(
   return { courses: investigation.anomalies, odds, noise: verdict === "noise", claimed: report.real?.raw ?? null, at };
 }
 
+/** What a hypothesis blames. */
+export type Blame = Pick<Hypothesis, "cause" | "changeId">;
+
+/** The kinds by which claims about causes are calibrated: a change that came just before may be innocent, what was measured in the system seldom is. */
+export const kindsOf = ({ cause, changeId }: Blame): NonNullable<HeardClaim["kinds"]> => [
+  changeId === null ? "no change" : "a change",
+  cause,
+];
+
 /** That the leading hypothesis is the cause; null where nothing was said of that. Where Vigil did not dare to state it, it is a claim once the cause is known. */
 export function heardCause(
   { report, verdict, cause }: Judgement,
@@ -47,8 +57,9 @@ export function heardCause(
       const meant = realCause === null ? null : hypothesisNamed(realCause, report);
       return meant === null ? sum : sum + (meant.id === lead.id ? 1 : -1) * oddsOfOne(trust(user));
     }, 0);
-    return { confidence, odds };
+    return { confidence, kinds: kindsOf(lead), odds };
   }
   const sign: Readonly<Record<Feedback["verdict"], number>> = { correct: 1, partly: 0, incorrect: -1, noise: 0 };
-  return { confidence, odds: votes.reduce((sum, vote) => sum + sign[vote.verdict] * oddsOfOne(trust(vote.user)), 0) };
+  const odds = votes.reduce((sum, vote) => sum + sign[vote.verdict] * oddsOfOne(trust(vote.user)), 0);
+  return { confidence, kinds: kindsOf(lead), odds };
 }

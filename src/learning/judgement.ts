@@ -77,8 +77,11 @@ const wordsOf = (text: string): Set<string> =>
       ?.map((word) => word.replace(/[.]+$/, "")) ?? [],
   );
 
-/** What it is worth when a person's words name a hypothesis by its change, its service or its kind; less than the least is no naming. */
-const NAMING = { change: 3, service: 2, kind: 1.5, least: 2 };
+/**
+ * What it is worth when a person's words name a hypothesis by its change, its service or its kind; less than the least is no naming. Traffic
+ * is nobody's own: who speaks of it names no service.
+ */
+const NAMING = { change: 3, service: 2, kind: 1.5, traffic: 2, least: 2 };
 
 /**
  * Which of the report's own hypotheses a person's words mean: the one whose change, service and kind they name best. Free text can thus
@@ -96,8 +99,8 @@ export function hypothesisNamed(text: string, report: InvestigationReport): Hypo
       const named =
         changeId !== null && own.some((word) => said.has(word) && words.filter((other) => other.has(word)).length === 1);
       const at = service !== null && said.has(service.toLowerCase());
-      const kind = KIND_WORDS[cause]?.test(text) ?? false;
-      return { hypothesis, score: Number(named) * NAMING.change + Number(at) * NAMING.service + Number(kind) * NAMING.kind };
+      const kind = KIND_WORDS[cause]?.test(text) ? (cause === "traffic" ? NAMING.traffic : NAMING.kind) : 0;
+      return { hypothesis, score: Number(named) * NAMING.change + Number(at) * NAMING.service + kind };
     })
     .sort((a, b) => b.score - a.score);
   const [best, next] = scored;

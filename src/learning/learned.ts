@@ -4,7 +4,7 @@ import type { Proposal } from "../domain/proposal.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, MINUTE } from "../domain/time.ts";
 import { calibrator, type HeardClaim } from "./calibration.ts";
-import { heardCause, heardIncident } from "./claims.ts";
+import { type Blame, heardCause, heardIncident, kindsOf } from "./claims.ts";
 import { guarded } from "./guard.ts";
 import type { Influence, Undo } from "./influence.ts";
 import { type Judgement, judge } from "./judgement.ts";
@@ -53,7 +53,7 @@ export class Learned {
   readonly judgements: readonly Judgement[];
   readonly lessons: readonly { readonly id: string; readonly confirmed: boolean; readonly text: string }[];
   readonly documents: readonly LearnedDocument[];
-  readonly calibrate: (raw: number) => number;
+  readonly calibrate: (raw: number, of: Blame) => number;
   readonly #records: LearningRecords;
   readonly #votes: ReadonlyMap<string, readonly Feedback[]>;
   readonly #voters: ReadonlySet<string>;
@@ -180,8 +180,14 @@ export class Learned {
     }
     const judged = this.#causes(null).length;
     if (judged > 0) {
-      const shown = [0.5, 0.7, 0.9].map((raw) => `${raw} is told as ${this.calibrate(raw).toFixed(2)}`);
-      add("calibration", "", shown.join(", "), [`${judged} judged causes`]);
+      const blamed = new Map(
+        this.judgements.flatMap(({ report }) => report.hypotheses.slice(0, 1)).map((one) => [kindsOf(one).join(), one]),
+      );
+      const shown = [...blamed.values()].map((one) => {
+        const told = [0.5, 0.9].map((raw) => `${raw} as ${this.calibrate(raw, one).toFixed(2)}`);
+        return `${one.cause}: ${told.join(", ")}`;
+      });
+      add("calibration", "", `confidence is told by what is blamed: ${shown.join("; ")}`, [`${judged} judged causes`]);
     }
     const incidents = this.judgements.filter((one) => this.#counts("calibration/real", one));
     if (incidents.length >= ENOUGH_VERDICTS) {
@@ -203,14 +209,15 @@ export class Learned {
     });
   }
 
-  #calibration(): (raw: number) => number {
+  #calibration(): (raw: number, of: Blame) => number {
     const all = calibrator(this.#causes(null));
     const rest = [...this.#voters].map((voter) => calibrator(this.#causes(voter)));
-    return (raw) => {
-      const within = rest.map((curve) => curve(raw));
+    return (raw, of) => {
+      const kinds = kindsOf(of);
+      const within = rest.map((curve) => curve(raw, kinds));
       const low = Math.max(...within.map((value) => value - CALIBRATION_ALONE));
       const high = Math.min(...within.map((value) => value + CALIBRATION_ALONE));
-      return within.length === 0 ? all(raw) : low > high ? (low + high) / 2 : Math.max(low, Math.min(high, all(raw)));
+      return within.length === 0 ? all(raw) : low > high ? (low + high) / 2 : Math.max(low, Math.min(high, all(raw, kinds)));
     };
   }
 

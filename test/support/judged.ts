@@ -77,3 +77,6 @@ export function investigation(
       : told,
   };
 }
+
+/** What the leading hypothesis of those blames. */
+export const BLAME = { cause: "flag", changeId: "c1" } as const;

@@ -37,6 +37,7 @@ export function proposalTool(action: ProposableAction): ReadTool {
       const stated = z.object(backing).parse(given);
       const selected = selectAction({ action: action.name, args: parsed.data, evidence: stated.evidence }, session.findings);
       if (!selected.ok) throw new ToolUseError(selected.refusal);
+      const { kind, id: changeId } = selected.change;
       const service = await knownService(stated.watchService, session);
       const outcome = await session.deps.desk.file({
         action: action.name,
@@ -44,7 +45,7 @@ export function proposalTool(action: ProposableAction): ReadTool {
         reason: cleaned(stated.reason),
         expectedEffect: cleaned(stated.expectedEffect),
         watch: { service, signal: stated.watchSignal, direction: stated.watchDirection, since: session.focus.onset },
-        confidence: session.deps.learned.calibrate(stated.confidence),
+        confidence: session.deps.learned.calibrate(stated.confidence, { cause: kind === "flag" ? "flag" : "deploy", changeId }),
         investigationId: session.investigationId,
         requester: session.requester,
       });

@@ -11,7 +11,7 @@ import { InvestigationRepository } from "../../../src/store/investigations.ts";
 import { KnowledgeRepository } from "../../../src/store/knowledge.ts";
 import { LearningRepository } from "../../../src/store/learning.ts";
 import { openStateDatabase } from "../../../src/store/state.ts";
-import { DAY, investigation, START } from "../../support/judged.ts";
+import { BLAME, DAY, investigation, START } from "../../support/judged.ts";
 import { WordEmbedder } from "../../support/word-embedder.ts";
 
 /** Vigil's learning as it starts; `dies` lets it be killed while it puts a document among the past incidents. */
@@ -86,14 +86,14 @@ describe("a restart in the middle of learning", () => {
     const on = await start(file);
     await on.investigations.save(investigation("INV-1", { quoted: "INC-31" }));
     await on.say("INV-1", "U1", "correct");
-    const calibrated = on.learning.calibrate(0.3);
+    const calibrated = on.learning.calibrate(0.3, BLAME);
     expect(await on.knowledge.document("INV-1")).not.toBeNull();
     await on.db.destroy();
 
     const off = await start(file, false, false);
     expect(await off.knowledge.document("INV-1")).toBeNull();
     expect(off.learning.influences()).toEqual([]);
-    expect(off.learning.calibrate(0.3)).toBe(0.3);
+    expect(off.learning.calibrate(0.3, BLAME)).toBe(0.3);
     expect(off.learning.boost("INC-31", ["shelf"]).value).toBe(0);
     expect(off.learning.priors(["shelf"])).toEqual([]);
     expect(await off.feedback.all()).toHaveLength(1);
@@ -101,7 +101,7 @@ describe("a restart in the middle of learning", () => {
 
     const again = await start(file);
     expect(await again.knowledge.document("INV-1")).not.toBeNull();
-    expect(again.learning.calibrate(0.3)).toBe(calibrated);
+    expect(again.learning.calibrate(0.3, BLAME)).toBe(calibrated);
     await again.db.destroy();
   });
 });

@@ -39,8 +39,25 @@ describe("calibrated confidence", () => {
 
   it("never reverses the order of two claims", () => {
     const calibrate = calibrator([...claims(30, 0.9, 0), ...claims(30, 0.2, 1)]);
-    const curve = [0.1, 0.3, 0.5, 0.7, 0.9].map(calibrate);
+    const curve = [0.1, 0.3, 0.5, 0.7, 0.9].map((raw) => calibrate(raw));
     expect(curve).toEqual(curve.toSorted((a, b) => a - b));
+  });
+
+  it("tells kinds of claims apart that are right more and less often at the same confidence", () => {
+    const of = (kinds: [string, string], rightShare: number) => claims(30, 0.7, rightShare).map((one) => ({ ...one, kinds }));
+    const calibrate = calibrator([
+      ...of(["a change", "deploy"], 0.4),
+      ...of(["a change", "flag"], 0.6),
+      ...of(["no change", "traffic"], 1),
+    ]);
+    const [deploy, flag, traffic] = [
+      calibrate(0.7, ["a change", "deploy"]),
+      calibrate(0.7, ["a change", "flag"]),
+      calibrate(0.7, ["no change", "traffic"]),
+    ];
+    expect([deploy > 0.35 && deploy < 0.52, flag > 0.52 && flag < 0.65, traffic > 0.85]).toEqual([true, true, true]);
+    // A kind that was never judged takes after the coarse one.
+    expect(Math.abs(calibrate(0.7, ["a change", "config"]) - (deploy + flag) / 2)).toBeLessThan(0.1);
   });
 
   it("follows what Vigil is worth now: old verdicts weigh less", () => {

@@ -6,7 +6,7 @@ import type { Undo } from "../../../src/learning/influence.ts";
 import { Learned } from "../../../src/learning/learned.ts";
 import { PRIOR_BOUNDS } from "../../../src/learning/priors.ts";
 import { RANKING_BOUNDS } from "../../../src/learning/ranking.ts";
-import { DAY, investigation, START, vote } from "../../support/judged.ts";
+import { BLAME, DAY, investigation, START, vote } from "../../support/judged.ts";
 
 const NOW = START + DAY;
 
@@ -159,17 +159,17 @@ describe("a malicious voter", () => {
   it("moves any influence by no more than one voice may, even where it is the only one who votes", () => {
     const alone = learn(some, lies);
     expect(alone.patience({ service: "shelf", signal: "latency" }, NOW).value.wait).toBeLessThanOrEqual(10 * 60_000 + 1e-6);
-    expect(Math.abs(alone.calibrate(0.8) - 0.8)).toBeLessThanOrEqual(0.1 + 1e-9);
+    expect(Math.abs(alone.calibrate(0.8, BLAME) - 0.8)).toBeLessThanOrEqual(0.1 + 1e-9);
   });
 });
 
 describe("calibration", () => {
   it("learns from the confidence before calibration, so that it does not chase itself", () => {
     const [some, votes] = judgedBy(40, ["chat:ada", "chat:ben"], "incorrect", { confidence: 0.9 });
-    const first = learn(some, votes).calibrate(0.9);
+    const first = learn(some, votes).calibrate(0.9, BLAME);
     const calibrated = some.map((one) => ({ ...one, report: one.report && { ...one.report, confidence: first } }));
     expect(first).toBeLessThan(0.4);
-    expect(learn(calibrated, votes).calibrate(0.9)).toBeCloseTo(first);
+    expect(learn(calibrated, votes).calibrate(0.9, BLAME)).toBeCloseTo(first);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Learned } from "../../../src/learning/learned.ts";
 import { REAL_BOUNDS } from "../../../src/learning/realness.ts";
-import { DAY, investigation, START, vote } from "../../support/judged.ts";
+import { BLAME, DAY, investigation, START, vote } from "../../support/judged.ts";
 
 const NOW = START + DAY;
 const VOTERS = ["chat:ada", "chat:ben", "chat:chen"];
@@ -43,7 +43,7 @@ describe("whether anything is wrong at all", () => {
   });
 
   it("says nothing of the cause: noise verdicts leave its confidence alone", () => {
-    expect(learned(30, 0).calibrate(0.8)).toBe(0.8);
+    expect(learned(30, 0).calibrate(0.8, BLAME)).toBe(0.8);
   });
 
   it("is moved by one voter no further than one voice may", () => {
