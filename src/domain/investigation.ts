@@ -116,9 +116,15 @@ export interface InvestigationReport {
   readonly rawConfidence?: number;
   /**
    * How likely it is that something is wrong at all, 0 to 1, by what people said of the like of it (`raw` before calibration): the newest judged
-   * ones of the same kind, and how many of them were noise. Null or absent: too little was judged yet.
+   * ones of the same kind, and how many of them were noise. Null or absent: too little was judged yet. `kinds`: what it was calibrated by.
    */
-  readonly real?: { readonly chance: number; readonly raw: number; readonly like: number; readonly noise: number } | null;
+  readonly real?: {
+    readonly chance: number;
+    readonly raw: number;
+    readonly kinds?: readonly [string, string] | undefined;
+    readonly like: number;
+    readonly noise: number;
+  } | null;
   /** Ranked, best first. */
   readonly hypotheses: readonly Hypothesis[];
   readonly evidence: readonly Evidence[];

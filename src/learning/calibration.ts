@@ -1,13 +1,20 @@
+import { DAY, type Milliseconds } from "../domain/time.ts";
+
 /** One judged claim, for learning: how sure Vigil was (0 to 1), and what people and outcomes said of it. */
 export interface HeardClaim {
   readonly confidence: number;
   /** What kind of claim it is, in coarse and in finer terms: some kinds are right more often than others. */
-  readonly kinds?: readonly [coarse: string, fine: string];
+  readonly kinds?: readonly [coarse: string, fine: string] | undefined;
   /** Logarithm of the odds that the voices give to its being right: 0 tells nothing, 2 is one good voice. */
   readonly odds: number;
   /** How much it counts, 0 to 1; what is older counts less. */
   readonly weight: number;
 }
+
+const HALF_LIFE = 120 * DAY;
+
+/** Vigil changes as it learns, so what its confidence was worth long ago tells less: half after four months. */
+export const calibrationWeight = (age: Milliseconds): number => 0.5 ** (age / HALF_LIFE);
 
 const clamp = (value: number, low = 0, high = 1): number => Math.min(high, Math.max(low, value));
 const logistic = (odds: number): number => 1 / (1 + Math.exp(-odds));
@@ -15,8 +22,11 @@ const logistic = (odds: number): number => 1 / (1 + Math.exp(-odds));
 const EDGE = 0.02;
 /** How far the curve's three numbers stray from the identity before anything is known: standard deviations. */
 const STRAY = [0.5, 0.5, 0.7];
-/** How far kinds of claims stray from the curve, and finer ones from the coarse: standard deviations, as logarithms of the odds. */
-const APART = { coarse: 0.7, fine: 0.5 };
+/**
+ * How far kinds of claims stray from the curve, the coarse and the fine each: standard deviation, as logarithm of the odds. Both together have the
+ * variance of the logistic distribution, π²/3: how often a kind is right may be anything, each share about as likely as any other.
+ */
+const APART = Math.PI / Math.sqrt(6);
 const ROUNDS = 30;
 
 /**
@@ -34,7 +44,7 @@ export function calibrator(claims: readonly HeardClaim[]): (raw: number, kinds?:
     const kind = levels.flatMap((names, level) => names.map((name) => Number(name === kinds?.[level])));
     return [Math.log(inside), -Math.log(1 - inside), 1, ...kind];
   };
-  const apart = levels.flatMap((names, level) => names.map(() => (level === 0 ? APART.coarse : APART.fine)));
+  const apart = levels.flatMap((names) => names.map(() => APART));
   const prior = [...STRAY, ...apart].map((deviation, index) => ({ mean: index < 2 ? 1 : 0, precision: 1 / deviation ** 2 }));
   const heard = claims.map(({ confidence, kinds, odds, weight }) => ({ x: features(confidence, kinds), odds, weight }));
   let curve = prior.map(({ mean }) => mean);

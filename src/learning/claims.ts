@@ -30,7 +30,7 @@ export function heardIncident(
   const odds = votes.reduce((sum, { user, verdict: said }) => {
     return sum + (said === "noise" ? -oddsOfOne(trust(user)) : oddsOfThree(trust(user)));
   }, 0);
-  return { courses: investigation.anomalies, odds, noise: verdict === "noise", claimed: report.real?.raw ?? null, at };
+  return { courses: investigation.anomalies, odds, noise: verdict === "noise", claimed: report.real ?? null, at };
 }
 
 /** What a hypothesis blames. */

@@ -2,8 +2,8 @@ import type { Feedback } from "../domain/feedback.ts";
 import type { CauseKind, Investigation } from "../domain/investigation.ts";
 import type { Proposal } from "../domain/proposal.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
-import { DAY, type EpochMs, MINUTE } from "../domain/time.ts";
-import { calibrator, type HeardClaim } from "./calibration.ts";
+import { type EpochMs, MINUTE } from "../domain/time.ts";
+import { calibrationWeight, calibrator, type HeardClaim } from "./calibration.ts";
 import { type Blame, heardCause, heardIncident, kindsOf } from "./claims.ts";
 import { guarded } from "./guard.ts";
 import type { Influence, Undo } from "./influence.ts";
@@ -11,7 +11,16 @@ import { type Judgement, judge } from "./judgement.ts";
 import { type LearnedDocument, learnedDocument, lesson } from "./lessons.ts";
 import { CAUSES, PRIOR_BOUNDS, priorOf } from "./priors.ts";
 import { boostOf, quotedDocuments, RANKING_BOUNDS } from "./ranking.ts";
-import { claimsOf, ENOUGH_VERDICTS, type HeardIncident, likeIt, REAL_BOUNDS, type RealChance, realChance } from "./realness.ts";
+import {
+  claimsOf,
+  ENOUGH_VERDICTS,
+  type HeardIncident,
+  kindsOfIncident,
+  likeIt,
+  REAL_BOUNDS,
+  type RealChance,
+  realChance,
+} from "./realness.ts";
 import {
   type Course,
   courseName,
@@ -41,8 +50,6 @@ export interface Learnt<T> {
 const NOTHING: Learnt<number> = { value: 0, because: [] };
 /** One voter moves a calibrated confidence by no more than this. */
 const CALIBRATION_ALONE = 0.1;
-/** Vigil changes as it learns, so what its confidence was worth long ago tells less. */
-const CALIBRATION_HALF_LIFE = 120 * DAY;
 
 /**
  * Everything that feedback has taught: a pure function of the records, so that nothing of it can be lost, and taking a record away takes away
@@ -132,9 +139,10 @@ export class Learned {
         .map((one) => heardIncident(one, this.#votesOf(one, without), this.trust));
     const heard = of(null);
     if (heard.length < ENOUGH_VERDICTS || courses.length === 0) return null;
-    const chance = (them: readonly HeardIncident[]) => calibrator(claimsOf(them, now))(realChance(them, courses, now));
+    const kinds = kindsOfIncident(courses);
+    const chance = (them: readonly HeardIncident[]) => calibrator(claimsOf(them, now))(realChance(them, courses, now), kinds);
     const guardedChance = guarded(this.#voters, (without) => chance(of(without)) - REAL_BOUNDS.most, REAL_BOUNDS);
-    return { chance: guardedChance + REAL_BOUNDS.most, raw: realChance(heard, courses, now), ...likeIt(heard, courses) };
+    return { chance: guardedChance + REAL_BOUNDS.most, raw: realChance(heard, courses, now), kinds, ...likeIt(heard, courses) };
   }
 
   /** All that is different from a Vigil that has learned nothing, for people to see and to take back. */
@@ -205,7 +213,7 @@ export class Learned {
     const last = Math.max(...counted.map(({ at }) => at));
     return counted.flatMap((one) => {
       const claim = heardCause(one, this.#votesOf(one, without), this.trust);
-      return claim ? [{ ...claim, weight: 0.5 ** ((last - one.at) / CALIBRATION_HALF_LIFE) }] : [];
+      return claim ? [{ ...claim, weight: calibrationWeight(last - one.at) }] : [];
     });
   }
 

@@ -1,5 +1,5 @@
 import { DAY, type EpochMs } from "../domain/time.ts";
-import type { HeardClaim } from "./calibration.ts";
+import { calibrationWeight, type HeardClaim } from "./calibration.ts";
 import { type Course, courseName } from "./thresholds.ts";
 
 /** What was heard of one judged investigation as an incident: was it one, or noise? */
@@ -9,8 +9,8 @@ export interface HeardIncident {
   /** Logarithm of the odds that the voices give to its being real. */
   readonly odds: number;
   readonly noise: boolean;
-  /** The chance that was worked out for it before calibration, if any was. */
-  readonly claimed: number | null;
+  /** The chance that was worked out for it before calibration, if any was, and of what kind it was then. */
+  readonly claimed: Pick<RealChance, "raw" | "kinds"> | null;
   readonly at: EpochMs;
 }
 
@@ -20,6 +20,8 @@ export interface RealChance {
   readonly chance: number;
   /** The same before calibration, which is what calibration learns from. */
   readonly raw: number;
+  /** Whether it followed a change, and how much was off: by this, too, it is calibrated. Absent in reports older than this field. */
+  readonly kinds?: HeardClaim["kinds"];
   /** The newest judged investigations of the same kind, eight at most, and how many of them were noise. */
   readonly like: number;
   readonly noise: number;
@@ -61,9 +63,17 @@ export function realChance(heard: readonly HeardIncident[], courses: readonly Co
   return real / weights;
 }
 
+/** Incidents by whether they follow a change, and by how many series are off. */
+export const kindsOfIncident = (courses: readonly Course[]): NonNullable<HeardClaim["kinds"]> => [
+  courses.some(({ afterChange }) => afterChange) ? "after a change" : "by itself",
+  ["one series", "two series"][new Set(courses.map(courseName)).size - 1] ?? "several series",
+];
+
 /** What came of the chances that were worked out, to calibrate by. */
 export const claimsOf = (heard: readonly HeardIncident[], now: EpochMs): HeardClaim[] =>
-  heard.flatMap(({ claimed, odds, at }) => (claimed === null ? [] : [{ confidence: claimed, odds, weight: fading(now - at) }]));
+  heard.flatMap(({ claimed, odds, at }) =>
+    claimed === null ? [] : [{ confidence: claimed.raw, kinds: claimed.kinds, odds, weight: calibrationWeight(now - at) }],
+  );
 
 /** The newest of the same kind, and how many of them were noise. */
 export function likeIt(heard: readonly HeardIncident[], courses: readonly Course[]): Pick<RealChance, "like" | "noise"> {
