@@ -83,6 +83,23 @@ describe("the offline reasoner under attack and doubt", () => {
   });
 });
 
+describe("experience with what a hypothesis blames", () => {
+  it("changes how sure the report and its proposal are, not the order that the evidence gave", async () => {
+    const world = fakeWorld("flag", PLAIN);
+    const doubtsChanges = {
+      ...world.deps.learned,
+      calibrate: (raw: number, of: { changeId: string | null }) => (of.changeId ? raw / 2 : 1),
+    };
+    const { report } = await investigate({ ...world, deps: { ...world.deps, learned: doubtsChanges } });
+    const [lead, ...rivals] = report.hypotheses;
+    expect(lead).toMatchObject({ cause: "flag", changeId: "c-flag", confidence: (report.rawConfidence ?? 0) / 2 });
+    expect(rivals.every(({ confidence }) => confidence <= report.confidence)).toBe(true);
+    expect(report.hypotheses.map(({ trail }) => trail?.at(-1))).toEqual(report.hypotheses.map(({ confidence }) => confidence));
+    expect(world.filed).toHaveLength(1);
+    expect(world.filed[0]?.confidence).toBeCloseTo(report.confidence, 1);
+  });
+});
+
 describe("stopping", () => {
   it("ends at once when it is aborted in the middle, and files nothing", async () => {
     const world = fakeWorld("flag");

@@ -6,7 +6,7 @@ import type { Undo } from "../../../src/learning/influence.ts";
 import { Learned } from "../../../src/learning/learned.ts";
 import { PRIOR_BOUNDS } from "../../../src/learning/priors.ts";
 import { RANKING_BOUNDS } from "../../../src/learning/ranking.ts";
-import { BLAME, DAY, investigation, START, vote } from "../../support/judged.ts";
+import { BLAME, DAY, hypothesis, investigation, START, vote } from "../../support/judged.ts";
 
 const NOW = START + DAY;
 
@@ -57,6 +57,22 @@ describe("priors on causes", () => {
     expect(learned.judgements[0]).toMatchObject({ cause: { kind: "deploy", service: "shelf" }, notCause: { kind: "flag" } });
     expect(learned.prior("deploy", "shelf", NOW).value).toBeGreaterThan(0.5);
     expect(learned.prior("flag", "shelf", NOW).value).toBeLessThan(-0.5);
+  });
+
+  it("follow words of traffic, which name no service, and words of a kind alone to nothing else", () => {
+    const [some, votes] = judgedBy(1, ["chat:ada"], "incorrect");
+    const traffic = hypothesis("H4", "traffic", "shelf", "More or different traffic on shelf");
+    const told = some.map((one) => ({
+      ...one,
+      report: one.report && { ...one.report, hypotheses: [...one.report.hypotheses, traffic] },
+    }));
+    const cause = (realCause: string) =>
+      learn(
+        told,
+        votes.map((one) => ({ ...one, realCause })),
+      ).judgements[0]?.cause;
+    expect(cause("a campaign brought far more traffic than usual")).toEqual({ kind: "traffic", service: "shelf" });
+    expect(cause("a release somewhere else")).toBeNull();
   });
 
   it("fade: what was so a year and a half ago counts for an eighth", () => {
@@ -170,6 +186,40 @@ describe("calibration", () => {
     const calibrated = some.map((one) => ({ ...one, report: one.report && { ...one.report, confidence: first } }));
     expect(first).toBeLessThan(0.4);
     expect(learn(calibrated, votes).calibrate(0.9, BLAME)).toBeCloseTo(first);
+  });
+});
+
+describe("calibration by what is blamed", () => {
+  const voters = ["chat:ada", "chat:ben"];
+  const resource = { cause: "resource", changeId: null } as const;
+  const alike = (first: number, count: number, lead: ReturnType<typeof hypothesis>) =>
+    Array.from({ length: count }, (_, index) => {
+      const one = investigation(`INV-${first + index}`);
+      return { ...one, report: one.report && { ...one.report, hypotheses: [lead, ...one.report.hypotheses.slice(1)] } };
+    });
+  const flags = alike(0, 20, hypothesis("H1", "flag", "shelf", "flag new-layout slows shelf", "c1"));
+  const pools = alike(50, 20, hypothesis("H1", "resource", "shelf", "shelf runs into a limit"));
+  const votes = [...flags, ...pools].flatMap(({ id }, index) =>
+    voters.map((user) => vote(id, user, index < 20 && index % 2 ? "incorrect" : "correct", { at: START + index })),
+  );
+
+  it("is less sure of changes, which may be innocent, than of what was measured in the system, and says so", () => {
+    const learned = learn([...flags, ...pools], votes);
+    expect(learned.calibrate(0.8, BLAME)).toBeLessThan(0.65);
+    expect(learned.calibrate(0.8, resource)).toBeGreaterThan(0.9);
+    const told = learned.influences(NOW).find(({ id }) => id === "calibration");
+    expect(told?.effect).toMatch(/flag: 0\.5 as 0\.\d\d, 0\.9 as 0\.\d\d; resource: 0\.5 as/);
+    expect(
+      learn([...flags, ...pools], votes, {
+        undone: [{ scope: "influence", target: "calibration", at: NOW }],
+      }).calibrate(0.8, BLAME),
+    ).toBe(0.8);
+  });
+
+  it("is moved by one voter no further than one voice may, of any kind", () => {
+    const lies = [...flags, ...pools].map(({ id }, index) => vote(id, "chat:mallory", "incorrect", { at: START + index }));
+    const alone = learn([...flags, ...pools], lies);
+    for (const blame of [BLAME, resource]) expect(Math.abs(alone.calibrate(0.8, blame) - 0.8)).toBeLessThanOrEqual(0.1 + 1e-9);
   });
 });
 

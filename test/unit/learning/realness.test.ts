@@ -42,6 +42,24 @@ describe("whether anything is wrong at all", () => {
     expect(learned(12, 12).realChance(after, NOW)?.chance).toBeCloseTo(0.5, 1);
   });
 
+  it("is surer of what follows a change where such incidents were real, also in services never judged", () => {
+    const claimed = { chance: 0.5, raw: 0.5, like: 0, noise: 0 };
+    const alike = Array.from({ length: 24 }, (_, index) => {
+      const one = investigation(`INV-${index}`, { service: `s${index}` });
+      const kinds = [index % 2 ? "after a change" : "by itself", "one series"] as const;
+      const anomalies = one.anomalies.map((anomaly) => ({ ...anomaly, afterChange: index % 2 === 1 }));
+      return { ...one, anomalies, report: one.report && { ...one.report, real: { ...claimed, kinds } } };
+    });
+    const feedback = alike.map(({ id }, index) =>
+      vote(id, VOTERS[index % 3] as string, index % 2 ? "correct" : "noise", { at: START + index }),
+    );
+    const known = new Learned({ investigations: alike, feedback, proposals: [], undone: [] });
+    const after = off("cellar").map((one) => ({ ...one, afterChange: true }));
+    expect(known.realChance(off("cellar"), NOW)?.chance).toBeLessThan(0.35);
+    expect(known.realChance(after, NOW)).toMatchObject({ kinds: ["after a change", "one series"] });
+    expect(known.realChance(after, NOW)?.chance).toBeGreaterThan(0.65);
+  });
+
   it("says nothing of the cause: noise verdicts leave its confidence alone", () => {
     expect(learned(30, 0).calibrate(0.8, BLAME)).toBe(0.8);
   });
