@@ -211,7 +211,7 @@ describe("calibration by what is blamed", () => {
     expect(told?.effect).toMatch(/flag: 0\.5 as 0\.\d\d, 0\.9 as 0\.\d\d; resource: 0\.5 as/);
     expect(
       learn([...flags, ...pools], votes, {
-        undone: [{ scope: "influence", target: "calibration", at: NOW }],
+        undone: [{ scope: "influence", target: "calibration", by: "chat:ada", reason: "", at: NOW }],
       }).calibrate(0.8, BLAME),
     ).toBe(0.8);
   });
