@@ -114,7 +114,7 @@ export const schema = z.strictObject({
 
 export type Config = z.output<typeof schema>;
 
-const secret = /(token|secret|key|password|(state|vectors)\.url)$|\.headers\./i;
+const secret = /(token|secret|key|password|(state|vectors)\.url)$|headers\./i;
 
 /**
  * Reads `vigil.yaml` (or the file that `VIGIL_CONFIG` names), then the environment over it, and checks the whole.
@@ -141,7 +141,9 @@ export function loadConfig(env: Readonly<NodeJS.ProcessEnv> = process.env, folde
     const key = issue.path.join(".");
     const variable = Object.entries(environment).find(([, path]) => path === key)?.[0];
     const value = issue.path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part], raw);
-    const shown = value === undefined ? "" : secret.test(key) ? " (value hidden)" : ` (is ${JSON.stringify(value)})`;
+    // A whole section may hold secrets; the message names what is wrong in it.
+    const isSection = typeof value === "object" && value !== null;
+    const shown = value === undefined || isSection ? "" : secret.test(key) ? " (value hidden)" : ` (is ${JSON.stringify(value)})`;
     return `  ${key || "(top level)"}${variable ? ` or ${variable}` : ""}${shown}: ${issue.message}`;
   });
   throw new ConfigError(

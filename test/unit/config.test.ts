@@ -55,6 +55,27 @@ describe("configuration", () => {
   });
 
   it.each([
+    ["slack:\n  chanel: C1\n", 'slack: Unrecognized key: "chanel"'],
+    ["sever: 1\n", '(top level): Unrecognized key: "sever"'],
+  ])("names a misspelt key without what else is in its section: %j", (text, expected) => {
+    const at = folder();
+    writeFileSync(join(at, "vigil.yaml"), text);
+    try {
+      loadConfig({ SLACK_BOT_TOKEN: "xoxb-hunter2" }, at);
+      expect.unreachable();
+    } catch (error) {
+      expect(String(error)).toContain(expected);
+      expect(String(error)).not.toContain("hunter2");
+    }
+  });
+
+  it("takes a header of Vigil's own traces from the environment, as every header", () => {
+    const at = folder();
+    writeFileSync(join(at, "vigil.yaml"), "observability:\n  tracesHeaders:\n    authorization: { env: COLLECTOR }\n");
+    expect(loadConfig({ COLLECTOR: "Bearer 1" }, at).observability.tracesHeaders).toEqual({ authorization: "Bearer 1" });
+  });
+
+  it.each([
     ["server: [1, 2\n", "not valid YAML"],
     ["- a\n- b\n", "keys and values"],
     ["sever:\n  port: 1\n", "sever"],
