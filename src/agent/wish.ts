@@ -9,6 +9,7 @@ import { mentioned } from "./offline/question.ts";
 import type { Session } from "./session.ts";
 import { checkAnomalies } from "./tools/check-anomalies.ts";
 import { type ReadTool, type ToolLimits, toLangChainTool } from "./tools/kit.ts";
+import { becameOf } from "./tools/list-actions.ts";
 import { listChanges } from "./tools/list-changes.ts";
 import type { QuestionRequest } from "./types.ts";
 import { nearest } from "./words.ts";
@@ -71,7 +72,7 @@ export async function grant(
 ): Promise<string | null> {
   const { deps, focus } = session;
   // Without an investigation nothing is open, and so nothing was proposed that could be meant.
-  const proposals = (about && (await deps.proposalsOf?.(about.id))) ?? [];
+  const proposals = ((about && (await deps.proposalsOf?.(about.id))) ?? []).toSorted((a, b) => b.createdAt - a.createdAt);
   const call = async (tool: ReadTool, args: Readonly<Record<string, unknown>>): Promise<void> => {
     await toLangChainTool(tool, session, limits).invoke(args);
   };
@@ -84,22 +85,24 @@ export async function grant(
     changes,
     waiting: proposals.filter(({ state }) => state === "pending"),
     it: meantByIt(wish, about, proposals, changes),
+    last: proposals.find(({ state }) => HAS_RUN.has(state) || UNDONE.has(state)) ?? null,
     actions: deps.desk.actions.map(({ name }) => name),
   });
   if (meant === null) return null;
   if ("why" in meant) return meant.why;
   const { services } = meant;
   const target = String(meant.args.flag ?? meant.args.service);
-  const undone = ((about && (await deps.proposalsOf?.(about.id))) ?? []).find(
-    (one) => one.state === "verified" && one.target.endsWith(`:${target}`),
+  const ended = proposals.find(
+    ({ state, target: on }) => (state === "verified" || state === "rolled_back") && on.endsWith(`:${target}`),
   );
+  const helped = ended?.state === "verified" ? ended : null;
   if (services.length > 0) await call(checkAnomalies, { services: services.slice(0, 10) });
   const anomalous = [
     ...(about?.anomalies ?? []),
     ...findingsOf(session.findings, "anomalies").flatMap(({ details }) => details.anomalies),
   ];
   // What takes back an action that helped cannot be expected to help.
-  const off = undone ? null : worst(anomalous);
+  const off = helped ? null : worst(anomalous);
   const outcome = await deps.desk.file({
     action: meant.action,
     args: meant.args,
@@ -107,8 +110,8 @@ export async function grant(
     reason: `${cleanUntrusted(session.requester, 120).text} asked for it${about ? ` in ${about.id}` : ""}.`,
     expectedEffect: off
       ? `${off.service} ${off.signal.replace("_", " ")} goes back to normal`
-      : undone
-        ? `not said; ${undone.id} helped by acting on the same target`
+      : helped
+        ? `not said; ${helped.id} helped by acting on the same target`
         : "not said; nothing watched is off its baseline",
     watch: off && {
       service: off.service,
@@ -134,12 +137,14 @@ export async function grant(
   return [
     `**${proposal.id}**: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${people} on its card${about ? ` in the thread of ${about.id}` : ""}; ${whose}.${earlier}`,
     `Undo: ${proposal.undo}. ${evidence}`,
-    ...(undone
+    ...(helped
       ? [
-          `**Careful:** ${undone.id} (${undone.summary}) acted on the same target, and its effect is verified. Nothing is watched afterwards: look yourself.`,
+          `**Careful:** ${helped.id} (${helped.summary}) acted on the same target, and its effect is verified. Nothing is watched afterwards: look yourself.`,
         ]
-      : []),
-    ...(off || undone
+      : ended
+        ? [`**Careful:** ${ended.id} (${ended.summary}) acted on the same target, did not help and was undone.`]
+        : []),
+    ...(off || helped
       ? []
       : ["No signal is off its baseline there, so nothing can show that it helped: look yourself afterwards."]),
   ].join("\n");
@@ -152,6 +157,8 @@ interface Existing {
   readonly waiting: readonly Proposal[];
   /** What "it" may mean, most likely first: what was acted upon last, what is blamed. */
   readonly it?: readonly string[];
+  /** The last action that ran, whether it stands or was taken back. */
+  readonly last?: Proposal | null;
   readonly actions: readonly string[];
 }
 
@@ -178,6 +185,8 @@ export function match({ verb, object, amount }: Wish, existing: Existing): Meant
       return {
         why: `${waiting.map(({ id, summary }) => `${id} (${summary})`).join(", ")} awaits a decision: press Approve on its card. I take no approval in words.`,
       };
+    if (pronoun && verb === "roll_back" && existing.last && UNDONE.has(existing.last.state))
+      return { why: `${becameOf(existing.last)}.` };
     if (pronoun) {
       const { it: [meant] = [], ...rest } = existing;
       return meant === undefined
@@ -251,16 +260,15 @@ function meantByIt(
 ): readonly string[] {
   const [lead] = about?.report?.hypotheses ?? [];
   if (verb === "restart" || verb === "scale") return lead?.service ? [lead.service.toLowerCase()] : [];
-  const ran = proposals
-    .filter(({ state }) => HAS_RUN.has(state))
-    .toSorted((a, b) => b.createdAt - a.createdAt)
-    .map(({ target }) => target.slice(target.indexOf(":") + 1));
+  const ran = proposals.filter(({ state }) => HAS_RUN.has(state)).map(({ target }) => target.slice(target.indexOf(":") + 1));
   const blamed = changes.filter(({ id }) => id === lead?.changeId).map(({ subject }) => subject);
   return [...ran, ...blamed].map((name) => name.toLowerCase());
 }
 
 /** States of an action that stands in the world as it was run. */
 const HAS_RUN: ReadonlySet<ProposalState> = new Set(["executing", "verifying", "verified", "unknown"]);
+
+const UNDONE: ReadonlySet<ProposalState> = new Set(["rolling_back", "undone", "rolled_back"]);
 
 /** Flags that are known, with the services that read them. */
 async function flagsOf({ deps }: Session, changes: readonly ChangeEvent[]): Promise<Map<string, readonly ServiceName[]>> {

@@ -8,7 +8,7 @@ export function verdictOf(proposal: Proposal): string | null {
     case "verified":
       return `**Verified.** ${summary}.${after} Was the hypothesis right, and did the action help? The buttons above take a second.`;
     case "rolled_back":
-      return `**Rolled back:**${after} ${id} is undone; the cause is somewhere else.`;
+      return `**Rolled back:**${after} ${id} is undone. It did not help: the cause is elsewhere, or more than this is needed.`;
     case "rollback_failed":
       return `**The undo failed.**${after} Act now: ${proposal.undo}.`;
     case "unknown":

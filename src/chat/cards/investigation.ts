@@ -26,7 +26,13 @@ export function investigationCard({ investigation, picture, feedback }: Investig
     const version = `${picture.points.length}-${picture.points.at(-1)?.at ?? 0}-${picture.changes.length}`;
     body.push({ type: "picture", investigationId: id, version, picture });
   }
+  const failed = actionFailed(feedback);
   if (report) {
+    if (failed)
+      body.push({
+        type: "text",
+        markdown: "**An action on the suspected cause did not help and was undone.** Weigh it again before you act on it.",
+      });
     const doubt = doubtText(report);
     if (doubt) body.push({ type: "text", markdown: doubt });
     if (report.hypotheses.length > 0) body.push({ type: "hypotheses", items: hypothesisLines(report.hypotheses) });
@@ -47,9 +53,9 @@ export function investigationCard({ investigation, picture, feedback }: Investig
     kind: "investigation",
     id,
     subject: `investigation:${id}`,
-    ...headOf(investigation),
+    ...(failed && report?.outcome === "cause_found" ? { tone: "attention", badge: "Cause in doubt" } : headOf(investigation)),
     title,
-    story: story(investigation, title),
+    story: story(investigation, title, failed),
     body,
     folds: report ? folds(investigation, report) : [],
     buttons: [],
@@ -71,6 +77,10 @@ export function investigationCard({ investigation, picture, feedback }: Investig
     ],
   };
 }
+
+/** An action was undone because it did not help, and none has helped since. */
+const actionFailed = (feedback: InvestigationView["feedback"]): boolean =>
+  feedback.some(({ via, actionEffective }) => via === "inferred" && actionEffective === false);
 
 /** Below this chance of being real, people are told that it may be noise. */
 const DOUBTFUL = 0.6;
@@ -117,11 +127,15 @@ function symptom({ anomalies, question }: Investigation): string {
   return `${plain(first.service, 60)} ${signalName(first.signal)} ${figure} since ${clock(first.startedAt)} UTC`;
 }
 
-function story(investigation: Investigation, title: string): string {
+function story(investigation: Investigation, title: string, failed: boolean): string {
   const { report, anomalies, state } = investigation;
   if (!report) return clip(state === "running" ? `Investigating: ${title}` : title, 200);
   const since = anomalies[0] ? ` Since ${clock(anomalies[0].startedAt)} UTC.` : "";
-  const sure = report.outcome === "cause_found" ? ` ${share(report.confidence)} sure.` : "";
+  const sure = failed
+    ? " An action on that did not help."
+    : report.outcome === "cause_found"
+      ? ` ${share(report.confidence)} sure.`
+      : "";
   const upstream = report.blastRadius.upstream.length;
   const blast = upstream > 0 ? ` Affects ${upstream} caller${upstream > 1 ? "s" : ""}.` : "";
   return clip(`${title.replace(/[.\s]*$/, ".")}${sure}${since}${blast}`, 200);

@@ -245,7 +245,7 @@ describe("outside of a thread, while something is open", () => {
   const { signal } = new AbortController();
   setMaxListeners(100, signal);
 
-  async function world(open = true, { over = !open, ran = false, calm = false } = {}) {
+  async function world(open = true, { over = !open, ran = false, calm = false, state = "verified" } = {}) {
     const fake = fakeWorld("flag");
     const opening = { investigationId: "INV-7", anomalies: fake.anomalies, question: null, requester: "vigil" };
     const report = await createSreAgent(fake.deps, prompts).investigate(opening, nothing, signal);
@@ -262,7 +262,7 @@ describe("outside of a thread, while something is open", () => {
         : [];
     const verified = {
       ...proposal,
-      state: "verified",
+      state,
       target: `flag:${PLAIN.flag}`,
       outcome: "latency fell by 8 %.",
       createdAt: 1,
@@ -368,6 +368,12 @@ describe("outside of a thread, while something is open", () => {
     // What takes back an action that helped is not said to help, and says so.
     expect(ran.filed()).toMatchObject([{ watch: null, expectedEffect: expect.stringContaining("PRO-3 helped") }]);
     expect(ran.filed()).toMatchObject([{ action: "toggle_feature_flag", args: { flag: PLAIN.flag } }]);
+    const failed = await world(true, { ran: true, state: "rolled_back" });
+    expect((await failed.ask("undo it")).text).toContain("was undone");
+    expect(failed.filed()).toEqual([]);
+    expect((await failed.ask(`turn off ${PLAIN.flag}`)).text).toContain(
+      "**Careful:** PRO-3 (25% → 5%) acted on the same target, did not help and was undone.",
+    );
     const waiting = await world();
     expect((await waiting.ask("undo it")).text).toContain("press Approve");
     expect(waiting.filed()).toEqual([]);

@@ -53,6 +53,25 @@ describe("the investigation's card", () => {
     expect(investigationCard(stopped)).toMatchObject({ badge: "Stopped", tone: "quiet" });
   });
 
+  it("doubts its cause once an action on that was undone because it did not help, until one helps", () => {
+    const view = finished();
+    const vote = (actionEffective: boolean) => ({
+      investigationId: "INV-1",
+      user: "vigil:outcome",
+      verdict: actionEffective ? ("correct" as const) : ("incorrect" as const),
+      realCause: null,
+      missed: null,
+      actionEffective,
+      via: "inferred" as const,
+      at: 0,
+    });
+    const card = investigationCard({ ...view, feedback: [vote(false)] });
+    expect(card.badge).toBe("Cause in doubt");
+    expect(card.story).not.toContain("% sure");
+    expect(text(card)).toContain("did not help and was undone");
+    expect(investigationCard({ ...view, feedback: [vote(true)] }).badge).toMatch(/^Cause found/);
+  });
+
   it("says that it may be noise where its like mostly was, and nothing of it elsewhere", () => {
     const doubtful = finished({ real: { chance: 0.35, raw: 0.4, like: 4, noise: 3 } });
     expect(text(investigationCard(doubtful))).toContain(
