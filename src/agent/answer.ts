@@ -33,13 +33,18 @@ export async function answer(
   const { deps, chain, wall, observer } = engine;
   const thread = request.investigation;
   // "It" and "this" mean the thread's investigation; outside of one, the newest that is open.
-  const about = thread ?? (await newestOpen(engine));
-  const worst = about?.anomalies[0] ?? null;
+  const open = thread ? [] : await openWith(engine);
+  const newest = thread ?? open[0]?.about ?? null;
   const known = await knownServices(engine);
   const objection = thread?.report ? objectionOf(request.question, request.requester, known) : null;
   if (objection) return revise(engine, request, objection, events, signal);
-  const question = understand(request.question, known, deps.clock.now(), worst?.service ?? null, blamed(about));
-  const needsReasoning = question.intent === "why" && question.service !== null && question.service !== worst?.service;
+  const question = understand(request.question, known, deps.clock.now(), newest?.anomalies[0]?.service ?? null, blamed(newest));
+  // A service that an open case is about is asked about with that case: "why is it slow?" was looked into already.
+  const about = (question.named && open.find(({ services }) => services.has(question.service ?? ""))?.about) || newest;
+  const worst = about?.anomalies[0] ?? null;
+  const covered = question.service !== null && !ANEW.test(request.question) && covers(open, about, question.service);
+  const needsReasoning =
+    question.intent === "why" && question.service !== null && question.service !== worst?.service && !covered;
   if (needsReasoning && chain.isEmpty) return investigateQuestion(engine, request, events, signal, []);
   const focus = await focusOf({ ...requestOf(request), anomalies: about?.anomalies ?? [] }, deps);
   const told = about?.report?.evidence ?? [];
@@ -116,11 +121,29 @@ async function knownServices({ deps }: Engine): Promise<readonly string[]> {
 
 type About = QuestionRequest["investigation"];
 
-async function newestOpen({ deps }: Engine): Promise<About> {
-  const cases = (await deps.openCases?.().catch(() => [])) ?? [];
-  const { investigation } = cases.find(({ investigation: { report } }) => report !== null) ?? cases[0] ?? {};
-  return investigation ? { id: investigation.id, anomalies: investigation.anomalies, report: investigation.report } : null;
+interface OpenAbout {
+  readonly about: NonNullable<About>;
+  /** Everything that it is known to have reached. */
+  readonly services: ReadonlySet<string>;
 }
+
+/** What is open, newest first, with what has a report before what has none. */
+async function openWith({ deps }: Engine): Promise<readonly OpenAbout[]> {
+  const cases = (await deps.openCases?.().catch(() => [])) ?? [];
+  return cases
+    .toSorted((a, b) => Number(b.investigation.report !== null) - Number(a.investigation.report !== null))
+    .map(({ investigation: { id, anomalies, report }, incident }) => ({
+      about: { id, anomalies, report },
+      services: new Set([...anomalies.map(({ service }) => service), ...(incident?.services ?? [])]),
+    }));
+}
+
+/** Whether the cause of what ails this service is known from a case that reaches it. */
+const covers = (open: readonly OpenAbout[], about: About, service: string): boolean =>
+  about?.report?.outcome === "cause_found" && open.some((one) => one.about === about && one.services.has(service));
+
+/** Wants to have it looked into anew, whatever is known. */
+const ANEW = /\b(?:investigat|diagnos|look|dig)/i;
 
 const requestOf = ({ investigation, question, requester, channel }: QuestionRequest) => ({
   investigationId: investigation?.id ?? "question",
@@ -178,7 +201,8 @@ async function answerOffline(
   const report = about?.report;
   if (question.intent === "unknown_service" && question.unknown)
     return unknownService(cleanUntrusted(question.unknown.word, 80).text, question.unknown.nearest);
-  if (question.intent === "why" && report) return summaryOf(report);
+  if (question.intent === "why" && report)
+    return request.investigation ? summaryOf(report) : `**${about.id}** looked into it: ${summaryOf(report)}`;
   const tools = await questionTools(session, engine.limits, false);
   const policy = answerPolicy(question, about);
   return engine.thinkOffline({ session, policy, tools, systemPrompt: "", task: request.question.slice(0, 4_000) });

@@ -181,9 +181,12 @@ export function match({ verb, object, amount }: Wish, existing: Existing): Meant
       /^(?:it|this|that|them|the (?:change|deploy|release|flag|rollout))?(?=\s*(?:to \d|now|again|please|back|$))/.exec(
         object.trim(),
       );
-    if (pronoun && waiting.length > 0)
+    // "The flag" is no restart that waits.
+    const kind = verb === "off" || verb === "on" || verb === "set" || /flag|rollout/.test(pronoun?.[0] ?? "") ? "flag:" : "";
+    const awaited = waiting.filter(({ target }) => target.startsWith(kind));
+    if (pronoun && awaited.length > 0)
       return {
-        why: `${waiting.map(({ id, summary }) => `${id} (${summary})`).join(", ")} awaits a decision: press Approve on its card. I take no approval in words.`,
+        why: `${awaited.map(({ id, summary }) => `${id} (${summary})`).join(", ")} ${awaited.length === 1 ? "awaits a decision: press Approve on its card" : "await a decision: press Approve on the card you mean"}. I take no approval in words.`,
       };
     if (pronoun && verb === "roll_back" && existing.last && UNDONE.has(existing.last.state))
       return { why: `${becameOf(existing.last)}.` };

@@ -21,22 +21,41 @@ function readable(unit: string): { readonly factor: number; readonly label: stri
   return { factor: 1, label: unit.replaceAll(/[{}]/g, "") };
 }
 
-/** A line at each change, its name above the plot; neighbours are written one above the other, names near the right edge to the left. */
+/** Of a label's letters, in pixels at its size; and the plot's width. */
+const LETTER = 5.4;
+const PLOT = SIZE.width - 68;
+const ROWS = 2;
+
+/**
+ * A line at each change, its name above the plot, names near the right edge to the left. Neighbours are written one above the other; where no row
+ * has room the line stands without a name, which the card tells anyway.
+ */
 function marks({ changes, points, band }: AnomalyPicture) {
   const from = band[0]?.at ?? points[0]?.at ?? 0;
   const to = points.at(-1)?.at ?? from + 1;
+  const taken: (readonly [left: number, right: number])[][] = Array.from({ length: ROWS }, () => []);
   return changes
     .filter(({ at }) => at >= from && at <= to)
     .sort((a, b) => a.at - b.at)
     .slice(-4)
-    .map((change, index) => ({
+    .map((change) => {
+      const text = clip(plain(`${change.subject}: ${change.before} → ${change.after}`, 60), 44);
+      const x = ((change.at - from) / (to - from)) * PLOT;
+      const onLeft = x > PLOT / 2;
+      const [left, right] = onLeft ? [x - text.length * LETTER, x] : [x, x + text.length * LETTER];
+      const row = taken.findIndex((labels) => labels.every(([start, end]) => right < start || left > end));
+      taken[row]?.push([left, right]);
+      return { change, text, onLeft, row };
+    })
+    .map(({ change, text, onLeft, row }) => ({
       xAxis: change.at,
       label: {
-        formatter: () => clip(plain(`${change.subject}: ${change.before} → ${change.after}`, 60), 44),
+        show: row >= 0,
+        formatter: () => text,
         position: "end",
         rotate: 0,
-        align: (change.at - from) / (to - from) > 0.5 ? "right" : "left",
-        offset: [0, -12 * (index % 2)],
+        align: onLeft ? "right" : "left",
+        offset: [0, -12 * Math.max(row, 0)],
         color: MARK,
         fontSize: 10,
         fontFamily: FONT,

@@ -26,7 +26,7 @@ export function restartService(workloads: WorkloadTarget): Action<typeof schema>
         target: `workload:${service}`,
         environment: workloads.environment,
         services: [service],
-        currentState: `${copies(state.replicas)}, last restarted ${state.restartMark ?? "never by us"}`,
+        currentState: `${copies(state.replicas)}, ${state.restartMark ? `restarted by us ${state.restartMark}` : "never restarted by us"}`,
         wantedState: `${copies(state.replicas)}, all fresh`,
         undo: "nothing to undo: version, number and configuration stay as they are",
         // A few at a time; a single copy takes everything with it.

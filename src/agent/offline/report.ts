@@ -74,6 +74,8 @@ function headline(
     const { kind, subject, before, after } = lead.change;
     return `${symptom}, most likely because of the ${kind === "flag" ? "flag" : kind} ${subject} (${before} → ${after}).`;
   }
+  // Traffic is a thing; the other statements are clauses.
+  if (lead.cause === "traffic") return `${symptom}, most likely because of ${lead.statement.replace(/^M/, "m")}.`;
   return `${symptom}, most likely because ${lead.statement}.`;
 }
 

@@ -128,7 +128,7 @@ describe("a wish for an action", () => {
     changes: [
       { id: "c1", at: NOW - 60_000, kind: "flag", subject: "new-keys", before: "5% on", after: "40% on", services: ["checkout"] },
     ] as unknown as ChangeEvent[],
-    waiting: [{ id: "PRO-1", summary: "new-keys: 40% → 5%" }] as unknown as Proposal[],
+    waiting: [{ id: "PRO-1", target: "flag:new-keys", summary: "new-keys: 40% → 5%" }] as unknown as Proposal[],
     actions: ["toggle_feature_flag", "turn_off_feature_flag", "roll_back_deploy", "restart_service", "scale_service"],
   };
   const meant = (text: string, given: Partial<typeof existing> = {}) => {
@@ -157,9 +157,16 @@ describe("a wish for an action", () => {
     ["set new-keys to 130 %", /no share/],
     ["scale checkout", /how many copies/],
     ["roll it back", /PRO-1 .* press Approve/],
+    ["turn off the flag", /PRO-1 .* press Approve/],
     ["restart new-keys", /cannot be restarted/],
   ])("%s: says why not", (text, why) => {
     expect(meant(text)).toMatchObject({ why: expect.stringMatching(why) });
+  });
+
+  it("does not take a restart that waits for the flag", () => {
+    const waiting = [{ id: "PRO-2", target: "workload:checkout", summary: "restart" }] as unknown as Proposal[];
+    expect(meant("turn off the flag", { waiting })).toMatchObject({ why: expect.stringContaining("name the flag") });
+    expect(meant("revert it", { waiting })).toMatchObject({ why: expect.stringMatching(/PRO-2 .*awaits/) });
   });
 
   it("says when no target is connected that could do it", () => {
@@ -249,7 +256,13 @@ describe("outside of a thread, while something is open", () => {
     const fake = fakeWorld("flag");
     const opening = { investigationId: "INV-7", anomalies: fake.anomalies, question: null, requester: "vigil" };
     const report = await createSreAgent(fake.deps, prompts).investigate(opening, nothing, signal);
-    const [proposal] = fake.filed.map((request) => ({ ...request, id: "PRO-3", state: "pending", summary: "25% → 5%" }));
+    const [proposal] = fake.filed.map((request) => ({
+      ...request,
+      id: "PRO-3",
+      state: "pending",
+      target: `flag:${PLAIN.flag}`,
+      summary: "25% → 5%",
+    }));
     const openCases = async () =>
       open
         ? ([
@@ -407,6 +420,15 @@ describe("outside of a thread, while something is open", () => {
     expect(["who do I page?", "logs", "which version is running?"].map(of)).toEqual([PLAIN.api, PLAIN.api, PLAIN.api]);
     expect(of("show me the latency")).toBe(PLAIN.web);
     expect(of("logs of orders-db")).toBe(PLAIN.store);
+  });
+
+  it("answers why from the case that reaches the service, and looks anew only when told to", async () => {
+    const { ask, report } = await world();
+    const known = await ask(`why is ${PLAIN.web} slow?`);
+    expect(known.text).toContain(`**INV-7** looked into it: ${report.headline}`);
+    expect(known.report).toBeNull();
+    expect((await ask(`investigate ${PLAIN.web}`)).report).not.toBeNull();
+    expect((await ask(`why is ${PLAIN.other} slow?`)).report).not.toBeNull();
   });
 
   it("says how to stop everything, and stops nothing by a word", async () => {

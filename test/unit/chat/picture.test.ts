@@ -19,6 +19,16 @@ describe("the picture of an anomaly", () => {
     expect(svg).toMatch(/02:\d\d/);
   });
 
+  it("names no change over another: where no row has room, the line stands alone", () => {
+    const drawn = picture();
+    const [change] = drawn.changes;
+    const last = drawn.points.at(-1)?.at ?? 0;
+    const changes = [1, 2, 3, 4].map((n) => ({ ...change!, subject: `a-flag-with-a-long-name-${n}`, at: last - n * 60_000 }));
+    const svg = pictureSvg({ ...drawn, changes });
+    expect(svg.match(/a-flag-with-a-long-name-\d/g)).toHaveLength(2);
+    expect(svg.match(/stroke="#b07bd6"/g)?.length).toBe(4);
+  });
+
   it("shows a forecast with its limit, which is in sight before it is reached, and days where hours would not tell", () => {
     const { picture: drawn } = forecast();
     const svg = pictureSvg(drawn);
