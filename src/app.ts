@@ -1,6 +1,3 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import express from "express";
 import { type Logger, pino } from "pino";
 import { Presenter } from "./chat/presenter.ts";
@@ -11,11 +8,9 @@ import { reportPages } from "./chat/web/report-page.ts";
 import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { type Core, closeStores, openCore, openStores, type Stores } from "./core.ts";
-import { type DemoHandle, type DemoOptions, isScenario, type ShopNames, startDemo } from "./demo/index.ts";
-import { MOST_STEPS } from "./domain/telemetry.ts";
-import { type Clock, DAY, MINUTE, SECOND, wallClock } from "./domain/time.ts";
+import { type DemoHandle, isScenario, type ShopNames } from "./demo/index.ts";
+import { type Clock, DAY, SECOND, wallClock } from "./domain/time.ts";
 import { Answerer } from "./flows/answer.ts";
-import { ExhaustionWatch } from "./flows/exhaustion.ts";
 import { HeldBackDigest } from "./flows/held-back.ts";
 import { Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
@@ -23,8 +18,7 @@ import { Leadership } from "./flows/leadership.ts";
 import { OPERATOR } from "./flows/ports.ts";
 import { collectReport, type Kpis } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
-import { Watcher } from "./flows/watch.ts";
-import type { DocumentSource } from "./knowledge/index.ts";
+import type { Watcher } from "./flows/watch.ts";
 import { mcpRouter } from "./mcp/http.ts";
 import { Metrics, metricsRouter, type StateFigures } from "./observe/metrics.ts";
 import { openTracing } from "./observe/tracing.ts";
@@ -32,12 +26,17 @@ import { otlpRouter } from "./sources/otlp/index.ts";
 import { ConversationRepository } from "./store/conversations.ts";
 import { LeaderRepository } from "./store/leadership.ts";
 import { changeWatchers } from "./wiring/change-watchers.ts";
+import { openDemo } from "./wiring/demo.ts";
 import { holdFolder } from "./wiring/folder-lock.ts";
 import { chatHandlers } from "./wiring/handlers.ts";
-import { type HouseParts, keepOwnHouse, keepSharedHouse } from "./wiring/housekeeping.ts";
+import { type HouseParts, keepOwnHouse } from "./wiring/housekeeping.ts";
+import { openHttpServer } from "./wiring/http-server.ts";
 import { Inbound } from "./wiring/inbound.ts";
+import { keepReading, readKnowledge } from "./wiring/knowledge-reading.ts";
 import { knowledgeSources } from "./wiring/knowledge-sources.ts";
+import { lead } from "./wiring/leading.ts";
 import { type DemoPlaces, openTargets, type Targets } from "./wiring/outbound.ts";
+import type { Progress } from "./wiring/progress.ts";
 import { emojiMeanings, openSurfaces } from "./wiring/surfaces.ts";
 
 export interface App {
@@ -79,16 +78,6 @@ export async function startApp(config: Config, options: { readonly names?: ShopN
   };
 }
 
-/** What a turn at leading works with; all of it outlives the turn. */
-interface LeaderParts {
-  readonly core: Core;
-  readonly investigator: Investigator;
-  readonly inbound: Inbound;
-  readonly presenter: Presenter;
-  readonly inference: Inference;
-  readonly heldBack: HeldBackDigest;
-}
-
 class RunningApp {
   readonly #config: Config;
   readonly #stores: Stores;
@@ -100,7 +89,7 @@ class RunningApp {
   #watcher: Watcher | null = null;
   #investigator: Investigator | null = null;
   #leadership: Leadership | null = null;
-  #progress: PageState["progress"] = { what: "starting", done: 0, total: 1 };
+  readonly #progress: Progress = { current: { what: "starting", done: 0, total: 1 } };
   demo: DemoHandle | null = null;
   ready: Promise<void> = Promise.resolve();
   url = "";
@@ -140,12 +129,11 @@ class RunningApp {
     http.use(metricsRouter(metrics, config.observability.metricsToken));
     http.use(mcpRouter(() => this.#core?.openToolServer() ?? null, config.mcp.token));
     http.use(web.router);
-    const server = await listen(createServer(http), config);
-    this.#closers.push(() => closeServer(server));
-    const { port } = server.address() as AddressInfo;
-    this.url = `http://${config.server.host.includes(":") ? `[${config.server.host}]` : config.server.host}:${port}`;
+    const server = await openHttpServer(http, config.server);
+    this.#closers.push(() => server.close());
+    this.url = server.url;
 
-    const demo = await this.#startDemo(`http://127.0.0.1:${port}`);
+    const demo = await this.#startDemo(`http://127.0.0.1:${server.port}`);
     const targets = openTargets(config, this.#clock, demo);
     const { tracesUrl, tracesHeaders } = config.observability;
     const tracing = openTracing({ url: tracesUrl, headers: tracesHeaders });
@@ -159,13 +147,13 @@ class RunningApp {
     const rest = await openSurfaces({ config, core, stores: this.#stores, store: conversations, log: this.#log });
     const surfaces: Surface[] = [web.surface, ...rest];
     const { state, fence, holder } = this.#stores;
-    let lead: (signal: AbortSignal) => Promise<() => Promise<void>> = async () => async () => undefined;
+    let takeTurn: (signal: AbortSignal) => Promise<() => Promise<void>> = async () => async () => undefined;
     const leadership = new Leadership({
       store: config.state.url ? new LeaderRepository(state) : null,
       holder,
       term: config.state.leaseSeconds * SECOND,
       fenced: (token, work) => (config.state.url ? fence.run({ holder, token }, work) : work()),
-      lead: (signal) => lead(signal),
+      lead: (signal) => takeTurn(signal),
       elapsed: () => performance.now(),
       log: this.#log,
     });
@@ -254,8 +242,22 @@ class RunningApp {
       leads: () => leadership.leads,
     });
     this.#closers.push(() => inbound.close());
-    lead = (signal) => this.#lead(signal, { core, investigator, inbound, presenter, inference, heldBack });
-    this.ready = this.#prepare(core, leadership, inbound, targets, presenter);
+    const house: HouseParts = { config, stores: this.#stores, core, channel: presenter, clock: this.#clock, log: this.#log };
+    const watching = (watcher: Watcher | null) => {
+      this.#watcher = watcher;
+    };
+    const parts = {
+      ...house,
+      channel: presenter,
+      investigator,
+      inbound,
+      inference,
+      heldBack,
+      progress: this.#progress,
+      watching,
+    };
+    takeTurn = (signal) => lead(signal, parts);
+    this.ready = this.#prepare(house, leadership, inbound, targets);
     this.ready.catch((error) => this.#log.fatal({ err: error }, "Vigil could not be made ready"));
   }
 
@@ -268,7 +270,8 @@ class RunningApp {
   }
 
   /** Everything that takes a while: history, then the watch where this replica leads, then knowledge. */
-  async #prepare(core: Core, leadership: Leadership, inbound: Inbound, targets: Targets, presenter: Presenter): Promise<void> {
+  async #prepare(house: HouseParts, leadership: Leadership, inbound: Inbound, targets: Targets): Promise<void> {
+    const { core } = house;
     const fresh = (await this.#stores.investigations.recall("story-played")) === null;
     await this.demo?.ready;
     const { recorder, servicesOf } = inbound;
@@ -291,16 +294,17 @@ class RunningApp {
     });
     this.#closers.push(() => leadership.stop());
     await leadership.start();
-    this.#closers.push(keepOwnHouse(this.#houseParts(core, presenter)));
+    this.#closers.push(keepOwnHouse(house));
     // Last, since the embedding model is the largest thing in memory after the history that has just been learned from.
-    this.#progress = { what: "reading past incidents and runbooks", done: 0, total: 1 };
+    this.#progress.current = { what: "reading past incidents and runbooks", done: 0, total: 1 };
     const sources = knowledgeSources(this.#config, servicesOf);
-    await this.#ingest(core, sources);
-    this.#refreshKnowledge(core, sources);
+    const reading = { knowledge: core.knowledge, sources, progress: this.#progress, log: this.#log };
+    await readKnowledge(reading);
+    this.#closers.push(keepReading(reading, this.#config.knowledge.refreshMinutes));
     recorder.embedFromNowOn();
     await core.knowledge.catchUp();
     await core.learning.publishTo(core.knowledge);
-    this.#progress = null;
+    this.#progress.current = null;
     const { scenario } = this.#config.demo;
     if (this.demo && fresh && scenario !== "none") {
       await this.#stores.investigations.remember("story-played", scenario);
@@ -308,162 +312,26 @@ class RunningApp {
     }
   }
 
-  /** What one replica does for all: watches, investigates, looks after what is in flight, clears away. Resolves with how to end it. */
-  async #lead(signal: AbortSignal, parts: LeaderParts): Promise<() => Promise<void>> {
-    const { core, investigator, inbound, presenter, heldBack } = parts;
-    presenter.wake();
-    const enders: (() => Promise<void>)[] = [];
-    const end = async () => {
-      for (const each of enders.toReversed())
-        await each().catch((error) => this.#log.warn({ err: error }, "something the leader did did not end cleanly"));
-    };
-    try {
-      // First what is in flight: learning what is normal may take a while.
-      enders.push(() => core.actions.close());
-      await core.actions.start();
-      const watcher = await this.#learnedWatcher(parts, signal);
-      enders.push(() => investigator.close());
-      this.#watcher = watcher;
-      core.useScanner(watcher);
-      watcher.start();
-      enders.push(async () => {
-        this.#watcher = null;
-        core.useScanner(null);
-        await watcher.stop();
-      });
-      enders.push(() => inbound.rest());
-      await investigator.lookAfterAll();
-      inbound.start();
-      heldBack.start();
-      enders.push(() => heldBack.stop());
-      enders.push(keepSharedHouse(this.#houseParts(core, presenter)));
-      signal.throwIfAborted();
-      return end;
-    } catch (error) {
-      await end();
-      throw error;
-    }
-  }
-
-  /** A watcher that knows what is normal. @throws when the turn ends meanwhile */
-  async #learnedWatcher(parts: LeaderParts, signal: AbortSignal): Promise<Watcher> {
-    const before = this.#progress;
-    const watcher = this.#newWatcher(parts);
-    const show = (done: number, total: number) => {
-      signal.throwIfAborted();
-      this.#progress = { what: "learning what is normal", done, total };
-    };
-    try {
-      show(0, 1);
-      await watcher.prepare(show);
-      signal.throwIfAborted();
-      return watcher;
-    } finally {
-      this.#progress = before;
-    }
-  }
-
-  #houseParts(core: Core, channel: Presenter): HouseParts {
-    return { config: this.#config, stores: this.#stores, core, channel, clock: this.#clock, log: this.#log };
-  }
-
-  #newWatcher({ core, investigator, presenter, inference }: LeaderParts): Watcher {
-    const config = this.#config;
-    const { telemetry, investigations } = this.#stores;
-    return new Watcher({
-      metrics: core.telemetry.metrics,
-      changes: telemetry,
-      graph: core.graph,
-      latest: () => core.telemetry.latest(),
-      store: investigations,
-      memory: investigations,
-      investigator,
-      channel: presenter,
-      exhaustion: new ExhaustionWatch({
-        metrics: core.telemetry.metrics,
-        memory: investigations,
-        channel: presenter,
-        pictures: this.#stores.recordings,
-        log: this.#log,
-        step: config.detection.stepSeconds * SECOND,
-      }),
-      clock: this.#clock,
-      log: this.#log,
-      patience: (course) => core.learning.patience(course),
-      resolved: (incident) => inference.incidentResolved(incident),
-      options: {
-        step: config.detection.stepSeconds * SECOND,
-        falseAlarmsPerWeek: config.detection.falseAlarmsPerWeek,
-        historyDays: Math.min(28, config.telemetry.retentionDays, (MOST_STEPS * config.detection.stepSeconds * SECOND) / DAY),
-        holidays: config.detection.holidays,
-      },
-    });
-  }
-
-  /** Reads every configured source; one that cannot be read keeps what is known of it, and is read at the next time. */
-  async #ingest(core: Core, sources: readonly DocumentSource[]): Promise<void> {
-    for (const source of sources) {
-      const onProgress = (done: number, total: number) => {
-        if (this.#progress) this.#progress = { what: "reading past incidents and runbooks", done, total };
-      };
-      try {
-        const { problems } = await core.knowledge.ingest(source, { onProgress });
-        for (const problem of problems.slice(0, 20)) this.#log.warn({ source: source.collection }, problem);
-      } catch (error) {
-        this.#log.error(
-          { err: error, source: source.collection },
-          "a source of knowledge could not be read; what is known of it stays",
-        );
-      }
-    }
-  }
-
-  /** Reads the sources again from time to time, never twice at once. */
-  #refreshKnowledge(core: Core, sources: readonly DocumentSource[]): void {
-    let running: Promise<void> | null = null;
-    const timer = setInterval(() => {
-      running ??= this.#ingest(core, sources).finally(() => {
-        running = null;
-      });
-    }, this.#config.knowledge.refreshMinutes * MINUTE);
-    timer.unref();
-    this.#closers.push(async () => {
-      clearInterval(timer);
-      await running;
-    });
-  }
-
-  /** Starts the demo when it is on. */
   async #startDemo(receiverUrl: string): Promise<DemoPlaces | null> {
-    const { demo } = this.#config;
-    if (!demo.enabled) return null;
-    const handle = await startDemo({
-      folder: join(this.#stores.folder, "demo"),
+    const demo = await openDemo({
+      config: this.#config,
+      stores: this.#stores,
       receiverUrl,
-      speed: demo.speed,
-      historyDays: demo.historyDays,
-      seed: demo.seed,
-      daysBack: demo.daysBack,
-      metricsPort: demo.metricsPort ?? null,
-      sendMetrics: this.#config.metrics.kind === "embedded",
-      unleash: unleashOfDemo(this.#config),
-      ...(this.#names ? { names: this.#names } : {}),
-      resumeFrom: await this.#stores.telemetry.latest(),
-      onProgress: (done, total) => {
-        this.#progress = { what: `loading ${demo.historyDays} days of history`, done, total };
-      },
-      onFailure: (error) => this.#log.error({ error }, "the demo shop failed"),
+      names: this.#names,
+      progress: this.#progress,
+      log: this.#log,
     });
-    this.demo = handle;
-    this.#clock = handle.clock;
-    this.#closers.push(() => handle.stop());
-    return handle;
+    if (!demo) return null;
+    this.demo = demo;
+    this.#clock = demo.clock;
+    this.#closers.push(() => demo.stop());
+    return demo;
   }
 
   async #play(name: string): Promise<void> {
     if (!this.demo) throw new OperatorError("The demo is off.");
     if (name !== "reset" && !isScenario(name)) throw new OperatorError(`There is no scenario ${name.slice(0, 40)}.`);
-    if (this.#progress) throw new OperatorError("History is still being loaded; try again in a moment.");
+    if (this.#progress.current) throw new OperatorError("History is still being loaded; try again in a moment.");
     await this.demo.play(name);
   }
 
@@ -483,7 +351,7 @@ class RunningApp {
       telemetryTime: this.#clock.now(),
       speed: this.#clock.speed,
       watchedSeries: this.#watcher?.watchedSeries ?? 0,
-      progress: this.#progress,
+      progress: this.#progress.current,
       stopped: (await this.#core?.actions.stopReason()) ?? null,
       mind: this.#mind(),
       running: this.#investigator?.running ?? [],
@@ -514,32 +382,4 @@ class RunningApp {
       telemetryLag: latest === null ? null : (this.#clock.now() - latest) / SECOND,
     };
   }
-}
-
-/** The demo shop reads its flags from the Unleash that is configured, when it is given a token of its own. */
-function unleashOfDemo({ demo, flags }: Config): DemoOptions["unleash"] {
-  const { kind, url, token, project, environment } = flags;
-  if (kind !== "unleash" || !demo.unleashClientToken || !url || !token) return null;
-  return { url, token, clientToken: demo.unleashClientToken, project, environment };
-}
-
-async function listen(server: Server, config: Config): Promise<Server> {
-  const { host, port } = config.server;
-  await new Promise<void>((done, failed) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const remedy =
-        error.code === "EADDRINUSE"
-          ? "is taken; stop what uses it, or set VIGIL_PORT to a free port"
-          : `cannot be used (${error.message}); set VIGIL_HOST and VIGIL_PORT`;
-      failed(new OperatorError(`The address ${host}:${port} ${remedy}.`));
-    });
-    server.listen(port, host, done);
-  });
-  return server;
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise((done) => server.close(done));
-  server.closeAllConnections();
-  await closed;
 }
