@@ -1,30 +1,17 @@
 import type { AnomalyScanner } from "../agent/types.ts";
-import type { Observation, SeriesDetector } from "../detection/index.ts";
-import {
-  createDetector,
-  type DetectorOptions,
-  type DetectorState,
-  restoreDetector,
-  shareOf,
-  watchlist,
-} from "../detection/index.ts";
+import { shareOf, watchlist } from "../detection/index.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import { reachable, type ServiceGraph } from "../domain/service.ts";
-import {
-  type ChangeSource,
-  type MetricSource,
-  type RedSignal,
-  type Series,
-  type ServiceName,
-  SourceError,
-} from "../domain/telemetry.ts";
-import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
+import { type ChangeSource, type MetricSource, type ServiceName, SourceError } from "../domain/telemetry.ts";
+import { type EpochMs, HOUR, type Milliseconds } from "../domain/time.ts";
 import { type Course, NO_PATIENCE, type Patience } from "../learning/thresholds.ts";
 import type { ExhaustionWatch } from "./exhaustion.ts";
 import { type IncidentDependencies, Incidents } from "./incidents.ts";
 import type { AnomalyPicture } from "./ports.ts";
 import { clockTime, signalName, unitOf } from "./signals.ts";
+import { Silence } from "./silence.ts";
 import { BEFORE, followsChange, isTelling } from "./telling.ts";
+import { keyOf, learnSeries, observeSeries, type Reading, rememberSeries, suspicion, type Watched } from "./watched-series.ts";
 
 export interface WatcherDependencies extends Omit<IncidentDependencies, "step"> {
   readonly metrics: MetricSource;
@@ -48,42 +35,6 @@ export interface WatcherDependencies extends Omit<IncidentDependencies, "step"> 
   };
 }
 
-interface Watched {
-  readonly service: ServiceName;
-  readonly signal: RedSignal;
-  readonly detector: SeriesDetector;
-  /** The next step to observe. */
-  next: EpochMs;
-  /** The newest observations, oldest first, for pictures and for "what else is anomalous?". */
-  readonly recent: Observation[];
-  /** The anomaly that is open on this series. */
-  open: Anomaly | null;
-  /** The open anomaly was not told yet. */
-  unconfirmed: boolean;
-  /** When an anomaly ended that was never told. */
-  keptBackAt?: EpochMs | undefined;
-  /** What is open was told by a process before this one, and the detector here has not come to it yet. */
-  inherited: boolean;
-  /** Wall time since when others are ahead of this series; null while it keeps up. */
-  behindSince: EpochMs | null;
-}
-
-/** A series across a restart; the last two are absent in what older versions remembered. */
-interface Remembered {
-  readonly next: EpochMs;
-  readonly state: DetectorState;
-  readonly untold?: Anomaly | null;
-  readonly keptBackAt?: EpochMs;
-}
-
-interface Reading {
-  readonly horizon: EpochMs;
-  readonly series: Series;
-  /** Requests, for a signal that is not them. */
-  readonly traffic: Series | null;
-}
-
-const KEEP_OBSERVATIONS = 8 * 60;
 const REMEMBER_EVERY_TICKS = 60;
 const DISCOVER_EVERY_TICKS = 30;
 /** Steps behind the newest that one tick catches up at most, so that a long pause does not freeze the bot. */
@@ -94,17 +45,6 @@ const LEARN_AT_ONCE = 12;
 
 /** A single extreme sample says little; a spike is told when it has lasted this long. */
 const CONFIRM_SPIKE_STEPS = 3;
-/** A sample that others are ahead of may still come: for two steps, and for three seconds of the wall clock however fast telemetry time runs. */
-const LATE_STEPS = 2;
-const LATE_AT_LEAST = 3 * SECOND;
-/** When nothing at all has arrived for so long, the pipeline is silent, not the services. */
-const SILENT_STEPS = 15;
-const SILENT_AT_LEAST = 10 * SECOND;
-
-/** Steps by which a detector that learned anew may find a known anomaly later than the one before it did. */
-const FOUND_AGAIN_WITHIN_STEPS = 15;
-
-const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
 /**
  * Watches every RED series against its own seasonal baseline, step by step and each step once, opens one incident for anomalies that
@@ -113,6 +53,7 @@ const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|$
 export class Watcher implements AnomalyScanner {
   readonly #deps: WatcherDependencies;
   readonly #incidents: Incidents;
+  readonly #silence: Silence;
   readonly #series = new Map<string, Watched>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
@@ -121,12 +62,11 @@ export class Watcher implements AnomalyScanner {
   #undiscovered = false;
   #timer: NodeJS.Timeout | null = null;
   #ticking: Promise<void> = Promise.resolve();
-  /** The newest telemetry, and the wall time at which it was first seen. */
-  #arrival: { readonly latest: EpochMs | null; readonly seen: EpochMs; readonly told: boolean } | null = null;
 
   constructor(deps: WatcherDependencies) {
     this.#deps = deps;
     this.#incidents = new Incidents({ ...deps, step: deps.options.step });
+    this.#silence = new Silence({ ...deps, step: deps.options.step });
   }
 
   get watchedSeries(): number {
@@ -168,7 +108,7 @@ export class Watcher implements AnomalyScanner {
   async tick(): Promise<void> {
     const { step } = this.#deps.options;
     const latest = await this.#deps.latest();
-    await this.#noticeSilence(latest);
+    await this.#silence.notice(latest);
     if (latest === null) return;
     // A step is complete when telemetry of a later one has arrived; a series that is late gets its time.
     const until = Math.floor(latest / step) * step;
@@ -181,7 +121,7 @@ export class Watcher implements AnomalyScanner {
       const readings = await this.#readAll(portion, (watched) => Math.min(until, watched.next + MOST_STEPS_A_TICK * step));
       for (const { watched, reading } of readings) {
         observed = true;
-        raised.push(...(await this.#observe(watched, reading)));
+        raised.push(...(await observeSeries(this.#deps, watched, reading)));
       }
     }
     raised.push(...(await this.#toTell(until)));
@@ -246,7 +186,7 @@ export class Watcher implements AnomalyScanner {
     for (let from = 0; from < fresh.length; from += LEARN_AT_ONCE) {
       const portion = fresh.slice(from, from + LEARN_AT_ONCE);
       const learned = await Promise.allSettled(
-        portion.map(({ service, signal, detector }) => this.#learn(service, signal, detector, until, open)),
+        portion.map(({ service, signal, detector }) => learnSeries(this.#deps, service, signal, detector, until, open)),
       );
       for (const result of learned) {
         if (result.status === "rejected") failures.push(result.reason);
@@ -268,49 +208,6 @@ export class Watcher implements AnomalyScanner {
     });
     this.#shareOfResource = shareOf(options.falseAlarmsPerWeek, services, count);
     return count ?? 0;
-  }
-
-  /** Null while the series has no data. */
-  async #learn(
-    service: ServiceName,
-    signal: RedSignal,
-    detector: DetectorOptions,
-    until: EpochMs,
-    unended: readonly Anomaly[],
-  ): Promise<Watched | null> {
-    const { memory, options, metrics } = this.#deps;
-    const open = unended.find((anomaly) => anomaly.service === service && anomaly.signal === signal) ?? null;
-
-    const remembered = await memory.recall<Remembered>(`detector/${keyOf(service, signal)}`);
-    if (remembered && remembered.next > until - DAY) {
-      return {
-        service,
-        signal,
-        // What was learned is taken up; how strict to be and which days are holidays is as configured now.
-        detector: restoreDetector({ ...remembered.state, options: detector }),
-        next: remembered.next,
-        recent: [],
-        open: open ?? remembered.untold ?? null,
-        inherited: open !== null,
-        unconfirmed: !open && remembered.untold != null,
-        keptBackAt: remembered.keptBackAt,
-        behindSince: null,
-      };
-    }
-    // The newest steps are observed rather than learned, so that what is wrong already is seen, and pictures have a past.
-    const learnUntil = until - 3 * HOUR;
-    const history = await metrics.red({
-      service,
-      signal,
-      from: until - options.historyDays * DAY,
-      to: learnUntil,
-      step: options.step,
-    });
-    if (history.points.length < 60) return null;
-    const fresh = createDetector(detector);
-    fresh.train(history.points);
-    const rest = { inherited: open !== null, unconfirmed: false, behindSince: null };
-    return { service, signal, detector: fresh, next: learnUntil, recent: [], open, ...rest };
   }
 
   /** What could be read; a series that could not is read again at the next tick. */
@@ -335,83 +232,6 @@ export class Watcher implements AnomalyScanner {
     if (failures[0])
       log.warn({ err: failures[0], series: failures.length }, "some series could not be read; the next tick tries again");
     return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  }
-
-  async #observe(watched: Watched, { horizon, series, traffic }: Reading): Promise<Anomaly[]> {
-    const { options, store } = this.#deps;
-    const { service, signal } = watched;
-    const values = new Map(series.points.map((point) => [point.at, point.value]));
-    const counts = new Map(traffic?.points.map((point) => [point.at, Math.round((point.value * options.step) / SECOND)]));
-    const newest = series.points.at(-1)?.at;
-    const until = this.#arrived(watched, newest === undefined ? watched.next : newest + options.step, horizon);
-    const raised: Anomaly[] = [];
-    for (let at = watched.next; at < until; at += options.step) {
-      const value = values.get(at);
-      const count = counts.get(at);
-      const observation =
-        value === undefined
-          ? watched.detector.missing(at)
-          : watched.detector.observe({ at, value }, count === undefined ? {} : { count });
-      watched.recent.push(observation);
-      if (watched.recent.length > KEEP_OBSERVATIONS) watched.recent.shift();
-      if (observation.change && watched.inherited) {
-        watched.inherited = false;
-      } else if (observation.change) {
-        watched.open = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...observation.change };
-        watched.unconfirmed = true;
-      } else if (watched.open && observation.ongoing) {
-        watched.open = { ...watched.open, ...observation.ongoing };
-        watched.inherited = false;
-      } else if (watched.open && observation.state !== "alarm" && !awaited(watched, watched.open, at, options.step)) {
-        watched.inherited = false;
-        // What came and went before anybody was told is no news.
-        if (watched.unconfirmed) this.#keepBack(watched, watched.open, at);
-        else raised.push({ ...watched.open, endedAt: observation.ended?.endedAt ?? at });
-        watched.open = null;
-      }
-    }
-    watched.next = until;
-    return raised;
-  }
-
-  #keepBack(watched: Watched, { service, signal, detectedAt, relativeChange }: Anomaly, at: EpochMs): void {
-    watched.keptBackAt = at;
-    const minutes = (at - detectedAt) / MINUTE;
-    this.#deps.log.info(
-      { service, signal, change: relativeChange, minutes },
-      "healed before it was told: like noise of before, or a spike",
-    );
-  }
-
-  /** Up to where a series may be judged: its own newest sample, or the others' when it is later than samples may be. */
-  #arrived(watched: Watched, own: EpochMs, horizon: EpochMs): EpochMs {
-    const { wall = Date.now, clock, options } = this.#deps;
-    if (own >= horizon) {
-      watched.behindSince = null;
-      return horizon;
-    }
-    if (own > watched.next || watched.behindSince === null) watched.behindSince = wall();
-    const patience = Math.max(LATE_AT_LEAST, (LATE_STEPS * options.step) / clock.speed);
-    return wall() - watched.behindSince < patience ? own : horizon;
-  }
-
-  /** Says once that nothing arrives any more, and once that it does again. */
-  async #noticeSilence(latest: EpochMs | null): Promise<void> {
-    const { wall = Date.now, clock, channel, log, options } = this.#deps;
-    const before = this.#arrival;
-    if (!before || before.latest !== latest) {
-      this.#arrival = { latest, seen: wall(), told: false };
-      if (before?.told) await channel.tell(null, "Telemetry arrives again. Vigil watches.");
-      return;
-    }
-    const patience = Math.max(SILENT_AT_LEAST, (SILENT_STEPS * options.step) / clock.speed);
-    if (before.told || latest === null || wall() - before.seen < patience) return;
-    this.#arrival = { ...before, told: true };
-    log.warn({ latest: new Date(latest).toISOString() }, "no telemetry arrives");
-    await channel.tell(
-      null,
-      `No telemetry has arrived since ${clockTime(latest)} UTC, from any service. Until it does, Vigil sees nothing: look at the collector first, then at \`vigil doctor\`.`,
-    );
   }
 
   /** An action of this investigation was verified: its incident takes in nothing that starts from now on. */
@@ -471,44 +291,6 @@ export class Watcher implements AnomalyScanner {
   }
 
   async #rememberAll(): Promise<void> {
-    for (const [key, watched] of this.#series) {
-      const { next, detector, open, unconfirmed, keptBackAt } = watched;
-      const untold = unconfirmed ? open : null;
-      await this.#deps.memory.remember(`detector/${key}`, { next, state: detector.state(), untold, keptBackAt });
-    }
+    for (const watched of this.#series.values()) await rememberSeries(this.#deps, watched);
   }
-}
-
-/** Whether an anomaly that was told by a process before this one lies ahead of what is observed: a step before it does not end it. */
-const awaited = ({ inherited }: Watched, { detectedAt }: Anomaly, at: EpochMs, step: Milliseconds): boolean =>
-  inherited && at <= detectedAt + FOUND_AGAIN_WITHIN_STEPS * step;
-
-/** The share of the alarm threshold from which a series that raised no alarm is still worth a word. */
-const SUSPICIOUS_SCORE = 0.6;
-const SUSPICION_WINDOW = 15 * MINUTE;
-
-/** What a series looks like shortly before `at`, when that is unusual but not (yet) an alarm. */
-function suspicion(watched: Watched, at: EpochMs, step: Milliseconds): Anomaly | null {
-  const window = watched.recent.filter((observation) => observation.at < at && observation.at >= at - SUSPICION_WINDOW);
-  const score = Math.max(0, ...window.map((observation) => observation.score));
-  const samples = window.filter((observation) => observation.value !== null);
-  if (score < SUSPICIOUS_SCORE || samples.length < 3) return null;
-  const mean = (pick: (observation: Observation) => number) => samples.reduce((sum, one) => sum + pick(one), 0) / samples.length;
-  const observed = mean(({ value }) => value ?? 0);
-  const expected = mean((observation) => observation.expected);
-  return {
-    id: `${watched.service}-${watched.signal}-suspicion`,
-    service: watched.service,
-    signal: watched.signal,
-    labels: {},
-    kind: "level",
-    direction: observed >= expected ? "up" : "down",
-    startedAt: samples[0]?.at ?? at,
-    detectedAt: at - step,
-    endedAt: null,
-    observed,
-    expected,
-    relativeChange: expected === 0 ? 0 : observed / expected - 1,
-    score,
-  };
 }
