@@ -1,5 +1,4 @@
-import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { isIP } from "node:net";
+import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import { z } from "zod";
@@ -14,7 +13,8 @@ import { type EmojiMeanings, takeReaction } from "../reactions.ts";
 import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
 import type { Surface } from "../surface.ts";
 import { plain } from "../text.ts";
-import { pageMessage } from "./page-message.ts";
+import { guard } from "./guard.ts";
+import { OpenPages } from "./open-pages.ts";
 
 /** What the page's header shows. */
 export interface PageState {
@@ -54,11 +54,9 @@ export interface WebOptions {
 }
 
 const CHANNEL = "incidents";
-const BACKLOG = 300;
+/** Messages that are looked over for what a restart cut off. */
+const LOOKED_BACK = 300;
 const STATE_EVERY = 1_000;
-const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 const person = z
   .string()
   .trim()
@@ -98,13 +96,6 @@ const reactionBody = z.object({
   user: person,
 });
 
-/** One open page. */
-interface Listener {
-  readonly response: Response;
-  /** Messages that wait until the backlog is sent; null from then on. */
-  held: StoredMessage[] | null;
-}
-
 /**
  * The incident channel in a browser, for trying Vigil and for teams without a chat platform. It has no login: whoever reaches it is the
  * operator, so it listens on loopback, checks Host and Origin (DNS rebinding, CSRF) and wants the page's token with every change.
@@ -118,19 +109,21 @@ class WebChannel implements Surface {
   readonly name = "web";
   readonly #options: WebOptions;
   readonly #token = randomBytes(24).toString("base64url");
-  readonly #listeners = new Set<Listener>();
+  readonly #pages: OpenPages;
   /** Of reactions. */
   readonly #lines = new Lines();
   #handlers: ChatHandlers | null = null;
-  /** The newest message that the open pages have; null while none is open. */
-  #newest: number | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: WebOptions) {
     this.#options = options;
+    this.#pages = new OpenPages({
+      messagesSince: (seq, limit) => options.store.messagesSince(seq, limit),
+      state: () => this.#state(),
+    });
     this.#timer = setInterval(() => {
-      void this.#sendState();
-      if (options.role?.()) void this.#sendWhatOthersPut().catch(() => undefined);
+      void this.#pages.sendState();
+      if (options.role?.()) void this.#pages.sendWhatOthersPut().catch(() => undefined);
     }, STATE_EVERY);
     this.#timer.unref();
   }
@@ -142,7 +135,7 @@ class WebChannel implements Surface {
 
   /** Answers that a restart cut off say so instead of looking busy for ever. */
   async #endInterrupted(): Promise<void> {
-    for (const message of await this.#options.store.messagesSince(0, BACKLOG)) {
+    for (const message of await this.#options.store.messagesSince(0, LOOKED_BACK)) {
       const card = message.kind === "card" ? (message.body as Card) : null;
       if (card?.kind === "answer" && card.tone === "working") {
         const { seq: _, ...rest } = message;
@@ -157,8 +150,7 @@ class WebChannel implements Surface {
   async stop(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = null;
-    for (const { response } of this.#listeners) response.end();
-    this.#listeners.clear();
+    this.#pages.close();
   }
 
   /** The subject is the message's id, so that posting the same card twice is one message. */
@@ -182,7 +174,7 @@ class WebChannel implements Surface {
   router(): Router {
     const router = Router();
     const json = express.json({ limit: "64kb" });
-    router.use((request, response, next) => this.#guard(request, response, next));
+    router.use(guard(this.#options.host, this.#token));
     router.get("/healthz", (_request, response) => {
       const replica = this.#options.role?.() ?? null;
       response.json({ name: "vigil", ok: true, ...(replica ? { replica } : {}) });
@@ -192,7 +184,7 @@ class WebChannel implements Surface {
       (_request, response) => void response.set("cache-control", "no-store").json({ token: this.#token }),
     );
     router.get("/api/state", async (_request, response) => void response.json(await this.#state()));
-    router.get("/api/events", (request, response) => this.#events(request, response));
+    router.get("/api/events", (request, response) => this.#pages.open(request, response));
     router.get("/api/pictures/:file", async (request, response) => {
       const picture = await this.#options.picture(String(request.params.file).replace(/\.svg$/, ""));
       if (!picture) return void response.status(404).json({ error: "There is no such picture." });
@@ -224,76 +216,12 @@ class WebChannel implements Surface {
     return router;
   }
 
-  /** Refuses requests that name another host (DNS rebinding), and changes that do not come from our own page. */
-  #guard(request: Request, response: Response, next: NextFunction): void {
-    response.set({ "content-security-policy": CSP, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
-    const named = (request.headers.host ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-    if (!answersTo(named, this.#options.host)) {
-      response.status(421).json({ error: `This page does not answer to the name ${named.slice(0, 80)}.` });
-      return;
-    }
-    if (request.method === "GET" || request.method === "HEAD") {
-      next();
-      return;
-    }
-    const origin = request.headers.origin;
-    if (origin !== undefined && origin !== `http://${request.headers.host}` && origin !== `https://${request.headers.host}`) {
-      return void response.status(403).json({ error: "This request comes from another page." });
-    }
-    const given = Buffer.from(String(request.headers["x-vigil-token"] ?? ""));
-    const wanted = Buffer.from(this.#token);
-    if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
-      return void response.status(403).json({ error: "The page is of an earlier start; reload it." });
-    }
-    next();
-  }
-
-  async #events(request: Request, response: Response): Promise<void> {
-    response.set({ "content-type": "text/event-stream", "cache-control": "no-store", connection: "keep-alive" });
-    response.flushHeaders();
-    const since = Number(request.headers["last-event-id"] ?? request.query.since ?? 0) || 0;
-    // What happens while the backlog is read is held back, so that nothing is lost and the order stays.
-    const listener: Listener = { response, held: [] };
-    this.#listeners.add(listener);
-    request.on("close", () => this.#listeners.delete(listener));
-    response.write(`event: state\ndata: ${JSON.stringify(await this.#state())}\n\n`);
-    const backlog = await this.#options.store.messagesSince(since, BACKLOG);
-    for (const message of backlog) sendMessage(response, message);
-    const last = backlog.at(-1)?.seq ?? since;
-    this.#newest ??= last;
-    for (const message of listener.held ?? []) if (message.seq > last) sendMessage(response, message);
-    listener.held = null;
-    response.write("event: caught-up\ndata: {}\n\n");
-  }
-
   async #state(): Promise<object> {
     return { ...(await this.#options.state()), emoji: this.#options.emoji?.() ?? null };
   }
 
-  async #sendState(): Promise<void> {
-    if (this.#listeners.size === 0) return;
-    const state = JSON.stringify(await this.#state());
-    for (const { response } of this.#listeners) response.write(`event: state\ndata: ${state}\n\n`);
-  }
-
-  /** Messages that another replica put into the channel. One that is sent twice is drawn once. */
-  async #sendWhatOthersPut(): Promise<void> {
-    if (this.#listeners.size === 0) this.#newest = null;
-    if (this.#newest === null) return;
-    const stored = await this.#options.store.messagesSince(this.#newest, BACKLOG);
-    for (const message of stored) this.#send(message);
-    this.#newest = stored.at(-1)?.seq ?? this.#newest;
-  }
-
   async #put(message: Omit<StoredMessage, "seq">): Promise<void> {
-    this.#send(await this.#options.store.putMessage(message));
-  }
-
-  #send(stored: StoredMessage): void {
-    for (const { response, held } of this.#listeners) {
-      if (held) held.push(stored);
-      else sendMessage(response, stored);
-    }
+    this.#pages.send(await this.#options.store.putMessage(message));
   }
 
   async #say(request: Request, response: Response): Promise<void> {
@@ -408,14 +336,4 @@ class WebChannel implements Surface {
     if (!this.#handlers) response.status(503).json({ error: "Vigil is still starting; try again in a moment." });
     return this.#handlers;
   }
-}
-
-/** Loopback and the configured host, and any address where it listens on all of them: rebinding needs a name. */
-function answersTo(named: string, host: string): boolean {
-  if (["127.0.0.1", "localhost", "::1", host].includes(named)) return true;
-  return (host === "0.0.0.0" || host === "::") && isIP(named) !== 0;
-}
-
-function sendMessage(response: Response, message: StoredMessage): void {
-  response.write(`id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(pageMessage(message))}\n\n`);
 }
