@@ -204,7 +204,12 @@ async function answerOffline(
   if (question.intent === "why" && report)
     return request.investigation ? summaryOf(report) : `**${about.id}** looked into it: ${summaryOf(report)}`;
   const tools = await questionTools(session, engine.limits, false);
-  const policy = answerPolicy(question, about);
+  // "What can I do?" wants help of a newcomer, and a way out of whoever has something open.
+  const asked =
+    question.intent === "help" && report && /\bcan (?:i|we) do\b/i.test(question.text)
+      ? ({ ...question, intent: "next" } as const)
+      : question;
+  const policy = answerPolicy(asked, about);
   return engine.thinkOffline({ session, policy, tools, systemPrompt: "", task: request.question.slice(0, 4_000) });
 }
 

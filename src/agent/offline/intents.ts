@@ -76,7 +76,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "help",
-    /^help\b|\bwhat (?:can|do|could) (?:you|i) (?:do|ask|say|type|know)\b|\bhow (?:do|can) (?:i|we) (?:use|talk to|ask) (?:you|this)\b|\bwho are you\b|\bwhat are you\b/,
+    /^help\b|^\?+$|\bwhat (?:can|do|could) (?:you|i) (?:do|ask|say|type|know)\b|\bhow (?:do|can) (?:i|we) (?:use|talk to|ask) (?:you|this)\b|\bwho are you\b|\bwhat are you\b/,
   ],
   [
     "approval",
@@ -92,7 +92,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "why_so",
-    /\bwhy (?:do|did|would|are) you\b|\bhow do you know\b|\bwhat makes you\b|\bare you sure\b|\bhow (?:sure|certain|confident)\b|\b(?:what is|show|where is) (?:the |your )?(?:proof|evidence|reasoning)\b|\bexplain (?:that|yourself|your)/,
+    /\bwhy (?:do|did|would|are) you\b|\bhow do you know\b|\bwhat makes you\b|\bare you sure\b|\bhow (?:sure|certain|confident)\b|\b(?:what is|show|where is) (?:the |your )?(?:proof|evidence|reasoning)\b|\bexplain(?: (?:that|this|it|yourself|your|please)|\W*$)|\belaborate\b|^(?:please |give me |show me |tell me )?(?:more|the )?\s?(?:details?|more)\b\W*$|\beli5\b/,
   ],
   [
     "safe_to_change",
@@ -126,7 +126,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
     "extent",
     any(
       String.raw`\bhow (?:bad|severe|serious|large|big|critical|urgent)\b`,
-      String.raw`\bhow many (?:users|customers|clients|people|requests)\b`,
+      String.raw`\bhow many (?:users|customers|clients|people)\b`,
       String.raw`\bhow long (?:has|is|was)\b`,
       String.raw`^since when\b|\bwhen did (?:it|this|that|the (?:issue|problem|incident)) (?:all )?(?:start|begin|happen)\b`,
       String.raw`\b(?:customers?|users?|clients?|anyone|anybody|who|who's) (?:is |are |be |being )?(?:affected|impacted|hit|hurt|feel\w*|notic\w+)\b`,
@@ -147,7 +147,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "compare",
-    /\b(?:compar\w*|versus|vs\.?|against)\b.*\b(?:week|yesterday|before|usual|normal)\b|\blast week\b|\bweek over week\b/,
+    /\b(?:compar\w*|versus|vs\.?|against|than|relative to)\b.*\b(?:week|yesterday|before|usual|normal)\b|\blast week\b|\bweek over week\b/,
   ],
   [
     "changed_before",
@@ -173,7 +173,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "owner",
-    /\bwho(?:'s| is| are)?\b.*\b(?:on[- ]?call|on duty|owns?|owner|responsible|maintains?|team)\b|\bowner of\b|\bwhich team\b|\bwho (?:do|should|can) (?:i|we) (?:call|page|ask|wake)\b/,
+    /\bwho(?:'s| is| are)?\b.*\b(?:on[- ]?call|on duty|owns?|owner|responsible|maintains?|team)\b|\bowner of\b|\bwhich team\b|\bwho (?:do|should|can) (?:i|we) (?:call|page|ask|wake)\b|\bescalat\w+\b|^(?:please )?(?:page|wake|call) (?:someone|somebody|them|the|on-?call)\b|\bshould (?:i|we) (?:page|wake|call)\b/,
   ],
   [
     "blast_radius",
@@ -192,7 +192,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "next",
-    /\bwhat (?:should|shall|do|can|must|could|would) (?:i|we|you) (?:do|check|try|look at|suggest|recommend|propose)\b|\bwhat(?:'s| is) (?:the |your )?(?:next|plan|fix|remedy|mitigation|recommendation|proposal)\b|\bnext steps?\b|\bhow (?:do|to|can|should) (?:i|we|one)?\s*(?:fix|mitigate|solve|resolve|stop)\b|\bwhat now\b|\brecommend\w*\b/,
+    /\bwhat (?:should|shall|do|can|must|could|would) (?:i|we|you) (?:do|check|try|look at|suggest|recommend|propose)\b|\bwhat(?:'s| is) (?:the |your )?(?:next|plan|fix|remedy|mitigation|recommendation|proposal)\b|\bnext steps?\b|\bhow (?:do|to|can|should) (?:i|we|one)?\s*(?:fix|mitigate|solve|resolve|stop|roll ?back|revert|undo)\b|\bwhat now\b|\brecommend\w*\b/,
   ],
   [
     "metric",

@@ -33,7 +33,7 @@ export interface Question {
 const SIGNALS: readonly (readonly [RedSignal, RegExp])[] = [
   ["latency_p95", /\bp\d\d(?:\.\d+)?\b|\btail\b|\b95th\b|\bpercentile\b/],
   ["errors", /\berrors?\b|\berror rate\b|\bfail(?:s|ing|ed|ures?)?\b|\b5xx\b/],
-  ["rate", /\btraffic\b|\brps\b|\bqps\b|\bthroughput\b|\brequest rate\b|\bload\b/],
+  ["rate", /\btraffic\b|\brps\b|\bqps\b|\bthroughput\b|\brequest rate\b|\brequests? per\b|\bhow many requests\b|\bload\b/],
   ["latency", /\blatency\b|\bslow\w*\b|\bduration\b|\bresponse times?\b/],
 ];
 
@@ -47,6 +47,7 @@ const PLAIN_WORDS = new Set(
 /** What a question about everything becomes when it names one service: that is looked at. */
 const LOOKED_AT: ReadonlySet<Intent> = new Set<Intent>(["situation", "unclear", "ongoing", "extent"]);
 
+const OF_ALL: ReadonlySet<Intent> = new Set<Intent>(["metric", "logs", "compare", "check"]);
 const OF_A_NAME: ReadonlySet<Intent> = new Set<Intent>(["situation", "unclear", "changes"]);
 
 /** A name of several parts that holds more than a service's name and one part besides: `new-cache-keys-v2`. */
@@ -64,6 +65,14 @@ const VOCABULARY =
   "what when show help still going happening status latency errors error traffic throughput requests changed changes deploy deploys deployed release released incident incidents runbook compare yesterday similar before explain wrong slow failing broken affected customers trace traces logs owner rollback fixed approve".split(
     " ",
   );
+
+/** Puts back the apostrophes that nobody types at night: `whats`, `hows`, `isnt`. */
+const apostrophes = (words: string): string =>
+  words
+    .replace(/\bwh?at'?s\b|\bwuts\b/g, "what's")
+    .replace(/\bw(?:a|u)t\b/g, "what")
+    .replace(/\b(who|how|where|when|why|that|there)s\b/g, "$1's")
+    .replace(/\b(is|was|does|did|could|should|do|would|has|are|were)nt\b/g, "$1n't");
 
 /** Mends typing errors in the words that carry the meaning: `errros`, `latnecy`, `waht`. Short words only where letters are swapped. */
 function spelled(words: string): string {
@@ -92,9 +101,14 @@ export function understand(
   fallback: ServiceName | null,
   cause: ServiceName | null = null,
 ): Question {
-  const words = spelled(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim());
+  const words = spelled(apostrophes(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim()));
   const flag = longName(words, services);
-  const asked = intentOf(words);
+  const first = intentOf(words);
+  // "Are there any errors?" is about everything, not about the service of the thread.
+  const asked =
+    OF_ALL.has(first) && /\b(?:any|all|every|each|which|most|highest)\b/.test(words) && mentioned(words, services) === null
+      ? "situation"
+      : first;
   // "Is NAME on?" with a name that is no service is about a flag.
   const intent = flag !== null && OF_A_NAME.has(asked) ? "flags" : asked;
   const signal = SIGNALS.find(([, pattern]) => pattern.test(words))?.[0] ?? null;

@@ -116,7 +116,7 @@ function version(service: ServiceName | null, findings: readonly Finding[]): str
 }
 
 /** What moved, newest first. What left the traffic as it was, such as a causal test on test traffic, is only counted. */
-function changes(findings: readonly Finding[], { only }: Pick<Question, "only">): string | null {
+function changes(findings: readonly Finding[], { only, service }: Pick<Question, "only" | "service">): string | null {
   const [found] = findingsOf(findings, "changes");
   if (!found || found.details.changes.length === 0) return null;
   const { facts, id } = found.evidence;
@@ -124,6 +124,8 @@ function changes(findings: readonly Finding[], { only }: Pick<Question, "only">)
   const moved = asked.filter(movesTraffic);
   const tests = asked.length - moved.length;
   const what = only ?? "change";
+  if (moved.length === 0 && tests === 0)
+    return `No ${only ?? "change"}${service ? ` of ${service}` : ""} is known since ${facts.from}, as far as the connected sources tell. [${id}]`;
   const lines = moved.slice(0, 8).map((change) => {
     const why = cleanUntrusted(change.summary, 120).text;
     return `- ${describeChange(change)}${why ? ` · ${why}` : ""} [${id}]`;
@@ -300,7 +302,7 @@ function whyNot(question: Question, report: InvestigationReport, because: (ids: 
     return [
       kind
         ? `I found no ${CAUSE_NAMES[kind]} that it could be, as far as the connected sources tell.`
-        : "I do not see which of the suspects you mean.",
+        : "None of the suspects that I weighed is that.",
       holds,
       "Also weighed:",
       ...report.hypotheses.slice(1, 6).map((one) => `- ${one.statement} (${Math.round(one.confidence * 100)} %)`),

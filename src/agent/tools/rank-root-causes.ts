@@ -124,8 +124,19 @@ function explain(ranking: readonly RootCause[], moved: ReadonlyMap<ServiceName, 
         ? [`failures ${number(movement.errors.during.mean * 100)} % after ${number(movement.errors.before.mean * 100)} %`]
         : []),
       ...(onset === null ? [] : [`since about ${utcClock(onset)}`]),
-      ...(anomalous ? reasons.slice(0, 3) : ["within its noise"]),
+      ...(anomalous ? onceEach(reasons, slow ? ["latency"] : []).slice(0, 3) : ["within its noise"]),
     ];
     return { service, score: total === 0 ? 0 : Math.max(0, score) / total, onset, anomalous, why: why.join("; ") };
+  });
+}
+
+/** Reasons without what was said already: the same metric's movement once more, seen by another method. */
+function onceEach(reasons: readonly string[], told: readonly string[]): string[] {
+  const known = new Set(told);
+  return reasons.flatMap((reason) => {
+    const [movement = "", metric = ""] = /^(\S+) went from .*? spreads\)(?:; )?/.exec(reason) ?? [];
+    const rest = known.has(metric) ? reason.slice(movement.length) : reason;
+    known.add(metric);
+    return rest === "" ? [] : [rest];
   });
 }

@@ -68,6 +68,19 @@ describe("understanding a question", () => {
     ["errros of checkout", "metric", "checkout", "errors"],
     ["latnecy of checkout since 2am", "metric", "checkout", "latency"],
     ["waht is going on", "situation", null, null],
+    ["whats going on", "situation", null, null],
+    ["wat is happening", "situation", null, null],
+    ["are there any errors?", "situation", null, "errors"],
+    ["is checkout slower than yesterday", "compare", "checkout", "latency"],
+    ["how many requests per second does checkout get", "metric", "checkout", "rate"],
+    ["explain", "why_so", null, null],
+    ["more details", "why_so", null, null],
+    ["should I escalate?", "owner", null, null],
+    ["how do I rollback", "next", null, null],
+    ["?", "help", null, null],
+    ["whos on call for checkout", "owner", "checkout", null],
+    ["hows checkout doing", "check", "checkout", null],
+    ["why isnt it the flag", "why_not", null, null],
     ["when was the last deploy of checkout", "changes", "checkout", null],
     ["list all deploys this week", "changes", null, null],
     ["what flags are on?", "flags", null, null],
@@ -409,6 +422,8 @@ describe("outside of a thread, while something is open", () => {
     expect(busy).toContain("Still going on");
     expect(busy).toContain("PRO-3 (25% → 5%) awaits approval on its card");
     expect(busy).toContain("RB-1");
+    expect((await (await world()).ask("what can I do?")).text).toContain("RB-1");
+    expect((await (await world(false)).ask("what can I do?")).text).toContain("Ask for instance");
     const calm = (await (await world(true, { ran: true, calm: true })).ask("what now?")).text;
     expect(calm).toContain("Nothing more is needed from you now");
     expect(calm).not.toContain("RB-1");
