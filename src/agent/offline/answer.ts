@@ -2,9 +2,10 @@ import type { InvestigationReport } from "../../domain/investigation.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
 import type { QuestionRequest } from "../types.ts";
 import type { PlannedCall, Policy } from "./chat-model.ts";
+import { fromReport } from "./from-report.ts";
 import { measuring } from "./incident.ts";
 import type { Question } from "./question.ts";
-import { fromReport, NOT_IN_WORDS, worded } from "./wording.ts";
+import { NOT_IN_WORDS, worded } from "./wording.ts";
 
 type About = QuestionRequest["investigation"];
 
