@@ -31,7 +31,7 @@ export function assemble(
     .find(({ id }) => id === lead?.changeId);
   const share = blamed?.kind === "flag" ? flagState(blamed.after)?.percent : undefined;
   return {
-    headline: unsure ? `I do not know: ${grounded.headline}`.slice(0, 200) : grounded.headline.slice(0, 200),
+    headline: unsure ? `I do not know; my best guess: ${grounded.headline}`.slice(0, 200) : grounded.headline.slice(0, 200),
     outcome: unsure ? "unknown" : grounded.outcome,
     confidence,
     rawConfidence,

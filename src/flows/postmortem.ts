@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import type { Feedback } from "../domain/feedback.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { Investigation } from "../domain/investigation.ts";
-import type { Proposal } from "../domain/proposal.ts";
+import { FINAL_STATES, type Proposal } from "../domain/proposal.ts";
 import { type EpochMs, MINUTE } from "../domain/time.ts";
 import { cleaned, cleanUntrusted } from "../domain/untrusted.ts";
 import { signalName } from "./signals.ts";
@@ -55,6 +55,8 @@ const LONGEST_LINE = 300;
 const MOST_TURNS = 40;
 
 const line = (text: string): string => cleanUntrusted(text.replace(/\s+/g, " "), LONGEST_LINE).text;
+/** The first line of what Vigil answered, without marks: the whole stands in the thread. */
+const brief = (text: string): string => line((text.trim().split("\n")[0] ?? "").replace(/\*\*|\s*\[E\d[^\]]*\]/g, ""));
 /** What a person wrote, uncut and as it stands: in it no mention, link or mark of Markdown works. */
 const verbatim = (text: string): string => `\`${cleaned(text.replace(/\s+/g, " ")).replaceAll("`", "'").trim()}\``;
 const time = (at: EpochMs): string => new Date(at).toISOString().replace("T", " ").slice(0, 16);
@@ -71,7 +73,8 @@ export function draftPostmortem(facts: PostmortemFacts): string {
   const { report } = investigation;
   const [lead] = report?.hypotheses ?? [];
   const told = votes.map(({ realCause }) => realCause).find((one) => one);
-  const cause = told ? line(told) : report?.outcome === "cause_found" && lead ? line(lead.statement) : "not known yet";
+  const held = report?.outcome === "cause_found" && !wasWrong(facts);
+  const cause = told ? line(told) : held && lead ? line(lead.statement) : "not known yet";
   const verified = facts.proposals.find(({ state }) => state === "verified");
   const services = [...new Set([...(incident?.services ?? []), ...investigation.anomalies.map(({ service }) => service)])];
   const front = {
@@ -94,7 +97,7 @@ export function draftPostmortem(facts: PostmortemFacts): string {
       TO_WRITE,
     )}`,
     `## Root cause\n${cause}\n\n${list(
-      (report?.contributingFactors ?? []).map(({ text, evidence }) => `${line(text)} (${evidence.join(", ")})`),
+      (held ? report.contributingFactors : []).map(({ text, evidence }) => `${line(text)} (${evidence.join(", ")})`),
       TO_WRITE,
     )}`,
     `## What went well\n${list(wentWell(facts), TO_WRITE)}`,
@@ -107,6 +110,9 @@ export function draftPostmortem(facts: PostmortemFacts): string {
     "",
   ].join("\n\n");
 }
+
+/** Whether people, or an action that did not help, said that the cause was another. */
+const wasWrong = ({ votes }: Pick<PostmortemFacts, "votes">): boolean => votes.some(({ verdict }) => verdict === "incorrect");
 
 function startOf({ investigation, incident }: PostmortemFacts): EpochMs {
   const anomalies = incident?.anomalies.length ? incident.anomalies : investigation.anomalies;
@@ -145,20 +151,23 @@ function timeline({ investigation, incident, proposals, turns }: PostmortemFacts
     for (const { user, at, reason } of approvals)
       entries.push({ at, text: `${id} approved by ${line(user)}${reason ? `, who wrote: ${verbatim(reason)}` : ""}` });
     const last = approvals.at(-1)?.at ?? createdAt;
-    entries.push({ at: last, text: `${id} ended ${state.replaceAll("_", " ")}${outcome ? `: ${line(outcome)}` : ""}` });
+    entries.push({
+      at: last,
+      text: `${id} ${FINAL_STATES.has(state) ? "ended" : "is"} ${state.replaceAll("_", " ")}${outcome ? `: ${line(outcome)}` : ""}`,
+    });
   }
   for (const { at, from, text } of turns.slice(-MOST_TURNS))
-    entries.push({ at, text: `${from === "vigil" ? "Vigil" : "an engineer"}: ${line(text)}` });
+    entries.push({ at, text: from === "vigil" ? `Vigil: ${brief(text)}` : `an engineer: ${line(text)}` });
   if (incident?.resolvedAt) entries.push({ at: incident.resolvedAt, text: `${incident.id} resolved` });
   // Equal times keep the order in which they were written down.
   return entries.sort((a, b) => a.at - b.at);
 }
 
-function wentWell({ investigation, proposals }: PostmortemFacts): string[] {
+function wentWell({ investigation, proposals, votes }: PostmortemFacts): string[] {
   const { report, trigger } = investigation;
   return [
     ...(trigger === "anomaly" ? ["It was noticed without any alert."] : []),
-    ...(report?.outcome === "cause_found"
+    ...(report?.outcome === "cause_found" && !wasWrong({ votes })
       ? [
           `A cause was named ${Math.max(1, Math.round(report.cost.duration / 1_000))} s after the investigation began, at ${Math.round(report.confidence * 100)} % confidence.`,
         ]
@@ -179,9 +188,7 @@ function wentBadly({ investigation, proposals, votes }: PostmortemFacts): string
   const missed = votes.flatMap(({ missed: one }) => (one ? [`Missed at first: ${line(one)}`] : []));
   return [
     ...(report?.outcome === "unknown" ? ["No cause was set apart by the evidence at hand."] : []),
-    ...(votes.some(({ verdict }) => verdict === "incorrect") && report?.hypotheses[0]
-      ? [`Wrongly blamed at first: ${line(report.hypotheses[0].statement)}`]
-      : []),
+    ...(wasWrong({ votes }) && report?.hypotheses[0] ? [`Wrongly blamed at first: ${line(report.hypotheses[0].statement)}`] : []),
     ...proposals
       .filter(({ state }) => state === "rolled_back" || state === "rollback_failed")
       .map(({ id, outcome }) => `${id} did not help: ${line(outcome ?? "rolled back")}.`),

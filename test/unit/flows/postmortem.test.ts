@@ -64,6 +64,27 @@ describe("a draft of a post-mortem", () => {
     expect(text).toContain("lasted 39 min");
   });
 
+  it("names no root cause that was found wrong, and quotes of an answer its first line", () => {
+    const failed = { ...proposal, state: "rolled_back", outcome: "got worse" } as Proposal;
+    const waiting = { ...proposal, id: "PRO-2", state: "pending", outcome: null } as Proposal;
+    const doubted = draftPostmortem({
+      investigation: of,
+      incident,
+      proposals: [failed, waiting],
+      votes: [vote("INV-7", "vigil:outcome", "incorrect")],
+      turns: [
+        { id: "1", at: START, from: "vigil", text: "**Still going on** since 02:55: x. [E23, E24]\n- PRO-1 was undone. [E23]" },
+      ],
+    });
+    expect(doubted).toContain("root_cause: not known yet");
+    expect(doubted).toContain("## Root cause\nnot known yet");
+    expect(doubted).toContain("Wrongly blamed at first");
+    expect(doubted).not.toContain("A cause was named");
+    expect(doubted).toContain("Vigil: Still going on since 02:55: x.\n");
+    expect(doubted).toContain("PRO-2 is pending");
+    expect(text).toContain("PRO-1 ended verified");
+  });
+
   it("is a document of the context repository", () => {
     expect(parseMarkdown("postmortems/x.md", text)).toMatchObject({
       id: "PM-INV-7",
