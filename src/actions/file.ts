@@ -1,6 +1,5 @@
 import type { Proposal, ProposalRequest, VerificationCriterion } from "../domain/proposal.ts";
-import type { RedSignal, ServiceName } from "../domain/telemetry.ts";
-import { type EpochMs, HOUR } from "../domain/time.ts";
+import { HOUR } from "../domain/time.ts";
 import type { Action, Plan } from "./catalogue/action.ts";
 import { type ActionContext, actionNamed, stopReason, stopWords } from "./context.ts";
 import { withDeadline } from "./deadline.ts";

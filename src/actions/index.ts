@@ -240,11 +240,3 @@ export class Actions {
       .catch((error) => this.#context.log.error({ err: error }, "an action could not be taken further; it is tried again"));
   }
 }
-
-/** Time-outs that fit most services; the demo and the configuration override them. */
-export const DEFAULT_TIMES = {
-  step: MINUTE,
-  approvalTtl: 5 * MINUTE,
-  verificationWindow: 15 * MINUTE,
-  causalWindow: 15 * MINUTE,
-};

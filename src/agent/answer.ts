@@ -270,7 +270,7 @@ async function investigateQuestion(
   return { text: summaryOf(report), evidence: report.evidence, mind, cost: report.cost, report };
 }
 
-export function summaryOf(report: InvestigationReport): string {
+function summaryOf(report: InvestigationReport): string {
   const [lead] = report.hypotheses;
   const factors = report.contributingFactors.slice(0, 4).map(({ text, evidence }) => `- ${text} [${evidence.join(", ")}]`);
   const sure = lead ? `Confidence ${Math.round(report.confidence * 100)} %.` : "";

@@ -23,7 +23,7 @@ export function isGrounded({ text, evidence }: CitedText, known: readonly Eviden
 }
 
 /** True when each number, date and clock time of the text occurs in the evidence. */
-export function numbersOccur(text: string, cited: readonly Evidence[]): boolean {
+function numbersOccur(text: string, cited: readonly Evidence[]): boolean {
   const source = cited
     .map((one) => `${one.title}\n${one.summary}\n${Object.values(one.facts).join("\n")}\n${Object.keys(one.facts).join("\n")}`)
     .join("\n");

@@ -45,7 +45,7 @@ function sampledShare(isOn: (shopper: string, cohort: CohortName) => boolean): R
 }
 
 /** Flags in a real flagd file, evaluated by flagd's own core. */
-export class FlagdShopFlags implements ShopFlags {
+class FlagdShopFlags implements ShopFlags {
   readonly provider: FlagdFile;
   readonly #file: string;
   readonly #names: ShopNames;
@@ -92,7 +92,7 @@ export class FlagdShopFlags implements ShopFlags {
 }
 
 /** Flags in a real Unleash, evaluated by its own SDK as the shop's services would. They must be there already. */
-export class UnleashShopFlags implements ShopFlags {
+class UnleashShopFlags implements ShopFlags {
   readonly provider: Unleash;
   readonly #place: UnleashPlace;
   readonly #flag: string;

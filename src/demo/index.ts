@@ -10,7 +10,6 @@ import { type Play, SCENARIOS, type Scenario, World, worldPaths } from "./world.
 
 export { ENVIRONMENT as DEMO_ENVIRONMENT } from "./flags.ts";
 export { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
-export { type Play, SCENARIOS, type Scenario } from "./world.ts";
 
 export interface DemoOptions {
   /** Where flag file, repository, clock and state of the demo live. */

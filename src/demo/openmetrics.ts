@@ -21,7 +21,7 @@ export const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset
 const UNITS: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes", "1": "_ratio" };
 
 /** The name that OpenTelemetry's translation gives a metric: dots become underscores, and the unit is said at the end. */
-export function prometheusName(name: string, unit: string): string {
+function prometheusName(name: string, unit: string): string {
   const plain = name.replace(/[^a-zA-Z0-9_:]/g, "_");
   const suffix = UNITS[unit] ?? "";
   return plain.endsWith(suffix) ? plain : `${plain}${suffix}`;

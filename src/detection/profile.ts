@@ -6,7 +6,7 @@ const MONDAY = 4 * DAY;
 const WEEKS_KEPT = 4;
 
 /** Width of one cell: a quarter of an hour, or the step where that is coarser. */
-export const cellWidth = (step: Milliseconds): Milliseconds => {
+const cellWidth = (step: Milliseconds): Milliseconds => {
   let width = 15 * MINUTE;
   for (const wider of [30 * MINUTE, 60 * MINUTE, 180 * MINUTE, 360 * MINUTE, DAY]) if (step > width) width = wider;
   return width;

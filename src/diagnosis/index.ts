@@ -11,17 +11,7 @@ import { graphFromSpans, type StepChange, spanEvidence, stepChanges } from "./sp
 import type { DiagnosisInput, RootCause, Symptom } from "./types.ts";
 import { WEIGHTS, type Weights } from "./weights.ts";
 
-export type {
-  BeforeDuring,
-  CallGraph,
-  DiagnosisInput,
-  LogLine,
-  MetricColumn,
-  MetricTable,
-  RootCause,
-  Span,
-  Symptom,
-} from "./types.ts";
+export type { DiagnosisInput, LogLine, MetricColumn, MetricTable, RootCause, Span } from "./types.ts";
 
 const MOST_REASONS = 6;
 

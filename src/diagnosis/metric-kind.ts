@@ -35,6 +35,3 @@ export function metricKind(name: string): MetricKind {
     .toLowerCase();
   return RULES.find(([, pattern]) => pattern.test(words))?.[0] ?? "other";
 }
-
-/** Kinds whose size is a ratio: a doubling weighs the same at 1 ms and at 1 s. */
-export const isLatency = (kind: MetricKind): boolean => kind === "latency" || kind === "outgoing-latency";

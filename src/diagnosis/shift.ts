@@ -27,7 +27,7 @@ const SAMPLED = 200;
 /** Metrics whose values are parts of a whole. */
 const SHARE = /%|percent|ratio/i;
 
-export const seriesKey = (one: MetricColumn): string => `${one.service}|${one.metric}|${one.statistic ?? ""}`;
+const seriesKey = (one: MetricColumn): string => `${one.service}|${one.metric}|${one.statistic ?? ""}`;
 
 /**
  * Size of each series' change at the incident. The reference is the level just before (median of the last five samples, or of those there

@@ -20,7 +20,7 @@ const SIGNAL_WORDS: readonly (readonly [RedSignal, RegExp])[] = [
 ];
 
 /** The RED signal that an alert is about by its words, or null when they do not say. */
-export const signalIn = (words: string): RedSignal | null => SIGNAL_WORDS.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
+const signalIn = (words: string): RedSignal | null => SIGNAL_WORDS.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
 
 const BEFORE = HOUR;
 /** An alert fires some time after its trouble began. */

@@ -83,7 +83,7 @@ export class Digest {
 }
 
 /** The week in a few lines of Markdown. */
-export function digestText(week: Kpis, page: string | null): string {
+function digestText(week: Kpis, page: string | null): string {
   const figures = headlineFigures(week).map(({ name, value }) => `- **${name}:** ${value}`);
   const causes = week.topCauses.slice(0, 3).map(({ cause, count }) => `${cause} (${count})`);
   const { verdicts } = week;

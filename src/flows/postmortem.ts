@@ -50,7 +50,7 @@ interface Entry {
 export const POSTMORTEMS = "postmortems";
 
 /** What people still have to write is marked with this, so that it is found. */
-export const TO_WRITE = "_(to be written)_";
+const TO_WRITE = "_(to be written)_";
 const LONGEST_LINE = 300;
 const MOST_TURNS = 40;
 

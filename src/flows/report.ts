@@ -96,7 +96,7 @@ export function reportRows(figures: Kpis): { readonly name: string; readonly val
 }
 
 /** How far confidence is off, and how far it would be by chance alone. */
-export function calibrationWords({ claims, error, floor, debiased, brierScore }: Reliability): string {
+function calibrationWords({ claims, error, floor, debiased, brierScore }: Reliability): string {
   if (error === null || floor === null || debiased === null || brierScore === null) return "–";
   const write = (value: number) => value.toFixed(3);
   return `calibration error ${write(error)} over ${claims} judged (by chance alone ${write(floor)}; debiased ${write(debiased)}), Brier score ${write(brierScore)}`;

@@ -189,7 +189,7 @@ function ready<T>(part: T | null): T {
 }
 
 /** How each sender shows who it is, by the configuration. */
-export function schemesOf(webhooks: Config["webhooks"]): Readonly<Record<Sender, readonly Scheme[]>> {
+function schemesOf(webhooks: Config["webhooks"]): Readonly<Record<Sender, readonly Scheme[]>> {
   const bearer = ({ token }: { readonly token?: string | undefined }): Scheme[] => (token ? [{ kind: "bearer", token }] : []);
   const signed = ({
     secret,

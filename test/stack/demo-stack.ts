@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HARMFUL_DESCRIPTION } from "../../src/demo/flags.ts";
-import { metricHistory } from "../../src/demo/history.ts";
 import { DEFAULT_NAMES, demoStart } from "../../src/demo/index.ts";
 import { DAY } from "../../src/domain/time.ts";
 import { freePort, type RunningVigil, startVigil } from "../e2e/app.ts";
 import { type RunningServer, startPrometheus } from "../support/servers.ts";
 import { startUnleash, type UnleashServer } from "../support/unleash-server.ts";
+import { metricHistory } from "./metric-history.ts";
 
 export interface DemoStack {
   readonly vigil: RunningVigil;

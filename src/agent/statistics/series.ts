@@ -58,7 +58,7 @@ export function compare(before: readonly MetricPoint[], during: readonly MetricP
 }
 
 /** The split that parts a series best into two levels (least squares; Hinkley 1970). Null for fewer than six points. */
-export function changePoint(points: readonly MetricPoint[]): EpochMs | null {
+function changePoint(points: readonly MetricPoint[]): EpochMs | null {
   if (points.length < 6) return null;
   const total = points.reduce((sum, { value }) => sum + value, 0);
   let left = 0;

@@ -44,7 +44,7 @@ export const listIncidents = defineTool({
 });
 
 /** `INV-1, since 03:05 UTC: api latency is +11 %, most likely because of … (97 %). PRO-1 awaits approval: flag … 28% → 1%.` */
-export function describeCase({ investigation, incident, proposals }: OpenCase): string {
+function describeCase({ investigation, incident, proposals }: OpenCase): string {
   const { report, anomalies, question } = investigation;
   const [worst] = anomalies;
   const what = report?.headline ?? (worst ? `${worst.service} ${worst.signal.replace("_", " ")} is being looked into` : question);

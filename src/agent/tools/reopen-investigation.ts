@@ -2,7 +2,7 @@ import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import { z } from "zod";
 import type { Session } from "../session.ts";
 
-export const REOPEN = "reopen_investigation";
+const REOPEN = "reopen_investigation";
 
 /** Says that what a person wrote should change the investigation of the thread; the answering ends there. */
 export function reopenInvestigation(session: Session): StructuredToolInterface {

@@ -45,7 +45,7 @@ export interface Connector {
   members(to: Place): Promise<readonly Member[]>;
 }
 
-export const MOST_MEMBERS = 1_000;
+const MOST_MEMBERS = 1_000;
 const TIMEOUT = 10_000;
 const PASSING = new Set([412, 429, 502, 504]);
 

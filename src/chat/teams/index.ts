@@ -57,7 +57,7 @@ export interface TeamsOptions {
 }
 
 /** Teams' six classic reactions; whatever else people press says nothing. */
-export const DEFAULT_REACTIONS: Readonly<Record<string, Verdict>> = {
+const DEFAULT_REACTIONS: Readonly<Record<string, Verdict>> = {
   like: "correct",
   heart: "correct",
   sad: "incorrect",

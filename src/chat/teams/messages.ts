@@ -6,10 +6,10 @@ import { adaptiveCard, type View } from "./adaptive.ts";
 import { LIMITS } from "./limits.ts";
 import { escapeTeams, inert, teamsMarkdown } from "./markdown.ts";
 
-export const cardAttachment = (content: JsonObject) => ({ contentType: "application/vnd.microsoft.card.adaptive", content });
+const cardAttachment = (content: JsonObject) => ({ contentType: "application/vnd.microsoft.card.adaptive", content });
 
 /** The label "AI generated", and what the text cites. Teams takes one such entity for each message. */
-export const aiEntity = (citation: readonly JsonObject[] = []): JsonObject => ({
+const aiEntity = (citation: readonly JsonObject[] = []): JsonObject => ({
   type: "https://schema.org/Message",
   "@type": "Message",
   "@context": "https://schema.org",

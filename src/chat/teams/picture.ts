@@ -44,7 +44,7 @@ export class Pictures {
 }
 
 /** An opaque RGBA picture in at most sixteen colours: its most frequent ones, and for every pixel the nearest of them. */
-export function indexedPng(rgba: Uint8Array, width: number, height: number): Buffer {
+function indexedPng(rgba: Uint8Array, width: number, height: number): Buffer {
   // Neighbouring shades count as one, so that the smooth edges of lines do not crowd out the lines.
   const counts = new Map<number, number>();
   const shade = (at: number) => (((rgba[at] ?? 0) >> 4) << 8) | (((rgba[at + 1] ?? 0) >> 4) << 4) | ((rgba[at + 2] ?? 0) >> 4);

@@ -13,7 +13,7 @@ const refuse = async (): Promise<never> => {
 };
 
 /** Flags as the recorded changes left them, read-only. */
-export function recordedFlags(changes: readonly ChangeEvent[]): FlagProvider {
+function recordedFlags(changes: readonly ChangeEvent[]): FlagProvider {
   const states = new Map<string, FlagState>();
   for (const one of changes.filter(({ kind }) => kind === "flag").sort((a, b) => a.at - b.at)) {
     const percent = percentOf(one.after) * 100;
@@ -33,7 +33,7 @@ export function recordedFlags(changes: readonly ChangeEvent[]): FlagProvider {
 }
 
 /** Versions as the recorded changes left them, read-only. */
-export function recordedDeploys(changes: readonly ChangeEvent[]): DeployTarget {
+function recordedDeploys(changes: readonly ChangeEvent[]): DeployTarget {
   const states = new Map<string, DeployState>();
   for (const one of changes.filter(({ kind }) => kind === "deploy").sort((a, b) => a.at - b.at)) {
     const { subject: service, after: version, before: previousVersion, reference } = one;

@@ -24,12 +24,12 @@ export interface FlagDocument {
 /** Names by which a boolean flag's variants go; the first that a flag has is used. */
 const OFF_NAMES = ["off", "false", "control", "old"];
 
-export function offVariant(flag: FlagDefinition): string {
+function offVariant(flag: FlagDefinition): string {
   const named = OFF_NAMES.find((name) => name in flag.variants);
   return named ?? Object.keys(flag.variants).find((name) => flag.variants[name] === false) ?? flag.defaultVariant;
 }
 
-export function onVariant(flag: FlagDefinition): string {
+function onVariant(flag: FlagDefinition): string {
   const off = offVariant(flag);
   return Object.keys(flag.variants).find((name) => name !== off) ?? flag.defaultVariant;
 }

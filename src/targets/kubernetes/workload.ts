@@ -7,7 +7,7 @@ import type { Meta, PodTemplate, Workload } from "./objects.ts";
 const SERVICE_NAME = "resource.opentelemetry.io/service.name";
 /** As `kubectl rollout restart` sets it. */
 export const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
-export const REVISION = "deployment.kubernetes.io/revision";
+const REVISION = "deployment.kubernetes.io/revision";
 const POD_HASH = "pod-template-hash";
 /** As `kubectl rollout history` shows it. */
 export const CHANGE_CAUSE = "kubernetes.io/change-cause";

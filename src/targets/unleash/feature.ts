@@ -84,7 +84,7 @@ export function snapshotOf({ enabled, strategies }: Feature): string {
 }
 
 /** A gradual rollout: the strategy whose share can be changed. */
-export const GRADUAL = "flexibleRollout";
+const GRADUAL = "flexibleRollout";
 
 /** The only active strategy when that is a gradual rollout; null when the flag is built in another way. */
 export function rolloutOf(feature: Feature): Strategy | null {

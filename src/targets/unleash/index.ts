@@ -256,7 +256,7 @@ const projectSchema = z.object({
 });
 const tagsSchema = z.object({ tags: z.array(z.object({ type: z.string(), value: z.string() })) });
 
-export function servicesIn(tags: readonly { readonly type: string; readonly value: string }[]): string[] {
+function servicesIn(tags: readonly { readonly type: string; readonly value: string }[]): string[] {
   return tags.filter(({ type }) => type === SERVICE_TAG).map(({ value }) => value);
 }
 

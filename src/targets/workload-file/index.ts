@@ -108,7 +108,7 @@ export class WorkloadFile implements WorkloadTarget, Probe {
 }
 
 /** @throws TargetError naming the file and the remedy */
-export async function readWorkloads(file: string): Promise<Document> {
+async function readWorkloads(file: string): Promise<Document> {
   try {
     return document.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {

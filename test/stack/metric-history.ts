@@ -1,10 +1,10 @@
-import { type EpochMs, HOUR, MINUTE } from "../domain/time.ts";
-import { BASE_SHARE } from "./flags.ts";
-import { OpenMetrics } from "./openmetrics.ts";
-import { seeded } from "./random.ts";
-import type { ShopNames } from "./shop.ts";
-import { HEALTHY, Shop } from "./simulate.ts";
-import { MetricCollector } from "./telemetry.ts";
+import { BASE_SHARE } from "../../src/demo/flags.ts";
+import { OpenMetrics } from "../../src/demo/openmetrics.ts";
+import { seeded } from "../../src/demo/random.ts";
+import type { ShopNames } from "../../src/demo/shop.ts";
+import { HEALTHY, Shop } from "../../src/demo/simulate.ts";
+import { MetricCollector } from "../../src/demo/telemetry.ts";
+import { type EpochMs, HOUR, MINUTE } from "../../src/domain/time.ts";
 
 /** Buckets are most of the volume, and only the last hours' are ever compared. */
 const BUCKETS_FOR = 3 * HOUR;
