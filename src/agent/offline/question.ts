@@ -74,11 +74,12 @@ const apostrophes = (words: string): string =>
     .replace(/\b(who|how|where|when|why|that|there)s\b/g, "$1's")
     .replace(/\b(is|was|does|did|could|should|do|would|has|are|were)nt\b/g, "$1n't");
 
-/** Mends typing errors in the words that carry the meaning: `errros`, `latnecy`, `waht`. Short words only where letters are swapped. */
-function spelled(words: string): string {
+/** Mends typing errors in the words that carry the meaning: `errros`, `latnecy`, `waht`. Short words only where letters are swapped; names stay. */
+function spelled(words: string, services: readonly ServiceName[]): string {
+  const names = new Set(services.flatMap((name) => plain(name).trim().split(" ")));
   const letters = (word: string) => [...word].sort().join("");
   return words.replace(/[a-z]{4,}/g, (word) => {
-    if (VOCABULARY.includes(word) || PLAIN_WORDS.has(word)) return word;
+    if (VOCABULARY.includes(word) || PLAIN_WORDS.has(word) || names.has(word)) return word;
     const near = VOCABULARY.find(
       (one) => distance(word, one) === 1 && (one.length >= 6 || letters(one) === letters(word)) && !one.startsWith(word),
     );
@@ -101,7 +102,7 @@ export function understand(
   fallback: ServiceName | null,
   cause: ServiceName | null = null,
 ): Question {
-  const words = spelled(apostrophes(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim()));
+  const words = spelled(apostrophes(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim()), services);
   const flag = longName(words, services);
   const first = intentOf(words);
   // "Are there any errors?" is about everything, not about the service of the thread.

@@ -83,7 +83,12 @@ export function mindLine(mind: Mind, cost: Cost): string[] {
   return [
     `by ${mind.kind === "offline" ? "the offline reasoner" : plain(mind.name, 60)}`,
     ...(mind.fallbackReason ? [`stood in: ${plain(mind.fallbackReason, 120)}`] : []),
-    `${cost.toolCalls} tool call${cost.toolCalls === 1 ? "" : "s"} in ${span(cost.duration)}`,
-    ...spent(tokens, cost.dollars),
+    // Of what took nothing, nothing is said.
+    ...(cost.toolCalls + tokens === 0
+      ? []
+      : [
+          `${cost.toolCalls} tool call${cost.toolCalls === 1 ? "" : "s"} in ${span(cost.duration)}`,
+          ...spent(tokens, cost.dollars),
+        ]),
   ];
 }

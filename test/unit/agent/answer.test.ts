@@ -115,6 +115,10 @@ describe("understanding a question", () => {
     expect(understand(text, SERVICES, NOW, null)).toMatchObject({ intent, service, signal });
   });
 
+  it("takes no service's name for a slip of the fingers", () => {
+    expect(understand("is deployer down?", ["deployer"], NOW, null)).toMatchObject({ intent: "check", service: "deployer" });
+  });
+
   it("reads times in UTC", () => {
     // The day before is what it is held against, not when it begins.
     expect(understand("compare checkout with yesterday", SERVICES, NOW, null)).toMatchObject({ yesterday: true, from: null });

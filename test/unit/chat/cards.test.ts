@@ -166,6 +166,13 @@ describe("the proposal's card", () => {
 });
 
 describe("an answer's card", () => {
+  it("says what an answer took, and nothing of what took nothing", () => {
+    const { cost } = answer();
+    expect(answerCard("m1", answer("x", { cost: { ...cost, toolCalls: 2 } })).context.join(" ")).toContain("2 tool calls");
+    const free = { ...cost, toolCalls: 0, inputTokens: 0, outputTokens: 0 };
+    expect(answerCard("m1", answer("At your service.", { cost: free })).context).toEqual(["by the offline reasoner"]);
+  });
+
   it("carries text, evidence and which mind wrote it", () => {
     const card = answerCard("m1", answer());
     expect(card).toMatchObject({ subject: "answer:m1", kind: "answer", story: "catalog is slower since 02:41 UTC [E1]." });
