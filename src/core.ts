@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { restartService } from "./actions/catalogue/restart-service.ts";
@@ -13,14 +12,12 @@ import { type AgentOptions, createSreAgent, DEFAULT_TOOL_LIMITS } from "./agent/
 import type { Observer } from "./agent/observe.ts";
 import { readToolServer } from "./agent/serve-tools.ts";
 import type { AgentDependencies, AnomalyScanner, ReplayingAgent } from "./agent/types.ts";
-import { OperatorError } from "./commands/output.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
 import type { KnowledgeBase } from "./domain/knowledge.ts";
 import type { OnCallSource } from "./domain/oncall.ts";
 import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
-import { SourceError } from "./domain/telemetry.ts";
-import { type Clock, DAY, MINUTE, SECOND } from "./domain/time.ts";
+import { type Clock, MINUTE, SECOND } from "./domain/time.ts";
 import { Approvers } from "./flows/approvers.ts";
 import { Learning } from "./flows/learn.ts";
 import type { Log } from "./flows/log.ts";
@@ -29,64 +26,22 @@ import { historyScanner } from "./flows/scan.ts";
 import { openCases } from "./flows/situation.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
+import { OperatorError } from "./operator-error.ts";
 import { McpTools } from "./sources/mcp/index.ts";
 import { AlertRepository } from "./store/alerts.ts";
-import { ownerOnlyFolder } from "./store/database.ts";
 import { ExperimentRepository } from "./store/experiments.ts";
-import { FeedbackRepository } from "./store/feedback.ts";
-import { Fence } from "./store/fence.ts";
-import { InvestigationRepository } from "./store/investigations.ts";
 import { KnowledgeRepository } from "./store/knowledge.ts";
 import { LearningRepository } from "./store/learning.ts";
 import { ProposalRepository } from "./store/proposals.ts";
-import { RecordingRepository } from "./store/recordings.ts";
-import { openStateDatabase, type StateDatabase } from "./store/state.ts";
+import type { RecordingRepository } from "./store/recordings.ts";
 import { SwitchRepository } from "./store/switches.ts";
-import { openTelemetryStore, type TelemetryStore } from "./store/telemetry/index.ts";
-import { onCallSource } from "./wiring/inbound.ts";
+import type { Stores } from "./stores.ts";
 import { embedderOf, remoteVectors } from "./wiring/knowledge-embedder.ts";
 import { agentOptions, mcpServersOf } from "./wiring/minds.ts";
+import { onCallSource } from "./wiring/on-call.ts";
 import type { Targets } from "./wiring/outbound.ts";
+import { graphReader } from "./wiring/service-graph.ts";
 import { openTelemetry, type Telemetry } from "./wiring/telemetry.ts";
-
-/** The two database files of a state folder. */
-export interface Stores {
-  readonly folder: string;
-  readonly state: StateDatabase;
-  readonly telemetry: TelemetryStore;
-  readonly investigations: InvestigationRepository;
-  readonly feedback: FeedbackRepository;
-  readonly recordings: RecordingRepository;
-  /** This process among all on the state. */
-  readonly holder: string;
-  /** Tells this state folder from those of other replicas on the same PostgreSQL, also after a restart; null where the state is in the folder. */
-  readonly replica: string | null;
-  readonly fence: Fence;
-}
-
-export async function openStores(config: Config): Promise<Stores> {
-  const folder = ownerOnlyFolder(resolve(config.dataDir));
-  const fence = new Fence();
-  const state = await openStateDatabase(config.state.url ?? join(folder, "vigil.db"), fence);
-  const telemetry = await openTelemetryStore(join(folder, "telemetry.db"));
-  return {
-    folder,
-    state,
-    telemetry,
-    investigations: new InvestigationRepository(state),
-    feedback: new FeedbackRepository(state),
-    recordings: new RecordingRepository(state),
-    // A state file belongs to one process, which the folder's lock sees to; replicas on one PostgreSQL are told apart.
-    holder: config.state.url ? `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}` : "local",
-    replica: config.state.url ? replicaId(folder) : null,
-    fence,
-  };
-}
-
-export async function closeStores(stores: Stores): Promise<void> {
-  stores.telemetry.close();
-  await stores.state.destroy();
-}
 
 /** Everything that reasons and acts, without anything that listens. */
 export interface Core {
@@ -298,58 +253,9 @@ async function approversOf(config: Config, onCall: OnCallSource | null): Promise
   });
 }
 
-/** Made once for a folder of state. */
-function replicaId(folder: string): string {
-  const file = join(folder, "replica.id");
-  if (!existsSync(file)) writeFileSync(file, randomBytes(4).toString("hex"), { mode: 0o600, flag: "wx" });
-  return readFileSync(file, "utf8").trim();
-}
-
 /** The key behind the buttons' secrets, made once and readable by the owner only. */
 function approvalKey(folder: string): Buffer {
   const file = join(folder, "approval.key");
   if (!existsSync(file)) writeFileSync(file, randomBytes(32), { mode: 0o600, flag: "wx" });
   return readFileSync(file);
-}
-
-const GRAPH_AGE = 30 * SECOND;
-
-/** A backend that is down makes the graph smaller, not the caller fail. */
-const unreadable =
-  <T>(instead: T) =>
-  (error: unknown): T => {
-    if (error instanceof SourceError) return instead;
-    throw error;
-  };
-
-/** The service graph: calls seen in traces within a day, and what the catalog declares. Kept for half a minute. */
-function graphReader(
-  telemetry: Telemetry,
-  catalog: () => Promise<readonly CatalogEntry[]>,
-  clock: Clock,
-): () => Promise<ServiceGraph> {
-  let kept: { readonly at: number; readonly graph: Promise<ServiceGraph> } | null = null;
-  const read = async (): Promise<ServiceGraph> => {
-    const now = clock.now();
-    const [seen, declared, services] = await Promise.all([
-      telemetry.traces.dependencies({ from: now - DAY, to: now + MINUTE }).catch(unreadable([])),
-      catalog(),
-      telemetry.metrics.services().catch(unreadable([])),
-    ]);
-    const known = new Set(services);
-    const edges = [...seen];
-    for (const { name, dependsOn } of declared) {
-      for (const callee of dependsOn) {
-        const both = known.has(name) && known.has(callee);
-        if (both && !edges.some((edge) => edge.caller === name && edge.callee === callee))
-          edges.push({ caller: name, callee, calls: 0 });
-      }
-    }
-    const nodes = [...new Set([...services, ...edges.flatMap(({ caller, callee }) => [caller, callee])])].sort();
-    return { nodes, edges };
-  };
-  return () => {
-    if (!kept || Date.now() - kept.at > GRAPH_AGE) kept = { at: Date.now(), graph: read() };
-    return kept.graph;
-  };
 }

@@ -1,6 +1,7 @@
 import { loadConfig } from "../config.ts";
+import { OperatorError } from "../operator-error.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Answers a question from what is stored here; needs no running Vigil. */
 export async function ask(question: string, options: OutputOptions): Promise<void> {

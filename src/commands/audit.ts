@@ -1,13 +1,10 @@
-import { join, resolve } from "node:path";
 import { type Config, loadConfig } from "../config.ts";
-import { closeStores, openStores, type Stores } from "../core.ts";
+import { OperatorError } from "../operator-error.ts";
 import { type AuditTable, auditTrail, verifyAudit } from "../store/audit.ts";
+import { closeStores, openStores, type Stores } from "../stores.ts";
 import { readAnchors } from "../targets/anchor/file.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
-
-/** Where heads of the trail are noted. */
-export const anchorFile = (config: Config): string =>
-  resolve(config.audit.anchorFile ?? join(config.dataDir, "audit-anchor.jsonl"));
+import { anchorFile } from "../wiring/anchor-file.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** `vigil audit verify`: walks the whole trail, and exits with 1 naming the first row that was touched. */
 export async function verifyTrail(options: OutputOptions & { readonly anchors?: string }): Promise<void> {

@@ -2,7 +2,6 @@ import { writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { timelinePng, timelineSvg } from "../chat/timeline.ts";
 import { loadConfig } from "../config.ts";
-import { closeStores, openStores } from "../core.ts";
 import type { MetricInfo, MetricPoint, RedSignal, Series } from "../domain/telemetry.ts";
 import { DAY, type EpochMs, HOUR, MINUTE, type Milliseconds, SECOND } from "../domain/time.ts";
 import {
@@ -14,9 +13,11 @@ import {
   reckon,
   backtest as replay,
 } from "../flows/backtest/index.ts";
+import { OperatorError } from "../operator-error.ts";
+import { closeStores, openStores } from "../stores.ts";
 import { openTelemetry } from "../wiring/telemetry.ts";
 import { rowsOf, sampleOf, textOf, timeOf } from "./csv.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 interface BacktestCommandOptions extends OutputOptions {
   readonly csv?: readonly string[];

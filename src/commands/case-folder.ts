@@ -5,7 +5,7 @@ import { gunzip } from "node:zlib";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
 import type { CallGraph, DiagnosisInput, LogLine, MetricColumn, MetricTable, Span, Symptom } from "../diagnosis/types.ts";
-import { OperatorError } from "./output.ts";
+import { OperatorError } from "../operator-error.ts";
 
 const unzip = promisify(gunzip);
 

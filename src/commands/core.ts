@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { Config } from "../config.ts";
-import { type Core, closeStores, openCore, openStores, type Stores } from "../core.ts";
+import { type Core, openCore } from "../core.ts";
 import { DEMO_ENVIRONMENT, readDemo } from "../demo/index.ts";
 import { wallClock } from "../domain/time.ts";
+import { closeStores, openStores, type Stores } from "../stores.ts";
 import { openTargets } from "../wiring/outbound.ts";
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

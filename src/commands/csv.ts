@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { parse } from "csv-parse/sync";
-import { OperatorError } from "./output.ts";
+import { OperatorError } from "../operator-error.ts";
 
 /** The text of a file, unpacked when it is gzipped. */
 export async function textOf(file: string): Promise<string> {

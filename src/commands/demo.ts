@@ -1,5 +1,6 @@
 import { loadConfig } from "../config.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { OperatorError } from "../operator-error.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 const SCENARIOS = ["flag", "bad-deploy", "cascade", "rollback-no-help", "quiet", "reset"];
 

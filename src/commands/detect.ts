@@ -1,6 +1,7 @@
 import { inferStep, type RecordedPoint, type ReplayedAnomaly, replay } from "../detection/index.ts";
+import { OperatorError } from "../operator-error.ts";
 import { rowsOf, sampleOf, textOf, timeOf } from "./csv.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Setting for every recorded series: somebody who asks for the anomalies of a file wants to see about this many doubtful ones in a week. */
 const FALSE_ALARMS_PER_WEEK = 1;

@@ -24,12 +24,13 @@ import {
   transcript,
 } from "../flows/eval/index.ts";
 import { type Embedder, LocalEmbedder, openKnowledge } from "../knowledge/index.ts";
+import { OperatorError } from "../operator-error.ts";
 import { KnowledgeRepository } from "../store/knowledge.ts";
 import { openStateDatabase } from "../store/state.ts";
 import { openTelemetryStore } from "../store/telemetry/index.ts";
 import { agentOptions, withMind } from "../wiring/minds.ts";
 import { readCaseFolder } from "./case-folder.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 export interface EvalOptions extends OutputOptions {
   /** `offline`, or names of models at the configured endpoint; each runs every scenario. */

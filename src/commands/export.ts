@@ -4,8 +4,9 @@ import { TrainingWriter } from "../agent/training/example.ts";
 import { loadConfig } from "../config.ts";
 import { exportFinetune } from "../flows/finetune.ts";
 import { Learned } from "../learning/learned.ts";
+import { OperatorError } from "../operator-error.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Writes `train.jsonl`, `validation.jsonl` and `summary.json` from the investigations that people confirmed. */
 export async function exportTraining(options: OutputOptions & { readonly out: string; readonly force?: boolean }): Promise<void> {

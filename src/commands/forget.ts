@@ -1,8 +1,9 @@
 import { loadConfig } from "../config.ts";
 import { forgetIncident, forgetUser } from "../flows/forget.ts";
+import { OperatorError } from "../operator-error.ts";
 import { PrivacyRepository } from "../store/privacy.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Forgets a person (`slack:U0123`) or an incident (`IN-3`, `INV-7`). */
 export async function forget(target: string, options: OutputOptions): Promise<void> {

@@ -1,9 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadConfig } from "../config.ts";
+import { OperatorError } from "../operator-error.ts";
 import { knowledgeSources } from "../wiring/knowledge-sources.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Adds a folder to what Vigil knows, or reads all configured folders and sources again. */
 export async function ingest(dir: string | null, options: OutputOptions): Promise<void> {

@@ -6,7 +6,8 @@ import { environment } from "../config/environment.ts";
 import { loadConfig, schema } from "../config.ts";
 import { exampleOf } from "../install/example.ts";
 import { type Answers, questions, yamlFor } from "../install/questions.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { OperatorError } from "../operator-error.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 export interface InitOptions extends OutputOptions {
   /** Prints the annotated example instead. */

@@ -1,6 +1,7 @@
 import { loadConfig } from "../config.ts";
+import { OperatorError } from "../operator-error.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Lists everything that feedback has changed, and what was taken back. */
 export async function learnList(options: OutputOptions): Promise<void> {

@@ -1,7 +1,8 @@
 import { type Explanation, policyJsonSchema } from "../actions/index.ts";
 import { loadConfig } from "../config.ts";
+import { OperatorError } from "../operator-error.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** `vigil policy explain ACTION key=value…`: who would have to approve it, and why. */
 export async function explainPolicy(

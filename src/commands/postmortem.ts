@@ -3,10 +3,11 @@ import { join, resolve } from "node:path";
 import { loadConfig } from "../config.ts";
 import { collectPostmortem, draftPostmortem, POSTMORTEMS, threadTurns } from "../flows/postmortem.ts";
 import { DocumentError, parseMarkdown } from "../knowledge/index.ts";
+import { OperatorError } from "../operator-error.ts";
 import { ConversationRepository } from "../store/conversations.ts";
 import { ownerOnlyFolder } from "../store/database.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 /** Writes a draft, or publishes an edited one. */
 export async function postmortem(

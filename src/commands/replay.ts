@@ -1,9 +1,10 @@
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config.ts";
 import type { InvestigationReport } from "../domain/investigation.ts";
+import { OperatorError } from "../operator-error.ts";
 import { agentOptions, withMind } from "../wiring/minds.ts";
 import { withCore } from "./core.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 export interface ReplayOptions extends OutputOptions {
   /** `offline`, or a model at the configured endpoint; default: the configured one. */

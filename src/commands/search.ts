@@ -2,10 +2,11 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { loadConfig } from "../config.ts";
 import { openKnowledge } from "../knowledge/index.ts";
+import { OperatorError } from "../operator-error.ts";
 import { openDatabase } from "../store/database.ts";
 import { KnowledgeRepository, type KnowledgeTables, knowledgeMigrations } from "../store/knowledge.ts";
 import { embedderOf } from "../wiring/knowledge-embedder.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 interface SearchOptions extends OutputOptions {
   readonly docs: string;

@@ -5,7 +5,8 @@ import { z } from "zod";
 import { COLOR_ICON, iconPng, OUTLINE_ICON } from "../chat/teams/icons.ts";
 import { type PackageFacts, teamsManifest } from "../chat/teams/manifest.ts";
 import { loadConfig } from "../config.ts";
-import { OperatorError, type OutputOptions, print } from "./output.ts";
+import { OperatorError } from "../operator-error.ts";
+import { type OutputOptions, print } from "./output.ts";
 
 export interface TeamsPackageOptions extends OutputOptions {
   readonly out: string;

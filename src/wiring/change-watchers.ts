@@ -1,5 +1,4 @@
 import type { Config } from "../config.ts";
-import type { Stores } from "../core.ts";
 import { type Clock, SECOND } from "../domain/time.ts";
 import type { ChangeRecorder } from "../flows/changes.ts";
 import type { Log } from "../flows/log.ts";
@@ -12,6 +11,7 @@ import { watchRepository } from "../sources/gitops/index.ts";
 import { watchRollouts } from "../sources/kubernetes/index.ts";
 import { watchUnleash } from "../sources/unleash/index.ts";
 import type { ServicesOf } from "../sources/webhooks/payload.ts";
+import type { Stores } from "../stores.ts";
 import { FlagdFile } from "../targets/flagd/index.ts";
 import { GitopsRepository } from "../targets/gitops/index.ts";
 import { GitopsRemote } from "../targets/gitops/remote.ts";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
-import type { Stores } from "../core.ts";
 import { type DemoHandle, type DemoOptions, type ShopNames, startDemo } from "../demo/index.ts";
+import type { Stores } from "../stores.ts";
 import type { Progress } from "./progress.ts";
 
 export interface DemoParts {

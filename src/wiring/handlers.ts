@@ -1,7 +1,7 @@
 import type { AnomalyScanner } from "../agent/types.ts";
 import type { Presenter } from "../chat/presenter.ts";
 import type { Config } from "../config.ts";
-import type { Core, Stores } from "../core.ts";
+import type { Core } from "../core.ts";
 import type { Clock } from "../domain/time.ts";
 import type { Answerer } from "../flows/answer.ts";
 import { runCommand } from "../flows/command.ts";
@@ -12,6 +12,7 @@ import { correctionNoted, type Inference } from "../flows/infer.ts";
 import type { Investigator } from "../flows/investigate.ts";
 import type { ChatHandlers } from "../flows/ports.ts";
 import { collectReport, reportText } from "../flows/report.ts";
+import type { Stores } from "../stores.ts";
 
 export interface HandlerParts {
   readonly core: Core;

@@ -2,9 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { Anchoring } from "../actions/anchor.ts";
-import { anchorFile } from "../commands/audit.ts";
 import type { Config } from "../config.ts";
-import type { Core, Stores } from "../core.ts";
+import type { Core } from "../core.ts";
 import { type Clock, DAY, HOUR, MINUTE, SECOND } from "../domain/time.ts";
 import { Digest } from "../flows/digest.ts";
 import { retain } from "../flows/forget.ts";
@@ -13,8 +12,10 @@ import { POSTMORTEMS } from "../flows/postmortem.ts";
 import { collectReport } from "../flows/report.ts";
 import { auditHead } from "../store/audit.ts";
 import { PrivacyRepository } from "../store/privacy.ts";
+import type { Stores } from "../stores.ts";
 import { AnchorFile } from "../targets/anchor/file.ts";
 import { AnchorWebhook } from "../targets/anchor/webhook.ts";
+import { anchorFile } from "./anchor-file.ts";
 
 export interface HouseParts {
   readonly config: Config;

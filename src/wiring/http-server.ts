@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { OperatorError } from "../commands/output.ts";
 import type { Config } from "../config.ts";
+import { OperatorError } from "../operator-error.ts";
 
 export interface HttpServer {
   readonly port: number;

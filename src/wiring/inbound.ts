@@ -1,11 +1,9 @@
-import { resolve } from "node:path";
 import type { Router } from "express";
 import type { AnomalyScanner } from "../agent/types.ts";
 import type { Config } from "../config.ts";
-import type { Core, Stores } from "../core.ts";
+import type { Core } from "../core.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { Investigation } from "../domain/investigation.ts";
-import type { OnCallSource, Pager } from "../domain/oncall.ts";
 import { type Clock, MINUTE, SECOND } from "../domain/time.ts";
 import { AlertTriage } from "../flows/alerts.ts";
 import { ChangeRecorder } from "../flows/changes.ts";
@@ -13,17 +11,13 @@ import { doubtWords, Escalator } from "../flows/escalation.ts";
 import type { Investigator } from "../flows/investigate.ts";
 import type { Log } from "../flows/log.ts";
 import type { IncidentChannel } from "../flows/ports.ts";
-import { PagerDutyOnCall } from "../sources/oncall/pagerduty.ts";
-import { RotaFile } from "../sources/oncall/rota.ts";
 import { type Scheme, SERVICE_LABELS, type Sender, webhookRouter } from "../sources/webhooks/index.ts";
 import type { ServicesOf } from "../sources/webhooks/payload.ts";
 import { AlertRepository } from "../store/alerts.ts";
 import { DeliveryRepository } from "../store/deliveries.ts";
 import { EscalationRepository } from "../store/escalations.ts";
-import { ChannelMention } from "../targets/pager/channel-mention.ts";
-import { OpsgenieAlerts } from "../targets/pager/opsgenie.ts";
-import { PagerDutyEvents } from "../targets/pager/pagerduty.ts";
-import { SlackMention } from "../targets/pager/slack-mention.ts";
+import type { Stores } from "../stores.ts";
+import { onCallSource, pagersOf, type ThreadOf } from "./on-call.ts";
 
 export interface InboundDependencies {
   readonly core: Core;
@@ -31,7 +25,7 @@ export interface InboundDependencies {
   readonly scanner: AnomalyScanner;
   readonly channel: IncidentChannel;
   /** The message in Slack that shows an investigation, or null. */
-  readonly threadOf: (investigationId: string) => Promise<{ readonly channel: string; readonly message: string } | null>;
+  readonly threadOf: ThreadOf;
   /** Of telemetry. */
   readonly clock: Clock;
   /** Told when an incident is over. */
@@ -228,28 +222,6 @@ function schemesOf(webhooks: Config["webhooks"]): Readonly<Record<Sender, readon
     argocd: bearer(webhooks.argocd),
     unleash: bearer(webhooks.unleash),
   };
-}
-
-/** Who is on call, by the configuration; null when it does not say. */
-export function onCallSource({ onCall }: Config): OnCallSource | null {
-  if (onCall.file) return new RotaFile(resolve(onCall.file));
-  const { token, apiUrl, schedules } = onCall.pagerDuty;
-  return token ? new PagerDutyOnCall({ token, url: apiUrl, schedules }) : null;
-}
-
-function pagersOf({ escalation, slack }: Config, channel: IncidentChannel, threadOf: InboundDependencies["threadOf"]): Pager[] {
-  const { routingKey, eventsUrl } = escalation.pagerDuty;
-  const { apiKey, apiUrl, teams } = escalation.opsgenie;
-  const pageUrl = escalation.pageUrl ?? null;
-  const mention =
-    slack.botToken && slack.channel
-      ? new SlackMention({ token: slack.botToken, channel: slack.channel, apiUrl: slack.apiUrl, threadOf })
-      : new ChannelMention((id, text) => channel.tell(id, text));
-  return [
-    ...(routingKey ? [new PagerDutyEvents({ routingKey, url: eventsUrl, pageUrl })] : []),
-    ...(apiKey ? [new OpsgenieAlerts({ apiKey, url: apiUrl, pageUrl, teams })] : []),
-    ...(escalation.mention ? [mention] : []),
-  ];
 }
 
 /** Services by the configuration, else by a name's last part when telemetry knows a service of that name. */

@@ -1,11 +1,12 @@
 import type { Logger } from "pino";
 import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "../chat/reactions.ts";
 import type { Surface } from "../chat/surface.ts";
-import { OperatorError } from "../commands/output.ts";
 import type { Config } from "../config.ts";
-import type { Core, Stores } from "../core.ts";
+import type { Core } from "../core.ts";
+import { OperatorError } from "../operator-error.ts";
 import type { ConversationRepository } from "../store/conversations.ts";
 import { TeamsConversationRepository } from "../store/teams.ts";
+import type { Stores } from "../stores.ts";
 
 export interface SurfaceParts {
   readonly config: Config;

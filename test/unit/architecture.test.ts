@@ -49,6 +49,16 @@ describe("the direction of imports", () => {
     expect(wrong.map(({ file, to }) => `${file} -> ${to}`)).toEqual([]);
   });
 
+  it("what is wired knows no command, and nothing that the core is made of needs the core", () => {
+    const wired = (file: string) => /^(?:wiring\/|core\.ts|stores\.ts|app\.ts)/.test(file);
+    expect(all.filter(({ file, to }) => wired(file) && to === "commands").map(({ file, path }) => `${file} -> ${path}`)).toEqual(
+      [],
+    );
+    const reached = new Set(["core.ts"]);
+    for (const file of reached) for (const one of all) if (one.file === file) reached.add(one.path);
+    expect(all.filter(({ file, path }) => reached.has(file) && path === "core.ts").map(({ file }) => file)).toEqual([]);
+  });
+
   it.each(["agent", "mcp"])("34: nothing that %s imports, however far, holds write access: the model cannot act", (part) => {
     const reached = new Set(all.filter(({ from }) => from === part).map(({ file }) => file));
     for (const file of reached) for (const one of all) if (one.file === file) reached.add(one.path);

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { postmortem } from "../../../src/commands/postmortem.ts";
 import { loadConfig } from "../../../src/config.ts";
-import { closeStores, openStores } from "../../../src/core.ts";
 import type { Proposal } from "../../../src/domain/proposal.ts";
 import { draftPostmortem } from "../../../src/flows/postmortem.ts";
 import { parseMarkdown } from "../../../src/knowledge/index.ts";
+import { closeStores, openStores } from "../../../src/stores.ts";
 import { anomaly } from "../../support/domain-samples.ts";
 import { investigation, START, vote } from "../../support/judged.ts";
 
