@@ -23,7 +23,7 @@ import { Learning } from "./flows/learn.ts";
 import type { Log } from "./flows/log.ts";
 import type { ReportSources } from "./flows/report.ts";
 import { historyScanner } from "./flows/scan.ts";
-import { openCases } from "./flows/situation.ts";
+import { openCases, pastCases } from "./flows/situation.ts";
 import { AudienceScope } from "./knowledge/audience.ts";
 import { type Knowledge, openKnowledge, readCatalog } from "./knowledge/index.ts";
 import { OperatorError } from "./operator-error.ts";
@@ -184,6 +184,16 @@ export async function openCore(
         proposals: (investigationId) => actions.list({ investigationId }),
         sees: (place) => audience.sees(place),
       }),
+    pastCases: (since) =>
+      pastCases(
+        {
+          ended: () => investigations.list({ state: "done" }),
+          incident: (id) => investigations.incident(id),
+          proposals: (investigationId) => actions.list({ investigationId }),
+          sees: (place) => audience.sees(place),
+        },
+        since,
+      ),
     proposalsOf: (investigationId) => actions.list({ investigationId }),
     ...(onCall ? { onCall } : {}),
     ...(foreign ? { foreign } : {}),
@@ -206,7 +216,12 @@ export async function openCore(
     recordings: stores.recordings,
     openToolServer: () =>
       readToolServer(
-        { ...deps, knowledge: forEveryone, openCases: () => audience.run(null, async () => (await deps.openCases?.()) ?? []) },
+        {
+          ...deps,
+          knowledge: forEveryone,
+          openCases: () => audience.run(null, async () => (await deps.openCases?.()) ?? []),
+          pastCases: (since: number) => audience.run(null, async () => (await deps.pastCases?.(since)) ?? []),
+        },
         DEFAULT_TOOL_LIMITS,
       ),
     graph,

@@ -209,7 +209,7 @@ async function answerOffline(
     question.intent === "help" && report && /\bcan (?:i|we) do\b/i.test(question.text)
       ? ({ ...question, intent: "next" } as const)
       : question;
-  const policy = answerPolicy(asked, about);
+  const policy = answerPolicy(asked, about, await session.services());
   return engine.thinkOffline({ session, policy, tools, systemPrompt: "", task: request.question.slice(0, 4_000) });
 }
 

@@ -158,6 +158,8 @@ export interface AgentDependencies {
   readonly onCall?: OnCallSource;
   /** What is going on now, newest first, as far as the one who asks may know it. Absent where nothing is watched. */
   readonly openCases?: () => Promise<readonly OpenCase[]>;
+  /** What began since then and is over, newest first, as far as the one who asks may know it. Telemetry time. */
+  readonly pastCases?: (since: EpochMs) => Promise<readonly OpenCase[]>;
   /** Everything that was proposed for an investigation, whatever became of it. Absent where nothing is kept. */
   readonly proposalsOf?: (investigationId: string) => Promise<readonly Proposal[]>;
   /** Tools of others, read-only; absent where none are connected. */

@@ -2,7 +2,10 @@ import type { OpenCase } from "../agent/types.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { Investigation } from "../domain/investigation.ts";
 import { FINAL_STATES, type Proposal } from "../domain/proposal.ts";
+import type { EpochMs } from "../domain/time.ts";
 import type { Audience } from "./ports.ts";
+
+const MOST_PAST = 30;
 
 export interface SituationDependencies {
   readonly unresolved: () => Promise<readonly Incident[]>;
@@ -32,4 +35,26 @@ export async function openCases(deps: SituationDependencies): Promise<readonly O
       return { ...one, proposals: proposals.filter(({ state }) => !FINAL_STATES.has(state)) };
     }),
   );
+}
+
+/** What began since then and is over, newest first. */
+export async function pastCases(
+  deps: Pick<SituationDependencies, "proposals" | "sees"> & {
+    readonly ended: () => Promise<readonly Investigation[]>;
+    readonly incident: (id: string) => Promise<Incident | null>;
+  },
+  since: EpochMs,
+): Promise<readonly OpenCase[]> {
+  const began = ({ anomalies, startedAt }: Investigation) => anomalies[0]?.startedAt ?? startedAt;
+  const ended = (await deps.ended())
+    .filter((one) => one.state === "done" && began(one) >= since && deps.sees(one.audience ?? null))
+    .sort((a, b) => began(b) - began(a));
+  const cases = await Promise.all(
+    ended.slice(0, MOST_PAST).map(async (investigation) => ({
+      investigation,
+      incident: investigation.incidentId ? await deps.incident(investigation.incidentId) : null,
+      proposals: await deps.proposals(investigation.id),
+    })),
+  );
+  return cases.filter(({ incident }) => incident === null || incident.state === "resolved");
 }

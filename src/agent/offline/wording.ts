@@ -58,6 +58,11 @@ function inWords(question: Question, about: About, findings: readonly Finding[])
       return version(question.service, findings);
     case "changes":
       return changes(findings, question);
+    case "why_not":
+      return [
+        ...findings.filter(({ details }) => details.kind === "open_incidents").map((one) => excerpt(one, 1)),
+        changes(findings, question) ?? "Nothing was changed, as far as the connected sources tell.",
+      ].join("\n");
     case "flags":
       return flags(findings, question);
     case "next":

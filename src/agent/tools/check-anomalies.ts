@@ -7,6 +7,7 @@ import { defineTool, knownService } from "./kit.ts";
 import { serviceGraph } from "./service-dependencies.ts";
 
 const MOST = 30;
+const MOST_OF_ALL = 200;
 const MOST_SHOWN = 12;
 
 const describe = (one: Anomaly): string =>
@@ -16,17 +17,21 @@ export const checkAnomalies = defineTool({
   name: "check_anomalies",
   description:
     "Which RED signals of services have left their seasonal baseline now. Without services: the service under investigation and everything related to it, or all services.",
-  schema: z.object({ services: z.array(z.string().min(1).max(200)).max(MOST).optional().describe("exact service names") }),
+  schema: z.object({
+    services: z.array(z.string().min(1).max(200)).max(MOST).optional().describe("exact service names"),
+    scope: z.enum(["related", "all"]).optional().describe("all: every service, for how everything is; default: related"),
+  }),
   title: ({ services }) => `What else is anomalous${services ? ` in ${services.slice(0, 3).join(", ")}` : ""}?`,
-  async run({ services: names }, session, signal) {
+  async run({ services: names, scope }, session, signal) {
     const { focus, deps } = session;
     let services: string[];
     if (names && names.length > 0) services = await Promise.all(names.map((name) => knownService(name, session)));
-    else if (focus.service) {
+    else if (focus.service && scope !== "all") {
       const graph = await serviceGraph(session, signal);
       services = [focus.service, ...reachable(graph, focus.service, "callees"), ...reachable(graph, focus.service, "callers")];
     } else services = [...(await session.services())];
-    const wanted = [...new Set(services)].slice(0, MOST);
+    const asked = [...new Set(services)];
+    const wanted = asked.slice(0, scope === "all" ? MOST_OF_ALL : MOST);
     // Of a service that sends nothing, "within its baseline" would be a false comfort.
     const reporting = new Set(await deps.metrics.services().catch(() => wanted));
     const scanned = wanted.filter((one) => reporting.has(one));
@@ -55,6 +60,7 @@ export const checkAnomalies = defineTool({
               : `${over.length} signal${over.length === 1 ? "" : "s"} outside the baseline among ${scanned.length} services.`,
           ...over.slice(0, MOST_SHOWN).map((one) => `- ${describe(one)}`),
           ...(over.length > MOST_SHOWN ? [`${over.length - MOST_SHOWN} weaker ones were cut.`] : []),
+          ...(asked.length > wanted.length ? [`${asked.length - wanted.length} further services were not looked at.`] : []),
           ...(silent.length > 0 ? [`No metrics have arrived from ${silent.slice(0, MOST_SHOWN).join(", ")}.`] : []),
           ...(under.length > 0 ? [`A little off, below the threshold: ${under.slice(0, 4).map(describe).join("; ")}.`] : []),
         ].join("\n"),

@@ -25,7 +25,7 @@ export const whoIsOnCall = defineTool({
         ? `${clean(people[0].name)} is on call${service ? ` for ${service}` : ""}.`
         : onCall
           ? `Nobody is on call${service ? ` for ${service}` : ""} now, as the rota says.`
-          : "No rota is connected.";
+          : `No rota is connected.${service ? "" : " Name a service, and I tell which team owns it."}`;
     const owned = owner ? `${owner} owns ${service}.` : service ? `The catalogue does not say who owns ${service}.` : "";
     return {
       evidence: {

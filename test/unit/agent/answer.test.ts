@@ -475,6 +475,49 @@ describe("outside of a thread, while something is open", () => {
     expect((await (await world(false)).ask("is it safe to deploy now?")).text).toMatch(/^\*\*Nothing speaks against it/);
   });
 
+  it("asks back which service, and of what 'this' is, where nothing is open", async () => {
+    const { ask } = await world(false);
+    for (const question of ["why", "logs", "blast radius", "compare with yesterday"])
+      expect((await ask(question)).text).toMatch(/^Of which service\? I know .*checkout/);
+    expect((await ask("have we seen this before?")).text).toContain("Nothing is open that this could be about");
+    expect((await ask("was it the deploy?")).text).not.toMatch(/, id |before the incident/);
+  });
+
+  it("looks at every service for how everything is, and tells what is over since then", async () => {
+    const fake = fakeWorld("flag");
+    const scans: (readonly string[])[] = [];
+    const scanner = {
+      scan: async (services: readonly string[]) => {
+        scans.push(services);
+        return [];
+      },
+    };
+    const begun: number[] = [];
+    const past = {
+      investigation: { id: "INV-5", anomalies: fake.anomalies, report: null, state: "done", question: null },
+      incident: null,
+      proposals: [{ id: "PRO-2", state: "verified", summary: "a → b" }],
+    };
+    const deps = {
+      ...fake.deps,
+      scanner,
+      openCases: async () => [],
+      pastCases: async (since: number) => {
+        begun.push(since);
+        return [past] as unknown as OpenCase[];
+      },
+    };
+    const agent = createSreAgent(deps, prompts);
+    const say = async (question: string) =>
+      (await agent.answer({ question, history: [], investigation: null, requester: "web:maya" }, nothing, signal)).text;
+    const night = await say("what happened last night?");
+    expect(scans.at(-1)).toEqual(expect.arrayContaining([PLAIN.web, PLAIN.api, PLAIN.store]));
+    expect(begun).toEqual([Date.UTC(2026, 5, 9, 22)]);
+    expect(night).toContain("Over, begun since 2026-06-09 22:00 UTC:");
+    expect(night).toMatch(/INV-5, since 2026-06-10 \d\d:\d\d UTC: .*PRO-2 is verified: a → b/);
+    expect(await say("what's going on?")).not.toContain("Over");
+  });
+
   it("gives no comfort where no metrics arrive", async () => {
     const fake = fakeWorld("quiet");
     const metrics = { ...fake.deps.metrics, services: async () => [PLAIN.api] };
