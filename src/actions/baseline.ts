@@ -3,8 +3,9 @@ import type { MetricPoint, MetricSource, RedSignal, ServiceName } from "../domai
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { ActionContext } from "./context.ts";
 import { countReference, exposureBehind } from "./verification/counts.ts";
-import type { Count, Reference, Sample } from "./verification/evidence.ts";
+import type { Count, Sample } from "./verification/evidence.ts";
 import { levelReference } from "./verification/levels.ts";
+import type { Reference } from "./verification/reference.ts";
 
 /** Steps since the trouble began that are looked at, at most, and those before it that tell how the signal moves by itself. */
 const LEVEL_STEPS = 45;

@@ -4,7 +4,7 @@ import type { MetricSource, ServiceName } from "../domain/telemetry.ts";
 import type { Clock, EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Action } from "./catalogue/action.ts";
 import { withDeadline } from "./deadline.ts";
-import type { HeldBack } from "./file.ts";
+import type { HeldBack } from "./limits.ts";
 import type { Policy } from "./policy.ts";
 import type { FlagProvider } from "./ports.ts";
 import type { PastRuns, Severity } from "./risk.ts";

@@ -7,11 +7,11 @@ import { Journal } from "./journal.ts";
 import { COUNTED } from "./limits.ts";
 import { mayRun, recheck } from "./recheck.ts";
 import { frozen } from "./ruling.ts";
-import type { Run } from "./run.ts";
 import { readBack, send, stageOf } from "./send.ts";
 import type { ClaimFacts, ClaimRefusal, Execution, Judged, StoredProposal } from "./store.ts";
+import type { Underway } from "./underway.ts";
 import { undo, watchUndone } from "./undo.ts";
-import type { Reference } from "./verification/evidence.ts";
+import type { Reference } from "./verification/reference.ts";
 import { takeSamples } from "./watch.ts";
 
 /** Time-outs of reading beyond the one of writing: between claim and send there is nothing that takes long. */
@@ -85,7 +85,7 @@ export class Executor {
     if (proposal.state === "undone") await watchUndone(run);
   }
 
-  #running(stored: StoredProposal, action: Action, execution: Execution): Run {
+  #running(stored: StoredProposal, action: Action, execution: Execution): Underway {
     return { context: this.#context, journal: this.#journal, stored, action, execution };
   }
 
@@ -148,7 +148,7 @@ export class Executor {
   }
 
   /** An execution that nobody is sending any more is not sent again but read back. */
-  async #pickUp(run: Run): Promise<void> {
+  async #pickUp(run: Underway): Promise<void> {
     const { execution } = run;
     const mine = execution.holder === this.#context.holder;
     if (!mine && this.#context.now() < execution.sentBy) return;
@@ -156,7 +156,7 @@ export class Executor {
     await readBack({ ...run, execution: { ...execution, trouble } });
   }
 
-  async #verify(run: Run): Promise<void> {
+  async #verify(run: Underway): Promise<void> {
     const { store, policy } = this.#context;
     const { execution } = run;
     const { proposal } = run.stored;
@@ -182,7 +182,7 @@ export class Executor {
   }
 
   /** A step that did no harm is followed by the next, unless people have stopped everything in the meantime. */
-  async #nextStage({ stored, action, execution }: Run, stands: string): Promise<void> {
+  async #nextStage({ stored, action, execution }: Underway, stands: string): Promise<void> {
     const { policy } = this.#context;
     const next = execution.stage + 1;
     await this.#claim(stored, action, "verifying", (facts) => {
@@ -196,7 +196,7 @@ export class Executor {
     });
   }
 
-  async #undo(run: Run, why: string): Promise<void> {
+  async #undo(run: Underway, why: string): Promise<void> {
     const { execution } = run;
     const { proposal } = run.stored;
     if (!(await this.#journal.move(proposal, ["verifying"], "rolling_back", why, execution))) return;

@@ -4,19 +4,12 @@ import type { Action, Plan } from "./catalogue/action.ts";
 import { type ActionContext, actionNamed, stopReason, stopWords } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { canonicalJson, digestOf, type Undigested } from "./digest.ts";
+import type { HeldBack } from "./limits.ts";
 import { COUNTED, limitReached } from "./limits.ts";
 import { StateMovedError, TargetError } from "./ports.ts";
 import { frozen } from "./ruling.ts";
 import type { FilingFacts, Judged, StoredProposal } from "./store.ts";
 import { weigh } from "./weigh.ts";
-
-/** A wish that was sound but got no card, since people have too many already. */
-export interface HeldBack {
-  readonly target: string;
-  readonly summary: string;
-  /** The key under the policy's `limits` that held it back. */
-  readonly limit: "pendingAtOnce" | "proposalsPerHour";
-}
 
 export type Filing = { readonly ok: true; readonly proposal: Proposal } | { readonly ok: false; readonly refusal: string };
 

@@ -14,14 +14,15 @@ import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts"
 import { nonceOf } from "./digest.ts";
 import { Executor } from "./execute.ts";
 import { type Explained, explain } from "./explain.ts";
-import { type Filing, fileProposal, type HeldBack } from "./file.ts";
+import { type Filing, fileProposal } from "./file.ts";
+import type { HeldBack } from "./limits.ts";
 import { personOf } from "./policy.ts";
 import type { AuditEntry } from "./store.ts";
 
 export type { ActionContext } from "./context.ts";
 export type { DecisionOutcome, DecisionRequest } from "./decide.ts";
 export type { Explanation } from "./explain.ts";
-export type { HeldBack } from "./file.ts";
+export type { HeldBack } from "./limits.ts";
 export { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy, policyJsonSchema } from "./policy.ts";
 
 type Defaulted = "holder" | "severityOf" | "page" | "heldBack" | "targetTimeout" | "writeTimeout" | "pause" | "checkpoint";

@@ -3,6 +3,14 @@ import type { ServiceName } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import type { Policy } from "./policy.ts";
 
+/** A wish that was sound but got no card, since people have too many already. */
+export interface HeldBack {
+  readonly target: string;
+  readonly summary: string;
+  /** The key under the policy's `limits` that held it back. */
+  readonly limit: "pendingAtOnce" | "proposalsPerHour";
+}
+
 /** One execution, whatever became of it. Times are telemetry time. */
 export interface Run {
   readonly target: string;

@@ -3,7 +3,7 @@ import type { Standing } from "./catalogue/action.ts";
 import { wordsOf } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { StateMovedError, TargetError, type WriteContext } from "./ports.ts";
-import type { Run } from "./run.ts";
+import type { Underway } from "./underway.ts";
 import { watched } from "./watch.ts";
 
 /** What a stage sets out to do: the arguments of the step, or of the whole when there is only one. */
@@ -22,13 +22,13 @@ export function writeContext(proposal: Proposal, idempotencyKey: string, expecte
 }
 
 /** Looks at the target as the current stage left it. */
-export function inspect({ context, action, stored: { proposal, snapshot }, execution }: Run): Promise<Standing> {
+export function inspect({ context, action, stored: { proposal, snapshot }, execution }: Underway): Promise<Standing> {
   const args = action.schema.parse(stageOf(proposal, execution.stage).args);
   return withDeadline(action.inspect(args, snapshot), context.targetTimeout, `Reading ${proposal.target}`, "read");
 }
 
 /** Sends what was claimed, once, and decides by the target itself what came of it. */
-export async function send(run: Run): Promise<void> {
+export async function send(run: Underway): Promise<void> {
   const { context, journal, action, execution } = run;
   const { proposal } = run.stored;
   const { args } = stageOf(proposal, execution.stage);
@@ -70,7 +70,7 @@ export async function send(run: Run): Promise<void> {
 }
 
 /** Judges an execution whose write was sent, or may have been. Nothing is sent here; called again until it is clear. */
-export async function readBack(run: Run): Promise<void> {
+export async function readBack(run: Underway): Promise<void> {
   const { context, journal, action, execution } = run;
   const { proposal } = run.stored;
   const end = (to: ProposalState, why: string) => journal.move(proposal, ["executing"], to, why, execution);
@@ -106,12 +106,12 @@ export async function readBack(run: Run): Promise<void> {
   await end("unknown", `the target is neither as it was nor as wanted${cause}: look at it before anything else`);
 }
 
-async function remember({ context, execution }: Run): Promise<void> {
+async function remember({ context, execution }: Underway): Promise<void> {
   await context.store.saveExecution(execution, "executing");
 }
 
 /** The change is there: begins to watch. */
-async function watch({ context, journal, stored: { proposal }, execution }: Run): Promise<void> {
+async function watch({ context, journal, stored: { proposal }, execution }: Underway): Promise<void> {
   const { criterion } = proposal;
   const { reference, stage } = execution;
   const acted = { ...execution, actedAt: context.clock.now() };

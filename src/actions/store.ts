@@ -1,7 +1,7 @@
 import type { Proposal, ProposalState } from "../domain/proposal.ts";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
 import type { Run } from "./limits.ts";
-import type { Reference } from "./verification/evidence.ts";
+import type { Reference } from "./verification/reference.ts";
 import type { VerifierSnapshot } from "./verification/verifier.ts";
 
 /** What is stored beside a proposal and never shown. */

@@ -2,8 +2,8 @@ import { MINUTE } from "../domain/time.ts";
 import { wordsOf } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { StateMovedError } from "./ports.ts";
-import type { Run } from "./run.ts";
 import { inspect, writeContext } from "./send.ts";
+import type { Underway } from "./underway.ts";
 import { takeSamples, watched } from "./watch.ts";
 
 /**
@@ -11,7 +11,7 @@ import { takeSamples, watched } from "./watch.ts";
  * action is theirs and stays: then people decide. The state says that the undo is under way before the first byte goes out, so after a crash the
  * same write is made again under the same key, which changes nothing twice.
  */
-export async function undo(run: Run): Promise<void> {
+export async function undo(run: Underway): Promise<void> {
   const { context, journal, action, execution } = run;
   const { proposal, snapshot } = run.stored;
   const why = proposal.outcome ?? "it did not help";
@@ -66,7 +66,7 @@ export async function undo(run: Run): Promise<void> {
  * The undo is verified by the signal, too: no worse than before the action, with the target still as it was put back. If it is worse, or nobody
  * can tell, people are called; nothing more is run.
  */
-export async function watchUndone(run: Run): Promise<void> {
+export async function watchUndone(run: Underway): Promise<void> {
   const { context, journal, execution } = run;
   const { proposal } = run.stored;
   const seen = await takeSamples(context, proposal, execution);

@@ -3,7 +3,7 @@ import { SECOND } from "../domain/time.ts";
 import { sampleAt, signalPoints } from "./baseline.ts";
 import type { ActionContext } from "./context.ts";
 import type { Execution } from "./store.ts";
-import type { Reference } from "./verification/evidence.ts";
+import type { Reference } from "./verification/reference.ts";
 import { type Question, startVerification, type VerificationReading, Verifier } from "./verification/verifier.ts";
 
 /** Steps after a change that only partly show it. */

@@ -5,10 +5,12 @@ import { type Clock, DAY, type EpochMs, HOUR, MINUTE } from "../domain/time.ts";
 import { DemoClock } from "./clock.ts";
 import { ENVIRONMENT, shopFlags } from "./flags.ts";
 import type { FromShop, ShopSettings, ToShop, UnleashPlace } from "./messages.ts";
+import type { Play, Scenario } from "./scenarios.ts";
 import { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
-import { type Play, SCENARIOS, type Scenario, World, worldPaths } from "./world.ts";
+import { World, worldPaths } from "./world.ts";
 
 export { ENVIRONMENT as DEMO_ENVIRONMENT } from "./flags.ts";
+export { isScenario } from "./scenarios.ts";
 export { DEFAULT_NAMES, type ShopNames } from "./shop.ts";
 
 export interface DemoOptions {
@@ -170,8 +172,6 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
     },
   };
 }
-
-export const isScenario = (name: string): name is Scenario => (SCENARIOS as readonly string[]).includes(name);
 
 /** Where a demo that was started in this folder keeps its flags and versions, or null when none ever was. */
 export function readDemo(folder: string): Pick<DemoHandle, "flagFile" | "repository" | "workloadFile"> | null {

@@ -1,6 +1,6 @@
 import type { EpochMs } from "../domain/time.ts";
+import type { Play, Scenario } from "./scenarios.ts";
 import type { ShopNames } from "./shop.ts";
-import type { Play, Scenario } from "./world.ts";
 
 /** An Unleash that the shop reads its flags from instead of its file. */
 export interface UnleashPlace {

@@ -6,17 +6,9 @@ import { type EpochMs, HOUR } from "../domain/time.ts";
 import { gitAt, versionFile } from "../targets/gitops/index.ts";
 import { WorkloadFile } from "../targets/workload-file/index.ts";
 import { BASE_SHARE, ENVIRONMENT, FLAG_FILE, type ShopFlags } from "./flags.ts";
+import type { Play, Scenario } from "./scenarios.ts";
 import { BAD_RELEASES, RELEASE_HISTORY, type Role, type ShopNames } from "./shop.ts";
 import type { CohortName, Conditions } from "./simulate.ts";
-
-export const SCENARIOS = ["flag", "bad-deploy", "cascade", "rollback-no-help", "quiet"] as const;
-export type Scenario = (typeof SCENARIOS)[number];
-
-/** What is being played; survives a restart. */
-export interface Play {
-  readonly scenario: Scenario;
-  readonly since: EpochMs;
-}
 
 /** Copies of every service in quiet times. */
 const COPIES = 3;

@@ -1,6 +1,6 @@
 import type { Incident } from "../domain/incident.ts";
 import { MINUTE } from "../domain/time.ts";
-import type { AlertRecord } from "./alerts.ts";
+import type { AlertRecord } from "./alert.ts";
 
 const MOST_NAMED = 3;
 

@@ -3,7 +3,7 @@ import type { Investigation, InvestigationReport } from "../domain/investigation
 import type { OnCallPerson, OnCallSource, Page, Pager } from "../domain/oncall.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
-import type { AlertRecord, AlertStore } from "./alerts.ts";
+import type { AlertRecord, AlertStore } from "./alert.ts";
 import type { Log } from "./log.ts";
 import type { IncidentChannel } from "./ports.ts";
 import type { InvestigationStore } from "./stores.ts";

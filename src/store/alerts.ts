@@ -1,7 +1,7 @@
 import type { Kysely, Migration, Transaction } from "kysely";
 import type { AlertSeverity } from "../domain/oncall.ts";
 import type { EpochMs } from "../domain/time.ts";
-import type { AlertRecord, AlertStore, IncomingAlert } from "../flows/alerts.ts";
+import type { AlertRecord, AlertStore, IncomingAlert } from "../flows/alert.ts";
 
 interface AlertTable {
   source: string;

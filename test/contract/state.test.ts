@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Execution } from "../../src/actions/store.ts";
-import type { IncomingAlert } from "../../src/flows/alerts.ts";
+import type { IncomingAlert } from "../../src/flows/alert.ts";
 import { AlertRepository } from "../../src/store/alerts.ts";
 import { verifyAudit } from "../../src/store/audit.ts";
 import { ConversationRepository } from "../../src/store/conversations.ts";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import express from "express";
 import { pino } from "pino";
 import { wallClock } from "../../src/domain/time.ts";
-import type { IncomingAlert } from "../../src/flows/alerts.ts";
+import type { IncomingAlert } from "../../src/flows/alert.ts";
 import { ChangeRecorder } from "../../src/flows/changes.ts";
 import { openKnowledge } from "../../src/knowledge/index.ts";
 import { type Scheme, type Sender, webhookRouter } from "../../src/sources/webhooks/index.ts";

@@ -1,6 +1,6 @@
 import { median } from "../../domain/quantile.ts";
-import { type Count, type Evidence, FEWEST_FOR_NOISE } from "./evidence.ts";
-import { average, blocksOf, inflation, leaningOnUsual, USUAL_AUTOCORRELATION } from "./noise.ts";
+import type { Count, Evidence } from "./evidence.ts";
+import { average, blocksOf, FEWEST_FOR_NOISE, inflation, leaningOnUsual, USUAL_AUTOCORRELATION } from "./noise.ts";
 
 /** A signal that counts before the action: failures among requests, or requests in time. */
 export interface CountReference {

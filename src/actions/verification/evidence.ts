@@ -1,6 +1,3 @@
-import type { CountReference } from "./counts.ts";
-import type { LevelReference } from "./levels.ts";
-
 /** What happened in one step: a level in the signal's unit, or how many things out of how many. */
 export type Sample = number | Count;
 
@@ -9,9 +6,6 @@ export interface Count {
   readonly events: number;
   readonly exposure: number;
 }
-
-/** What a signal was like just before an action, and how much it moves by itself. Plain JSON. */
-export type Reference = LevelReference | CountReference;
 
 /** What the samples since the action say against the reference. */
 export interface Evidence {
@@ -26,6 +20,3 @@ export interface Evidence {
   /** Interval for `effect`, `z` standard errors to each side; never below -1. */
   interval(z: number): readonly [number, number];
 }
-
-/** Fewer samples tell nothing of how a signal moves by itself. */
-export const FEWEST_FOR_NOISE = 8;

@@ -1,6 +1,6 @@
 import { median } from "../../domain/quantile.ts";
-import { type Evidence, FEWEST_FOR_NOISE } from "./evidence.ts";
-import { average, blocksOf, inflation, lagOne, leaningOnUsual, winsorise } from "./noise.ts";
+import type { Evidence } from "./evidence.ts";
+import { average, blocksOf, FEWEST_FOR_NOISE, inflation, lagOne, leaningOnUsual, winsorise } from "./noise.ts";
 
 /** A continuous signal before the action, for instance latency. */
 export interface LevelReference {

@@ -1,5 +1,7 @@
 import { median } from "../../domain/quantile.ts";
 
+/** Fewer samples tell nothing of how a signal moves by itself. */
+export const FEWEST_FOR_NOISE = 8;
 /** Typical lag-1 autocorrelation of one-minute service metrics; short baselines lean on it as on this many samples. */
 export const USUAL_AUTOCORRELATION = { value: 0.3, weight: 20 };
 /** Samples that are looked at together for noise: long enough to measure it, short enough for the level to stand still. */

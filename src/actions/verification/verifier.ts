@@ -1,7 +1,8 @@
 import { countEvidence } from "./counts.ts";
-import type { Evidence, Reference, Sample } from "./evidence.ts";
+import type { Evidence, Sample } from "./evidence.ts";
 import { levelEvidence } from "./levels.ts";
 import { studentised } from "./noise.ts";
+import type { Reference } from "./reference.ts";
 
 /** What counts as success, fixed before the action. */
 export interface EffectCriterion {

@@ -1,6 +1,7 @@
 import type { Hypothesis } from "../../domain/investigation.ts";
+import type { EpochMs } from "../../domain/time.ts";
+import type { Budget } from "../options.ts";
 import type { Session } from "../session.ts";
-import type { ModelLimits } from "./guard.ts";
 
 /** What stands out leads by this much. */
 const SURE = 0.85;
@@ -14,7 +15,7 @@ const NEARLY_USED = 0.8;
  */
 export function steer(
   session: Session,
-  { budget, wall }: ModelLimits,
+  { budget, wall }: { readonly budget: Budget; readonly wall: () => EpochMs },
 ): { readonly note: string; readonly finish: boolean } | null {
   const { evidence, ledger } = session;
   if (evidence.length === 0) return null;

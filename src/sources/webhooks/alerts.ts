@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Labels } from "../../domain/telemetry.ts";
 import type { EpochMs } from "../../domain/time.ts";
-import type { IncomingAlert } from "../../flows/alerts.ts";
+import type { IncomingAlert } from "../../flows/alert.ts";
 import { type Delivery, line, prose, type Reader, timestamp, webLink } from "./payload.ts";
 
 const labelMap = z.record(z.string().max(200), z.union([z.string(), z.number(), z.boolean()]).transform(String)).default({});

@@ -1,7 +1,7 @@
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import { ZodError } from "zod";
 import { type EpochMs, MINUTE } from "../../domain/time.ts";
-import type { AlertIntake } from "../../flows/alerts.ts";
+import type { AlertIntake } from "../../flows/alert.ts";
 import type { ChangeIntake } from "../../flows/changes.ts";
 import type { Log } from "../../flows/log.ts";
 import { alertmanagerReader, genericAlertReader, pagerDutyReader } from "./alerts.ts";

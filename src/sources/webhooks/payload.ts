@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import type { EpochMs } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
-import type { IncomingAlert } from "../../flows/alerts.ts";
+import type { IncomingAlert } from "../../flows/alert.ts";
 import type { IncomingChange } from "../../flows/changes.ts";
 
 /** What a request turned out to say. `ignored` tells the sender why nothing came of it. */

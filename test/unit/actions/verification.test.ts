@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { referenceOf, sampleAt } from "../../../src/actions/baseline.ts";
 import { countReference, exposureBehind } from "../../../src/actions/verification/counts.ts";
-import type { Count, Reference, Sample } from "../../../src/actions/verification/evidence.ts";
+import type { Count, Sample } from "../../../src/actions/verification/evidence.ts";
 import { levelReference } from "../../../src/actions/verification/levels.ts";
+import type { Reference } from "../../../src/actions/verification/reference.ts";
 import { startVerification, Verifier } from "../../../src/actions/verification/verifier.ts";
 import { poisson } from "../../../src/demo/random.ts";
 import { gaussian, seededRandom } from "../../support/synthetic-metrics.ts";

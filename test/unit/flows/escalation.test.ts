@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import type { OnCallPerson, Pager } from "../../../src/domain/oncall.ts";
 import { HOUR, MINUTE } from "../../../src/domain/time.ts";
-import type { IncomingAlert } from "../../../src/flows/alerts.ts";
+import type { IncomingAlert } from "../../../src/flows/alert.ts";
 import { Escalator } from "../../../src/flows/escalation.ts";
 import { AlertRepository } from "../../../src/store/alerts.ts";
 import { EscalationRepository } from "../../../src/store/escalations.ts";
