@@ -187,5 +187,7 @@ function taskOf(
 }
 
 export function symptomOf(one: InvestigateRequest["anomalies"][number]): string {
-  return `${deviation(one)} against its baseline since ${utc(one.startedAt)}`;
+  return one.kind === "missing"
+    ? `${deviation(one)} since ${utc(one.startedAt)}; that is missing data, not a fall of traffic`
+    : `${deviation(one)} against its baseline since ${utc(one.startedAt)}`;
 }

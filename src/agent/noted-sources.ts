@@ -17,7 +17,7 @@ export function notedSources(deps: AgentDependencies, note: (failure: string) =>
     }
   };
   const { metrics, logs, traces, changes, causal } = deps;
-  const { exemplars } = metrics;
+  const { exemplars, presence } = metrics;
   return {
     ...deps,
     metrics: {
@@ -25,6 +25,7 @@ export function notedSources(deps: AgentDependencies, note: (failure: string) =>
       metrics: (service) => tried("metrics", metrics.metrics(service)),
       query: (query, signal) => tried("metrics", metrics.query(query, signal)),
       red: (query, signal) => tried("metrics", metrics.red(query, signal)),
+      ...(presence ? { presence: (service, at) => tried("metrics", presence.call(metrics, service, at)) } : {}),
       ...(exemplars ? { exemplars: (query, signal) => tried("metrics", exemplars.call(metrics, query, signal)) } : {}),
     },
     logs: { logs: (query, signal) => tried("logs", logs.logs(query, signal)) },

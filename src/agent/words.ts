@@ -22,13 +22,14 @@ export function percent(share: number): string {
  * What is off, in words: `api latency +12 %`. A share of errors is told by itself, since "+445 %" of next to nothing tells nobody how bad it is:
  * `checkout errors 4.9 % (usually 0.2 %)`.
  */
-export function deviation({ service, signal, relativeChange, observed, expected }: Off): string {
+export function deviation({ service, signal, kind, relativeChange, observed, expected }: Off): string {
   const name = `${service} ${signal.replace("_", " ")}`;
+  if (kind === "missing") return `${name}: no data`;
   if (signal !== "errors") return `${name} ${percent(relativeChange)}`;
   return `${name} ${quantity(observed, "1")} (usually ${quantity(expected, "1")})`;
 }
 
-type Off = Pick<Anomaly, "service" | "signal" | "relativeChange" | "observed" | "expected">;
+type Off = Pick<Anomaly, "service" | "signal" | "relativeChange" | "observed" | "expected"> & Partial<Pick<Anomaly, "kind">>;
 
 /** A measured value in the unit that people read: seconds as milliseconds, shares as per cent, bytes as MB. */
 export function quantity(value: number, unit: string): string {

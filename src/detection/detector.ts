@@ -142,7 +142,8 @@ export class Detector implements SeriesDetector {
     const score = this.gaps.score(this.rate * RUN_SHARE);
     const band = Number.isNaN(this.baseline.level) ? { at, expected: 0, lower: 0, upper: 0 } : this.baseline.band(at);
     const judged: Judged = { ...band, value: Number.NaN, z: 0, innovation: 0 };
-    if (score >= 1 && !learning && !this.alarm) {
+    // Of a series that is gone, whatever its last samples looked like is no longer the news.
+    if (score >= 1 && !learning && this.alarm?.kind !== "missing") {
       this.raise(
         "missing",
         "down",

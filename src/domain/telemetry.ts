@@ -77,11 +77,21 @@ export interface Exemplar {
 export const MOST_STEPS = 50_000;
 
 /** Reads metrics from wherever a team keeps them. Every method rejects with `SourceError` when the backend cannot answer. */
+/** What a source of metrics knows of a service that fell silent. */
+export interface Presence {
+  /** Scrape targets by the service's name: up, down, and those that were there within the last hour and are gone. Null where nothing is scraped. */
+  readonly targets: { readonly up: number; readonly down: number; readonly gone: number } | null;
+  /** Its own series, of any metric, that still have samples. */
+  readonly series: number;
+}
+
 export interface MetricSource {
   services(): Promise<readonly ServiceName[]>;
   metrics(service?: ServiceName): Promise<readonly MetricInfo[]>;
   query(query: MetricQuery, signal?: AbortSignal): Promise<readonly Series[]>;
   red(query: RedQuery, signal?: AbortSignal): Promise<Series>;
+  /** Why a service may have fallen silent; only where the backend can tell. */
+  presence?(service: ServiceName, at: EpochMs): Promise<Presence>;
   /** Example requests of a service, the slowest first; only where the backend keeps some. */
   exemplars?(
     query: TimeRange & { readonly service: ServiceName; readonly limit: number },

@@ -49,7 +49,10 @@ export class Incidents {
             resolvedAt: null,
             services: [anomaly.service],
             anomalies: [anomaly],
-            title: `${anomaly.service} ${signalName(anomaly.signal)} ${anomaly.direction}`,
+            title:
+              anomaly.kind === "missing"
+                ? `${anomaly.service}: no data`
+                : `${anomaly.service} ${signalName(anomaly.signal)} ${anomaly.direction}`,
           };
     await store.saveIncident(incident);
     const known = await store.ofIncident(incident.id);
@@ -112,9 +115,10 @@ export class Incidents {
       await this.#deps.resolved?.(resolved);
       const investigation = await store.ofIncident(incident.id);
       const minutes = Math.round((last - incident.openedAt) / MINUTE);
+      const gone = incident.anomalies.every(({ kind }) => kind === "missing");
       await channel.tell(
         investigation?.id ?? null,
-        `Back to normal: ${incident.services.join(", ")} within the expected band since ${clockTime(last)} UTC, ${minutes} min after it was noticed.`,
+        `Back to normal: ${incident.services.join(", ")} ${gone ? "sends metrics again" : "within the expected band"} since ${clockTime(last)} UTC, ${minutes} min after it was noticed.`,
       );
     }
   }

@@ -125,7 +125,10 @@ function impact(facts: PostmortemFacts): string {
   const radius = investigation.report?.blastRadius;
   const lines = anomalies
     .slice(0, 12)
-    .map(({ service, signal, relativeChange }) => `${service}: ${signalName(signal)} ${percent(relativeChange)}`);
+    .map(
+      ({ service, signal, relativeChange, kind }) =>
+        `${service}: ${signalName(signal)} ${kind === "missing" ? "without data" : percent(relativeChange)}`,
+    );
   if (radius && radius.upstream.length > 0) lines.push(`callers that felt it: ${radius.upstream.join(", ")}`);
   if (radius?.trafficShare != null) lines.push(`share of requests: ${(radius.trafficShare * 100).toFixed(0)} %`);
   if (incident?.resolvedAt) lines.push(`lasted ${Math.round((incident.resolvedAt - startOf(facts)) / MINUTE)} min`);

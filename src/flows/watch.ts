@@ -43,6 +43,9 @@ const MOST_STEPS_A_TICK = 240;
 const READ_AT_ONCE = 3_000;
 const LEARN_AT_ONCE = 12;
 
+/** What was off when a series fell silent waits so many steps for it to be heard again or to be told as missing: its last samples were not whole. */
+const SILENCE_IS_SEEN_STEPS = 15;
+
 /** A single extreme sample says little; a spike is told when it has lasted this long. */
 const CONFIRM_SPIKE_STEPS = 3;
 
@@ -55,6 +58,8 @@ export class Watcher implements AnomalyScanner {
   readonly #incidents: Incidents;
   readonly #silence: Silence;
   readonly #series = new Map<string, Watched>();
+  /** Steps at which any series had a sample, as far back as one tick catches up. */
+  readonly #heard = new Set<EpochMs>();
   #graph: ServiceGraph = { nodes: [], edges: [] };
   #ticks = 0;
   #shareOfResource = 0;
@@ -107,8 +112,7 @@ export class Watcher implements AnomalyScanner {
   /** Observes every step that has become complete. */
   async tick(): Promise<void> {
     const { step } = this.#deps.options;
-    const latest = await this.#deps.latest();
-    await this.#silence.notice(latest);
+    const latest = await this.#newest();
     if (latest === null) return;
     // A step is complete when telemetry of a later one has arrived; a series that is late gets its time.
     const until = Math.floor(latest / step) * step;
@@ -119,11 +123,13 @@ export class Watcher implements AnomalyScanner {
     for (let from = 0; from < due.length; from += READ_AT_ONCE) {
       const portion = due.slice(from, from + READ_AT_ONCE);
       const readings = await this.#readAll(portion, (watched) => Math.min(until, watched.next + MOST_STEPS_A_TICK * step));
+      for (const { reading } of readings) for (const { at } of reading.series.points) this.#heard.add(at);
       for (const { watched, reading } of readings) {
         observed = true;
-        raised.push(...(await observeSeries(this.#deps, watched, reading)));
+        raised.push(...(await observeSeries(this.#deps, watched, reading, (at) => this.#heard.has(at))));
       }
     }
+    for (const at of this.#heard) if (at < until - MOST_STEPS_A_TICK * step) this.#heard.delete(at);
     raised.push(...(await this.#toTell(until)));
     // Series that are off at the same time bear each other out: when one is told, so are those that were still waiting.
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
@@ -134,6 +140,19 @@ export class Watcher implements AnomalyScanner {
     }
     await this.#deps.exhaustion?.look(until, this.#shareOfResource);
     if (this.#ticks % REMEMBER_EVERY_TICKS === 0) await this.#rememberAll();
+  }
+
+  /** The newest telemetry; null while there is none, or its source does not answer, which is told by itself. */
+  async #newest(): Promise<EpochMs | null> {
+    try {
+      const latest = await this.#deps.latest();
+      await this.#silence.notice(latest);
+      return latest;
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      await this.#silence.unanswered(error);
+      return null;
+    }
   }
 
   /** Series of these services that are off their baseline now or were within the last half hour before `at`. */
@@ -158,7 +177,10 @@ export class Watcher implements AnomalyScanner {
     const change = `${anomaly.relativeChange >= 0 ? "+" : "−"}${Math.abs(anomaly.relativeChange * 100).toFixed(0)} %`;
     return {
       title: `${anomaly.service} ${signalName(anomaly.signal)}`,
-      alt: `${signalName(anomaly.signal)} of ${anomaly.service} left its expected band at ${clockTime(anomaly.startedAt)} UTC: ${change} against the seasonal baseline.`,
+      alt:
+        anomaly.kind === "missing"
+          ? `${signalName(anomaly.signal)} of ${anomaly.service} has no data since ${clockTime(anomaly.startedAt)} UTC.`
+          : `${signalName(anomaly.signal)} of ${anomaly.service} left its expected band at ${clockTime(anomaly.startedAt)} UTC: ${change} against the seasonal baseline.`,
       unit: unitOf(anomaly.signal),
       points: shown.flatMap(({ at, value }) => (value === null ? [] : [{ at, value }])),
       band: shown.map(({ at, expected, lower, upper }) => ({ at, expected, lower, upper })),
@@ -255,7 +277,7 @@ export class Watcher implements AnomalyScanner {
     const around = { open, graph: this.#graph, patience: this.#deps.patience ?? (() => NO_PATIENCE) };
     const told: Anomaly[] = [];
     for (const watched of this.#series.values()) {
-      if (!watched.open || !watched.unconfirmed) continue;
+      if (!watched.open || !watched.unconfirmed || this.#fellSilent(watched)) continue;
       const at = watched.next - step;
       const { detectedAt, kind } = watched.open;
       // What was kept back and comes again soon is no blip.
@@ -266,6 +288,12 @@ export class Watcher implements AnomalyScanner {
       told.push(watched.open);
     }
     return told;
+  }
+
+  /** Whether the newest samples are missing and it is not known yet whether the series is gone. */
+  #fellSilent({ open, recent }: Watched): boolean {
+    if (!open || open.kind === "missing" || recent.at(-1)?.value !== null) return false;
+    return recent.slice(-SILENCE_IS_SEEN_STEPS).some(({ value }) => value !== null);
   }
 
   /** Notes on what was not told yet whether it follows a change; where changes cannot be read, none is known of. */
@@ -284,7 +312,7 @@ export class Watcher implements AnomalyScanner {
 
   #confirmAll(): Anomaly[] {
     return [...this.#series.values()].flatMap((watched) => {
-      if (!watched.open || !watched.unconfirmed) return [];
+      if (!watched.open || !watched.unconfirmed || this.#fellSilent(watched)) return [];
       watched.unconfirmed = false;
       return [watched.open];
     });

@@ -113,11 +113,15 @@ export async function learnSeries(
   return { service, signal, detector: fresh, next: learnUntil, recent: [], open, ...rest };
 }
 
-/** Observes what was read. Returns the anomalies that ended and that were told before. */
+/**
+ * Observes what was read. Returns the anomalies that ended and that were told before. A step at which nobody was heard says something about the source
+ * of metrics, not about this series; and without requests there is no latency to measure: neither counts as missing.
+ */
 export async function observeSeries(
   deps: SeriesDependencies,
   watched: Watched,
   { horizon, series, traffic }: Reading,
+  anyoneHeardAt: (at: EpochMs) => boolean = () => true,
 ): Promise<Anomaly[]> {
   const { options, store } = deps;
   const { service, signal } = watched;
@@ -129,6 +133,7 @@ export async function observeSeries(
   for (let at = watched.next; at < until; at += options.step) {
     const value = values.get(at);
     const count = counts.get(at);
+    if (value === undefined && (count === 0 || !anyoneHeardAt(at))) continue;
     const observation =
       value === undefined
         ? watched.detector.missing(at)
@@ -138,6 +143,8 @@ export async function observeSeries(
     if (observation.change && watched.inherited) {
       watched.inherited = false;
     } else if (observation.change) {
+      // What was on until the series went missing ends there.
+      if (watched.open && !watched.unconfirmed) raised.push({ ...watched.open, endedAt: observation.change.startedAt });
       watched.open = { id: await store.nextId("ANO"), service, signal, labels: {}, endedAt: null, ...observation.change };
       watched.unconfirmed = true;
     } else if (watched.open && observation.ongoing) {

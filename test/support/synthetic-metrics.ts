@@ -29,6 +29,10 @@ export class SyntheticMetrics implements MetricSource {
   }[] = [];
   /** Samples that have not arrived (yet). */
   readonly missing: { readonly service: ServiceName; readonly from: EpochMs }[] = [];
+  /** Services without requests, so that there is nothing to measure but their rate. */
+  readonly unmeasured: { readonly service: ServiceName; readonly from: EpochMs }[] = [];
+  /** When nothing was recorded of anybody. */
+  gap: { readonly from: EpochMs; readonly to: EpochMs } | null = null;
 
   constructor(names: readonly ServiceName[], from: EpochMs, days: number, seed: number, noise = 0.03) {
     this.#names = names;
@@ -70,6 +74,8 @@ export class SyntheticMetrics implements MetricSource {
     for (let at = Math.ceil(from / step) * step; at < to; at += step) {
       const value = values[(at - this.#from) / MINUTE];
       if (value === undefined || this.missing.some((one) => one.service === service && at >= one.from)) continue;
+      if (signal !== "rate" && this.unmeasured.some((one) => one.service === service && at >= one.from)) continue;
+      if (this.gap && at >= this.gap.from && at < this.gap.to) continue;
       const shift = this.shifts.filter((one) => one.service === service && one.signal === signal && at >= one.from);
       points.push({ at, value: shift.reduce((product, one) => product * one.factor, value) });
     }

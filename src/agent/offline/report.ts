@@ -1,6 +1,7 @@
 import { type Finding, findingsOf } from "../findings.ts";
 import type { ReportDraft } from "../report-schema.ts";
 import type { Focus } from "../session.ts";
+import { utcClock } from "../time-words.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import { deviation, percent } from "../words.ts";
 import { toHypothesis } from "./hypotheses.ts";
@@ -61,9 +62,11 @@ function headline(
     .find(({ service, signal }) => service === focus.service && signal === focus.signal);
   const figure =
     anomaly &&
-    (anomaly.signal === "errors"
-      ? deviation(anomaly)
-      : `${where} ${anomaly.signal.replace("_", " ")} is ${percent(anomaly.relativeChange)}`);
+    (anomaly.kind === "missing"
+      ? `${where} sends no metrics since ${utcClock(anomaly.startedAt)}`
+      : anomaly.signal === "errors"
+        ? deviation(anomaly)
+        : `${where} ${anomaly.signal.replace("_", " ")} is ${percent(anomaly.relativeChange)}`);
   const symptom =
     figure ?? (moved ? `${where} ${moved.name.replace("_", " ")} is ${percent(moved.change)}` : `${where} is not as usual`);
   if (outcome === "unknown" || !lead) {

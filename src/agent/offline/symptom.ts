@@ -21,8 +21,9 @@ export function symptomWords(
   changes: readonly ChangeEvent[] = [],
 ): string {
   const moved = new Map<string, Set<string>>();
-  for (const { service, signal, direction } of anomalies) {
-    const words = `${signal.replace("_", " ")} ${direction}`;
+  for (const { service, signal, direction, kind } of anomalies) {
+    const words =
+      kind === "missing" ? "no metrics arrive, the target is down or gone," : `${signal.replace("_", " ")} ${direction}`;
     moved.set(words, (moved.get(words) ?? new Set()).add(service));
   }
   const seen = [...moved].map(([words, services]) => `${words} in ${[...services].slice(0, 6).join(", ")}`);

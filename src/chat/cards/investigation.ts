@@ -119,6 +119,7 @@ function headOf({ state, report }: Investigation): { readonly tone: Tone; readon
 function symptom({ anomalies, question }: Investigation): string {
   const [first] = anomalies;
   if (!first) return question ? plain(question, 200) : "Looking around";
+  if (first.kind === "missing") return `${plain(first.service, 60)}: no data since ${clock(first.startedAt)} UTC`;
   // Of a share of errors the change tells nobody how bad it is.
   const figure =
     first.signal === "errors"
@@ -146,7 +147,10 @@ function anomalyFields(anomaly: Anomaly, count: number, when: "Now" | "Measured"
   return [
     {
       name: when,
-      markdown: `**${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
+      markdown:
+        anomaly.kind === "missing"
+          ? `**no data**; ${quantity(anomaly.expected, unit)} is usual at this hour`
+          : `**${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
     },
     {
       name: "Since",

@@ -6,6 +6,7 @@ import {
   type MetricQuery,
   type MetricSource,
   MOST_STEPS,
+  type Presence,
   type RedQuery,
   type RedSignal,
   type Series,
@@ -13,7 +14,7 @@ import {
   SourceError,
   type TimeRange,
 } from "../../domain/telemetry.ts";
-import { type EpochMs, type Milliseconds, SECOND } from "../../domain/time.ts";
+import { type EpochMs, HOUR, type Milliseconds, SECOND } from "../../domain/time.ts";
 import { LONGEST_RANGE, PrometheusApi, type PrometheusApiOptions } from "./api.ts";
 import { Batcher } from "./batcher.ts";
 import { allowedBy } from "./catalog.ts";
@@ -33,6 +34,8 @@ const MOST_VALUES = 20_000;
 const MOST_NAMES_LENGTH = 60_000;
 /** Without naming a service, metrics are listed service by service, for so many at most. */
 const MOST_LISTED_SERVICES = 50;
+/** How long a scrape target that is gone is known of. */
+const SEEN_WITHIN = HOUR;
 const TRACE_LABELS = ["trace_id", "traceID", "traceId"];
 
 interface RedBatch extends TimeRange {
@@ -125,6 +128,24 @@ export class PrometheusMetrics implements MetricSource {
     );
     const [newest] = await this.#api.instant(`max(${stamps.join(" or ")})`, this.#options.now());
     return newest ? Math.round(Number(newest.value) * SECOND) : null;
+  }
+
+  /** Its targets by the metric `up` that Prometheus writes at every scrape, and what else of it has samples. */
+  async presence(service: ServiceName, at: EpochMs): Promise<Presence> {
+    const labels = this.#inventory.labelsOf(service);
+    const each = (metric: string, ...more: Matcher[]) =>
+      labels.map((label) => rendered({ metric, matchers: [...more, oneOf(label, [service]), ...this.#matchers()] }));
+    const written: Matcher = { label: "__name__", op: "!~", value: "up|scrape_.+|ALERTS.*" };
+    const recently = each("up").map((selector) => `last_over_time(${selector}[${SEEN_WITHIN / SECOND}s])`);
+    const [now, before, series] = await Promise.all([
+      this.#api.instant(each("up").join(" or "), at),
+      this.#api.instant(`count(${recently.join(" or ")})`, at),
+      this.#api.instant(`count(${each("", written).join(" or ")})`, at),
+    ]);
+    const up = now.filter(({ value }) => Number(value) === 1).length;
+    const known = Number(before[0]?.value ?? 0);
+    const targets = known === 0 ? null : { up, down: now.length - up, gone: Math.max(0, known - now.length) };
+    return { targets, series: Number(series[0]?.value ?? 0) };
   }
 
   /** Requests that the buckets of a service's duration point at, the slowest first. */

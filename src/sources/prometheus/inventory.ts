@@ -60,6 +60,13 @@ export class Inventory {
     return this.#templateOf.get(service);
   }
 
+  /** Labels that may hold this service's name. */
+  labelsOf(service: ServiceName): string[] {
+    const { serviceLabels = [], templates } = this.#options;
+    const own = this.#templateOf.get(service)?.service;
+    return [...new Set([...(own ? [own] : templates.map((one) => one.service)), ...serviceLabels])];
+  }
+
   async metricsOf(service: ServiceName): Promise<readonly KnownMetric[]> {
     const now = this.#options.now();
     const kept = this.#metrics.get(service);
@@ -96,10 +103,9 @@ export class Inventory {
 
   /** The metrics of one service, whichever label names it there. */
   async #list(service: ServiceName): Promise<readonly KnownMetric[]> {
-    const { serviceLabels = [], templates, allow = [] } = this.#options;
+    const { allow = [] } = this.#options;
     await this.services();
-    const own = this.#templateOf.get(service)?.service;
-    const labels = [...new Set([...(own ? [own] : templates.map((one) => one.service)), ...serviceLabels])];
+    const labels = this.labelsOf(service);
     const families = await this.#families();
     const known = new Map<string, KnownMetric>();
     for (const label of labels) {

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import type { InvestigateRequest, SreAgent } from "../../../src/agent/types.ts";
-import type { ChangeEvent } from "../../../src/domain/telemetry.ts";
+import { type ChangeEvent, SourceError } from "../../../src/domain/telemetry.ts";
 import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { Investigator } from "../../../src/flows/investigate.ts";
 import { Watcher, type WatcherDependencies } from "../../../src/flows/watch.ts";
@@ -32,6 +32,8 @@ async function world(options: { seed?: number; patience?: WatcherDependencies["p
   const changes: ChangeEvent[] = [];
   let now = NOW;
   let silentFrom: number | null = null;
+  let answers = true;
+  let nothing = false;
   const investigator = new Investigator({
     store,
     feedback: new FeedbackRepository(db),
@@ -46,7 +48,10 @@ async function world(options: { seed?: number; patience?: WatcherDependencies["p
       metrics,
       changes: { changes: async () => changes },
       graph: async () => ({ nodes: ["edge", "shelf", "stranger"], edges: [{ caller: "edge", callee: "shelf", calls: 1 }] }),
-      latest: async () => Math.min(now, silentFrom ?? now),
+      latest: async () => {
+        if (!answers) throw new SourceError("Prometheus at prom:9090 cannot be reached");
+        return nothing ? null : Math.min(now, silentFrom ?? now);
+      },
       store,
       memory: store,
       investigator,
@@ -84,8 +89,12 @@ async function world(options: { seed?: number; patience?: WatcherDependencies["p
     passes,
     settled,
     restart,
-    silence: (from: number | null) => {
+    silence: (from: number | null, forgotten = false) => {
       silentFrom = from;
+      nothing = forgotten;
+    },
+    answer: (yes: boolean) => {
+      answers = yes;
     },
     scan: () => watcher.scan(["edge", "shelf", "stranger"], now),
     now: () => now,
@@ -233,5 +242,55 @@ describe("the watcher", () => {
     await passes(5);
     expect(channel.told.at(-1)?.text).toBe("Telemetry arrives again. Vigil watches.");
     expect(channel.told).toHaveLength(2);
+  });
+
+  it("tells a service that is gone as no data, though its last sample looked like a fall of traffic", async () => {
+    const { store, metrics, passes, settled, now } = await world();
+    // The last window before a target goes holds half of its scrapes.
+    for (const signal of ["rate", "latency"] as const)
+      metrics.shifts.push({ service: "shelf", signal, from: now() + MINUTE, factor: 0.2 });
+    metrics.missing.push({ service: "shelf", from: now() + 2 * MINUTE });
+    await passes(25);
+    await settled();
+    const [incident, ...others] = await store.unresolvedIncidents();
+    expect(others).toEqual([]);
+    expect(incident?.title).toBe("shelf: no data");
+    expect(incident?.anomalies.map(({ kind }) => kind)).toEqual(incident?.anomalies.map(() => "missing"));
+  });
+
+  it("tells a true fall of traffic to nothing as that: no requests have no latency, which is not missing", async () => {
+    const { store, metrics, passes, settled, now } = await world();
+    metrics.shifts.push({ service: "shelf", signal: "rate", from: now() + MINUTE, factor: 0 });
+    metrics.unmeasured.push({ service: "shelf", from: now() + MINUTE });
+    await passes(30);
+    await settled();
+    const [incident, ...others] = await store.unresolvedIncidents();
+    expect(others).toEqual([]);
+    expect(incident?.title).toBe("shelf request rate down");
+    expect(incident?.anomalies.map(({ kind }) => kind)).not.toContain("missing");
+  });
+
+  it("says once that it is blind when the source of metrics does not answer, and once that it sees again", async () => {
+    const { store, channel, metrics, passes, answer, settled, now } = await world();
+    const from = now();
+    answer(false);
+    await passes(30);
+    expect(channel.told.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^I am blind since \d\d:\d\d UTC: Prometheus at/),
+    ]);
+    // Nothing was scraped meanwhile.
+    metrics.gap = { from, to: now() };
+    answer(true);
+    await passes(10);
+    await settled();
+    expect(channel.told.slice(1).map(({ text }) => text)).toEqual([expect.stringMatching(/^I see again/)]);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+  });
+
+  it("says that nothing arrives, too, of a source that only looks back for what is newest", async () => {
+    const { channel, passes, silence } = await world();
+    silence(null, true);
+    await passes(40);
+    expect(channel.told.map(({ text }) => text)).toEqual([expect.stringMatching(/^No telemetry has arrived since/)]);
   });
 });
