@@ -1,6 +1,7 @@
 import { loadConfig } from "../config.ts";
 import { forgetIncident, forgetUser } from "../flows/forget.ts";
 import { OperatorError } from "../operator-error.ts";
+import { postmortemFiles } from "../store/postmortem-files.ts";
 import { PrivacyRepository } from "../store/privacy.ts";
 import { withCore } from "./core.ts";
 import { type OutputOptions, print } from "./output.ts";
@@ -8,7 +9,12 @@ import { type OutputOptions, print } from "./output.ts";
 /** Forgets a person (`slack:U0123`) or an incident (`IN-3`, `INV-7`). */
 export async function forget(target: string, options: OutputOptions): Promise<void> {
   const result = await withCore(loadConfig(), async ({ learning, knowledge }, stores) => {
-    const deps = { privacy: new PrivacyRepository(stores.state), investigations: stores.investigations, learning };
+    const deps = {
+      privacy: new PrivacyRepository(stores.state),
+      investigations: stores.investigations,
+      learning,
+      files: postmortemFiles(stores.folder),
+    };
     await learning.publishTo(knowledge);
     return target.includes(":") ? forgetUser(deps, target) : forgetIncident(deps, target);
   });

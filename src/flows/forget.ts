@@ -23,6 +23,12 @@ export interface ForgetDependencies {
   readonly investigations: Pick<InvestigationStore, "get" | "incident" | "incidents" | "list">;
   /** What was learned follows from the records, so it goes with them. */
   readonly learning: { refresh(): Promise<void> };
+  /** Post-mortems that were handed in as files; one that stayed would be read in again. Absent: there are none. */
+  readonly files?: PostmortemFiles;
+}
+
+export interface PostmortemFiles {
+  forget(investigationIds: readonly string[]): Promise<void>;
 }
 
 export type Forgetting = { readonly ok: true; readonly forgotten: Forgotten } | { readonly ok: false; readonly reason: string };
@@ -50,10 +56,9 @@ export async function forgetIncident(deps: ForgetDependencies, id: string): Prom
   if (incident && incident.state !== "resolved")
     return { ok: false, reason: `${id} is not over; it can be forgotten once it is resolved.` };
   if (own.some(({ state }) => state === "running")) return { ok: false, reason: `${id} is being investigated; stop that first.` };
-  const forgotten = await deps.privacy.forgetIncident(
-    incident ? id : null,
-    own.map((one) => one.id),
-  );
+  const ids = own.map((one) => one.id);
+  await deps.files?.forget(ids);
+  const forgotten = await deps.privacy.forgetIncident(incident ? id : null, ids);
   await deps.learning.refresh();
   return { ok: true, forgotten };
 }
@@ -69,19 +74,19 @@ export async function retain(
   );
   const gone = new Set(over.map(({ id }) => id));
   const all = await investigations.list();
-  for (const { id } of over)
-    await privacy.forgetIncident(
-      id,
-      all.filter(({ incidentId }) => incidentId === id).map((one) => one.id),
-    );
+  for (const { id } of over) {
+    const ids = all.filter(({ incidentId }) => incidentId === id).map((one) => one.id);
+    await deps.files?.forget(ids);
+    await privacy.forgetIncident(id, ids);
+  }
   const alone = all.filter(
     ({ incidentId, state, finishedAt }) => incidentId === null && state !== "running" && (finishedAt ?? 0) < before.incidents,
   );
-  if (alone.length > 0)
-    await privacy.forgetIncident(
-      null,
-      alone.map(({ id }) => id),
-    );
+  if (alone.length > 0) {
+    const ids = alone.map(({ id }) => id);
+    await deps.files?.forget(ids);
+    await privacy.forgetIncident(null, ids);
+  }
   if (gone.size + alone.length > 0) await deps.learning.refresh();
   return { incidents: gone.size + alone.length, conversations: await privacy.forgetConversations(before.conversations) };
 }

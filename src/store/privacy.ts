@@ -1,8 +1,11 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { EpochMs } from "../domain/time.ts";
 import type { Forgotten, PrivacyStore } from "../flows/forget.ts";
+import { pictureKey } from "../flows/picture.ts";
 import { onPostgres } from "./database.ts";
 import type { StateTables } from "./state.ts";
+
+const NONE = { numDeletedRows: 0n };
 
 type Work = Transaction<StateTables>;
 
@@ -18,6 +21,26 @@ export class PrivacyRepository implements PrivacyStore {
     const [surface = "", ...rest] = user.split(":");
     const person = rest.join(":");
     const deleted = await this.#erase(async (work) => {
+      const asked = (
+        await work
+          .selectFrom("turns")
+          .select("id")
+          .where((eb) =>
+            eb.or([
+              eb("author", "=", user),
+              ...(surface === "web"
+                ? [
+                    eb(
+                      "id",
+                      "in",
+                      work.selectFrom("channel_messages").select("id").where("author", "=", person).where("kind", "=", "text"),
+                    ),
+                  ]
+                : []),
+            ]),
+          )
+          .execute()
+      ).map(({ id }) => pictureKey(id));
       const said = work.selectFrom("channel_messages").select("id").where("author", "=", person).where("kind", "=", "text");
       const turns =
         surface === "web"
@@ -27,6 +50,8 @@ export class PrivacyRepository implements PrivacyStore {
               .executeTakeFirst()
           : await work.deleteFrom("turns").where("author", "=", user).executeTakeFirst();
       const votes = await work.deleteFrom("feedback").where("user", "=", user).executeTakeFirst();
+      const pictures =
+        asked.length > 0 ? await work.deleteFrom("answer_pictures").where("key", "in", asked).executeTakeFirst() : NONE;
       const history = await work.deleteFrom("feedback_history").where("user", "=", user).executeTakeFirst();
       const undone = await work.deleteFrom("learning_undone").where("target", "=", user).executeTakeFirst();
       const reactions = await work
@@ -38,7 +63,7 @@ export class PrivacyRepository implements PrivacyStore {
         surface === "web"
           ? await work.deleteFrom("channel_messages").where("author", "=", person).where("kind", "=", "text").executeTakeFirst()
           : { numDeletedRows: 0n };
-      return { votes, history, undone, reactions, turns, messages };
+      return { votes, history, undone, reactions, turns, messages, pictures };
     });
     const [{ kept }] = (await this.#db
       .selectFrom("decisions")
@@ -55,8 +80,18 @@ export class PrivacyRepository implements PrivacyStore {
     let kept = 0;
     const deleted = await this.#erase(async (work) => {
       const refs = await work.selectFrom("message_refs").selectAll().where("subject", "in", subjects).execute();
-      let turns = 0n;
+      let [turns, pictures] = [0n, 0n];
       for (const { surface, channel, message } of refs) {
+        const asked = await work
+          .selectFrom("turns")
+          .select("id")
+          .where("surface", "=", surface)
+          .where("channel", "=", channel)
+          .where("thread", "=", message)
+          .execute();
+        const keys = asked.map(({ id }) => pictureKey(id));
+        if (keys.length > 0)
+          pictures += (await work.deleteFrom("answer_pictures").where("key", "in", keys).executeTakeFirst()).numDeletedRows;
         const gone = await work
           .deleteFrom("turns")
           .where("surface", "=", surface)
@@ -93,6 +128,7 @@ export class PrivacyRepository implements PrivacyStore {
       const investigations = await work.deleteFrom("investigations").where("id", "in", ids).executeTakeFirst();
       const counts = {
         turns: { numDeletedRows: turns },
+        pictures: { numDeletedRows: pictures },
         messages,
         outbox,
         votes,
@@ -113,11 +149,28 @@ export class PrivacyRepository implements PrivacyStore {
   }
 
   async forgetConversations(before: EpochMs): Promise<number> {
-    const { turns, messages } = await this.#erase(async (work) => ({
-      turns: await work.deleteFrom("turns").where("at", "<", before).executeTakeFirst(),
-      messages: await work.deleteFrom("channel_messages").where("at", "<", before).where("kind", "=", "text").executeTakeFirst(),
-    }));
-    return (turns ?? 0) + (messages ?? 0);
+    const counts = await this.#erase(async (work) => {
+      const turns = await work.deleteFrom("turns").where("at", "<", before).executeTakeFirst();
+      // Cards of investigations go with their incident, those of proposals stay with the audit trail.
+      const messages = await work
+        .deleteFrom("channel_messages")
+        .where("at", "<", before)
+        .where("id", "not like", "investigation:%")
+        .where("id", "not like", "proposal:%")
+        .executeTakeFirst();
+      const shown = work
+        .selectFrom("outbox")
+        .select("subject")
+        .where("wanted_at", "<", before)
+        .where("subject", "not like", "investigation:%")
+        .where("subject", "not like", "proposal:%");
+      await work.deleteFrom("message_refs").where("subject", "in", shown).execute();
+      const outbox = await work.deleteFrom("outbox").where("subject", "in", shown).executeTakeFirst();
+      const reactions = await work.deleteFrom("reactions").where("at", "<", before).executeTakeFirst();
+      const pictures = await work.deleteFrom("answer_pictures").where("at", "<", before).executeTakeFirst();
+      return { turns, messages, outbox, reactions, pictures };
+    });
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
   }
 
   /** Deletes in one transaction; SQLite overwrites what it frees, also in its log. */

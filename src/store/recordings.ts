@@ -1,5 +1,6 @@
 import type { Kysely, Migration } from "kysely";
 import type { Recording } from "../agent/recording.ts";
+import type { EpochMs } from "../domain/time.ts";
 import type { AnomalyPicture } from "../flows/ports.ts";
 import type { RecordingStore } from "../flows/stores.ts";
 
@@ -11,6 +12,8 @@ interface RecordingTable {
 interface AnswerPictureTable {
   key: string;
   body: string;
+  /** Wall clock. */
+  at: number;
 }
 
 export interface RecordingsTables {
@@ -33,14 +36,26 @@ export const recordingsMigrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "160-answer-picture-time": {
+    async up(db: Kysely<unknown>) {
+      // Pictures of before count as of today.
+      await db.schema
+        .alterTable("answer_pictures")
+        .addColumn("at", "bigint", (column) => column.notNull().defaultTo(Date.now()))
+        .execute();
+      await db.schema.createIndex("answer_pictures_by_time").on("answer_pictures").column("at").execute();
+    },
+  },
 };
 
-/** What each investigation saw, for replays and second looks, and the pictures of answers. Bodies are JSON. */
+/** What each investigation saw, for replays and second looks, and the pictures of answers and forecasts. Bodies are JSON. */
 export class RecordingRepository implements RecordingStore {
   readonly #db: Kysely<RecordingsTables>;
+  readonly #wall: () => EpochMs;
 
-  constructor(db: Kysely<RecordingsTables>) {
+  constructor(db: Kysely<RecordingsTables>, wall: () => EpochMs = Date.now) {
     this.#db = db;
+    this.#wall = wall;
   }
 
   async saveRecording(investigationId: string, recording: Recording): Promise<void> {
@@ -62,11 +77,11 @@ export class RecordingRepository implements RecordingStore {
   }
 
   async saveAnswerPicture(key: string, picture: AnomalyPicture): Promise<void> {
-    const body = JSON.stringify(picture);
+    const [body, at] = [JSON.stringify(picture), this.#wall()];
     await this.#db
       .insertInto("answer_pictures")
-      .values({ key, body })
-      .onConflict((conflict) => conflict.column("key").doUpdateSet({ body }))
+      .values({ key, body, at })
+      .onConflict((conflict) => conflict.column("key").doUpdateSet({ body, at }))
       .execute();
   }
 

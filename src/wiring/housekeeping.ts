@@ -11,6 +11,7 @@ import type { IncidentChannel } from "../flows/ports.ts";
 import { POSTMORTEMS } from "../flows/postmortem.ts";
 import { collectReport } from "../flows/report.ts";
 import { auditHead } from "../store/audit.ts";
+import { postmortemFiles } from "../store/postmortem-files.ts";
 import { PrivacyRepository } from "../store/privacy.ts";
 import type { Stores } from "../stores.ts";
 import { AnchorFile } from "../targets/anchor/file.ts";
@@ -66,7 +67,12 @@ async function forgetTelemetry({ config, stores, clock, log }: HouseParts): Prom
 async function clearAway({ config, stores, core, clock, log }: HouseParts): Promise<void> {
   const { incidentDays, conversationDays } = config.retention;
   await retain(
-    { privacy: new PrivacyRepository(stores.state), investigations: stores.investigations, learning: core.learning },
+    {
+      privacy: new PrivacyRepository(stores.state),
+      investigations: stores.investigations,
+      learning: core.learning,
+      files: postmortemFiles(stores.folder),
+    },
     { incidents: clock.now() - incidentDays * DAY, conversations: Date.now() - conversationDays * DAY },
   ).catch((error) => log.warn({ err: error }, "what is older than it may be kept could not be deleted"));
 }

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { forgetIncident, forgetUser, retain } from "../../../src/flows/forget.ts";
@@ -10,7 +10,9 @@ import { ConversationRepository } from "../../../src/store/conversations.ts";
 import { FeedbackRepository } from "../../../src/store/feedback.ts";
 import { InvestigationRepository } from "../../../src/store/investigations.ts";
 import { LearningRepository } from "../../../src/store/learning.ts";
+import { postmortemFiles } from "../../../src/store/postmortem-files.ts";
 import { PrivacyRepository } from "../../../src/store/privacy.ts";
+import { RecordingRepository } from "../../../src/store/recordings.ts";
 import { openStateDatabase } from "../../../src/store/state.ts";
 import { DAY, investigation, START, vote } from "../../support/judged.ts";
 
@@ -134,5 +136,46 @@ describe("retention", () => {
       incidents: 1,
     });
     expect((await investigations.incidents()).map(({ id }) => id)).toEqual(["IN-3"]);
+  });
+
+  it("reaches pictures of answers and forecasts, what was told in the channel, and handed-in post-mortems", async () => {
+    const { db, file, deps } = await world();
+    let wall = START;
+    const recordings = new RecordingRepository(db, () => wall);
+    const conversations = new ConversationRepository(db);
+    const picture = { title: "disk", alt: "", unit: "1", points: [], band: [], anomalyFrom: 0, anomalyTo: null, changes: [] };
+    const told = (id: string, at: number) =>
+      conversations.putMessage({ id, thread: null, at, author: "vigil", kind: "card", body: "{}" });
+    await recordings.saveAnswerPicture("forecast-1", picture);
+    await recordings.saveAnswerPicture("answer-m1", picture);
+    await told("told:1", START);
+    await told("proposal:PRO-1", START);
+    wall += 400 * DAY;
+    await recordings.saveAnswerPicture("forecast-2", picture);
+    await told("told:2", wall);
+    mkdirSync(join(dirname(file), "postmortems"));
+    const handedIn = join(dirname(file), "postmortems/PM-INV-1.md");
+    writeFileSync(handedIn, "a secret");
+    await retain(
+      { ...deps, files: postmortemFiles(dirname(file)) },
+      { incidents: START + 1.5 * DAY, conversations: START + 30 * DAY },
+    );
+    expect(existsSync(handedIn)).toBe(false);
+    expect(await recordings.answerPicture("forecast-1")).toBeNull();
+    expect(await recordings.answerPicture("answer-m1")).toBeNull();
+    expect(await recordings.answerPicture("forecast-2")).toEqual(picture);
+    const left = await db.selectFrom("channel_messages").select("id").orderBy("id").execute();
+    expect(left.map(({ id }) => id)).toEqual(["proposal:PRO-1", "told:2"]);
+  });
+
+  it("takes the pictures of what a forgotten person asked", async () => {
+    const { db, deps } = await world();
+    const recordings = new RecordingRepository(db);
+    const picture = { title: "p95", alt: "", unit: "s", points: [], band: [], anomalyFrom: 0, anomalyTo: null, changes: [] };
+    await recordings.saveAnswerPicture("answer-m1", picture);
+    await recordings.saveAnswerPicture("answer-m2", picture);
+    await forgetUser(deps, "slack:U1");
+    expect(await recordings.answerPicture("answer-m1")).toBeNull();
+    expect(await recordings.answerPicture("answer-m2")).toEqual(picture);
   });
 });
