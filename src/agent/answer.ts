@@ -1,4 +1,5 @@
 import { AIMessage, HumanMessage } from "@langchain/core/messages";
+import type { Objection } from "../domain/feedback.ts";
 import type { Answer, InvestigationReport } from "../domain/investigation.ts";
 import { cleaned, cleanUntrusted, fence } from "../domain/untrusted.ts";
 import { chartOf } from "./chart.ts";
@@ -7,7 +8,7 @@ import { focusOf } from "./focus.ts";
 import { groundText } from "./grounding.ts";
 import { investigate } from "./investigate.ts";
 import { explainFailure, MindError } from "./model/failure.ts";
-import { type Objection, objectionOf } from "./objection.ts";
+import { objectionOf } from "./objection.ts";
 import { SpanKind, spanned } from "./observe.ts";
 import { answerPolicy, unknownService } from "./offline/answer.ts";
 import { type Question, understand } from "./offline/question.ts";

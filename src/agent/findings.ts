@@ -1,4 +1,6 @@
 import type { Anomaly } from "../domain/anomaly.ts";
+import type { LearnedPrior, Objection } from "../domain/feedback.ts";
+import type { OpenCase } from "../domain/incident.ts";
 import type { CausalTestResult, Evidence, Hypothesis } from "../domain/investigation.ts";
 import type { SearchHit } from "../domain/knowledge.ts";
 import type { OnCallPerson } from "../domain/oncall.ts";
@@ -6,10 +8,8 @@ import type { Proposal } from "../domain/proposal.ts";
 import type { CatalogEntry, ServiceGraph } from "../domain/service.ts";
 import type { ChangeEvent, MetricKind, MetricPoint, RedSignal, ServiceName, Severity } from "../domain/telemetry.ts";
 import type { EpochMs, Milliseconds } from "../domain/time.ts";
-import type { Objection } from "./objection.ts";
 import type { AttributeContrast } from "./statistics/contrast.ts";
 import type { Comparison } from "./statistics/series.ts";
-import type { LearnedPrior, OpenCase } from "./types.ts";
 
 /** One series before and during the incident. */
 export interface SeriesFinding extends Comparison {

@@ -1,9 +1,9 @@
 import type { Anomaly } from "../domain/anomaly.ts";
+import type { Focus } from "../domain/investigation.ts";
 import { reachable } from "../domain/service.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import { HOUR, MINUTE } from "../domain/time.ts";
 import { understand } from "./offline/question.ts";
-import type { Focus } from "./session.ts";
 import type { AgentDependencies, InvestigateRequest } from "./types.ts";
 
 /** What to look at: the anomaly nearest to the users among those handed in, or the one that a scan of the service asked about finds. */

@@ -1,11 +1,12 @@
 import { HumanMessage } from "@langchain/core/messages";
+import type { Objection } from "../domain/feedback.ts";
 import type { InvestigationReport } from "../domain/investigation.ts";
 import { cleanUntrusted, fence } from "../domain/untrusted.ts";
 import type { Engine } from "./engine.ts";
 import { findingsOf } from "./findings.ts";
 import { focusOf } from "./focus.ts";
 import { explainFailure } from "./model/failure.ts";
-import { type Objection, recordObjection } from "./objection.ts";
+import { recordObjection } from "./objection.ts";
 import { SpanKind, spanned } from "./observe.ts";
 import { investigatePolicy } from "./offline/investigate.ts";
 import type { Composed } from "./prompts.ts";

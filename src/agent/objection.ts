@@ -1,23 +1,9 @@
+import type { Objection } from "../domain/feedback.ts";
 import type { CauseKind, Hypothesis } from "../domain/investigation.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import { cleanUntrusted } from "../domain/untrusted.ts";
 import { mentioned } from "./offline/question.ts";
 import type { Session } from "./session.ts";
-
-/** What somebody says against an investigation, or wants looked at that may change it. */
-export interface Objection {
-  /** Who says so. */
-  readonly by: string;
-  readonly words: string;
-  /** They say that what led is wrong; otherwise they only want something looked at. */
-  readonly doubts: boolean;
-  /** Service to look at, when one is named. */
-  readonly service: ServiceName | null;
-  /** The kind of cause that it was, as they say. */
-  readonly blames: CauseKind | null;
-  /** The kind of cause that it was not. */
-  readonly clears: CauseKind | null;
-}
 
 const KINDS: readonly (readonly [CauseKind, string])[] = [
   ["deploy", "deploy(?:ment)?s?|releases?|roll-?out of (?:the )?version|new version|rollback|commit"],

@@ -1,8 +1,7 @@
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Hypothesis } from "../domain/investigation.ts";
+import type { Focus, Hypothesis } from "../domain/investigation.ts";
 import type { ServiceName } from "../domain/telemetry.ts";
 import type { Finding } from "./findings.ts";
-import type { Focus } from "./session.ts";
 
 /** Everything that an investigation saw, so that another mind can go over it, or the same one take it up again. */
 export interface Recording {

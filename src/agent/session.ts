@@ -1,6 +1,14 @@
 import { type Context, context } from "@opentelemetry/api";
-import type { CausalTestResult, Cost, Evidence, EvidenceId, Hypothesis, InvestigationStep } from "../domain/investigation.ts";
-import type { RedSignal, ServiceName, TimeRange } from "../domain/telemetry.ts";
+import type {
+  CausalTestResult,
+  Cost,
+  Evidence,
+  EvidenceId,
+  Focus,
+  Hypothesis,
+  InvestigationStep,
+} from "../domain/investigation.ts";
+import type { ServiceName, TimeRange } from "../domain/telemetry.ts";
 import { type EpochMs, HOUR, MINUTE, type Milliseconds } from "../domain/time.ts";
 import { cleanUntrusted, redact } from "../domain/untrusted.ts";
 import { type Finding, findingsOf } from "./findings.ts";
@@ -10,15 +18,6 @@ import { type Observer, unobserved } from "./observe.ts";
 import type { Recording } from "./recording.ts";
 import type { ReportDraft } from "./report-schema.ts";
 import type { AgentDependencies, AgentEvents } from "./types.ts";
-
-/** What is being looked at, in telemetry time. */
-export interface Focus {
-  readonly service: ServiceName | null;
-  readonly signal: RedSignal | null;
-  readonly direction: "up" | "down";
-  readonly onset: EpochMs;
-  readonly now: EpochMs;
-}
 
 export type EvidenceDraft = Omit<Evidence, "id" | "tool" | "args" | "at">;
 

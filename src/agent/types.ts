@@ -1,13 +1,12 @@
 import type { z } from "zod";
 import type { Anomaly } from "../domain/anomaly.ts";
-import type { Incident } from "../domain/incident.ts";
+import type { LearnedPrior } from "../domain/feedback.ts";
+import type { OpenCase } from "../domain/incident.ts";
 import type {
   Answer,
   CausalTestResult,
-  CauseKind,
   Cost,
   Hypothesis,
-  Investigation,
   InvestigationReport,
   InvestigationStep,
 } from "../domain/investigation.ts";
@@ -117,14 +116,6 @@ export interface AnomalyScanner {
   scan(services: readonly ServiceName[], at: EpochMs): Promise<readonly Anomaly[]>;
 }
 
-/** One thing that goes wrong now: an open incident with its investigation, or an investigation that somebody asked for and that still runs. */
-export interface OpenCase {
-  readonly investigation: Investigation;
-  readonly incident: Incident | null;
-  /** Actions that were proposed for it and are not over. */
-  readonly proposals: readonly Proposal[];
-}
-
 /** One tool that another server offers and the operator allowed. */
 export interface ForeignTool {
   readonly name: string;
@@ -180,14 +171,4 @@ export interface LearnedContext {
   lessons?(symptom: string): Promise<readonly string[]>;
   /** What confirmed causes say of these services, strongest first; an entry without a service counts for all others. Absent: nothing. */
   priors?(services: readonly ServiceName[]): readonly LearnedPrior[];
-}
-
-/** A kind of cause that verdicts have made likelier, or less likely, in a service. */
-export interface LearnedPrior {
-  readonly cause: CauseKind;
-  readonly service: ServiceName | null;
-  /** Logarithm of its odds against chance, within ±1.5. */
-  readonly weight: number;
-  /** Why, for people: `flag was the cause in search before (INV-3, INV-9)`. */
-  readonly words: string;
 }

@@ -1,3 +1,5 @@
+import type { CauseKind } from "./investigation.ts";
+import type { ServiceName } from "./telemetry.ts";
 import type { EpochMs } from "./time.ts";
 
 export type Verdict = "correct" | "partly" | "incorrect" | "noise";
@@ -25,4 +27,29 @@ export interface Feedback {
   readonly author?: Authorship | null;
   /** The private place where its text was said, `slack:C0123`; null or absent where everyone may know it. */
   readonly audience?: string | null;
+}
+
+/** What somebody says against an investigation, or wants looked at that may change it. */
+export interface Objection {
+  /** Who says so. */
+  readonly by: string;
+  readonly words: string;
+  /** They say that what led is wrong; otherwise they only want something looked at. */
+  readonly doubts: boolean;
+  /** Service to look at, when one is named. */
+  readonly service: ServiceName | null;
+  /** The kind of cause that it was, as they say. */
+  readonly blames: CauseKind | null;
+  /** The kind of cause that it was not. */
+  readonly clears: CauseKind | null;
+}
+
+/** A kind of cause that verdicts have made likelier, or less likely, in a service. */
+export interface LearnedPrior {
+  readonly cause: CauseKind;
+  readonly service: ServiceName | null;
+  /** Logarithm of its odds against chance, within ±1.5. */
+  readonly weight: number;
+  /** Why, for people: `flag was the cause in search before (INV-3, INV-9)`. */
+  readonly words: string;
 }

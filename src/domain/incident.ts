@@ -1,4 +1,6 @@
 import type { Anomaly } from "./anomaly.ts";
+import type { Investigation } from "./investigation.ts";
+import type { Proposal } from "./proposal.ts";
 import type { ServiceName } from "./telemetry.ts";
 import type { EpochMs } from "./time.ts";
 
@@ -15,4 +17,12 @@ export interface Incident {
   readonly services: readonly ServiceName[];
   readonly anomalies: readonly Anomaly[];
   readonly title: string;
+}
+
+/** One thing that goes wrong now: an open incident with its investigation, or an investigation that somebody asked for and that still runs. */
+export interface OpenCase {
+  readonly investigation: Investigation;
+  readonly incident: Incident | null;
+  /** Actions that were proposed for it and are not over. */
+  readonly proposals: readonly Proposal[];
 }

@@ -1,5 +1,5 @@
 import type { Anomaly } from "./anomaly.ts";
-import type { MetricPoint, ServiceName } from "./telemetry.ts";
+import type { MetricPoint, RedSignal, ServiceName } from "./telemetry.ts";
 import type { EpochMs, Milliseconds } from "./time.ts";
 
 /** `E1`, `E2`, … within one investigation. */
@@ -203,4 +203,13 @@ export interface Answer {
   /** The investigation that `report` replaces, because somebody objected or asked to look further. */
   readonly revises?: string | null;
   readonly chart?: Chart | null;
+}
+
+/** What is being looked at, in telemetry time. */
+export interface Focus {
+  readonly service: ServiceName | null;
+  readonly signal: RedSignal | null;
+  readonly direction: "up" | "down";
+  readonly onset: EpochMs;
+  readonly now: EpochMs;
 }

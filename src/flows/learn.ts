@@ -1,5 +1,6 @@
-import type { LearnedContext, LearnedPrior } from "../agent/types.ts";
+import type { LearnedContext } from "../agent/types.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
+import type { LearnedPrior } from "../domain/feedback.ts";
 import type { CauseKind, Investigation } from "../domain/investigation.ts";
 import type { KnowledgeBase } from "../domain/knowledge.ts";
 import type { Proposal } from "../domain/proposal.ts";

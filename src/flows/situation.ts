@@ -1,5 +1,4 @@
-import type { OpenCase } from "../agent/types.ts";
-import type { Incident } from "../domain/incident.ts";
+import type { Incident, OpenCase } from "../domain/incident.ts";
 import type { Investigation } from "../domain/investigation.ts";
 import { FINAL_STATES, type Proposal } from "../domain/proposal.ts";
 import type { EpochMs } from "../domain/time.ts";

@@ -1,7 +1,7 @@
+import type { Focus } from "../../domain/investigation.ts";
 import { type Finding, findingsOf } from "../findings.ts";
 import type { Held } from "../ledger.ts";
 import { speaksFor } from "../objection.ts";
-import type { Focus } from "../session.ts";
 import { learnedReasons } from "./learned.ts";
 import { predictionsOf } from "./predictions.ts";
 import { gather, type Reason, type Suspect, suspect } from "./suspect.ts";

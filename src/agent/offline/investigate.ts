@@ -1,29 +1,22 @@
 import type { Anomaly } from "../../domain/anomaly.ts";
+import type { Objection } from "../../domain/feedback.ts";
+import type { Focus } from "../../domain/investigation.ts";
 import type { ChangeEvent } from "../../domain/telemetry.ts";
 import { MINUTE } from "../../domain/time.ts";
 import { flagState } from "../action-selector.ts";
 import { type Finding, findingsOf } from "../findings.ts";
-import type { Objection } from "../objection.ts";
-import type { Focus, Session } from "../session.ts";
+import type { Session } from "../session.ts";
 import { SUBMIT_REPORT } from "../tools/submit-report.ts";
 import type { PlannedCall, Policy, Turn } from "./chat-model.ts";
 import { toHypothesis, weigh } from "./hypotheses.ts";
 import { writeReport } from "./report.ts";
+import type { OfflineSettings } from "./settings.ts";
 import type { Suspect } from "./suspect.ts";
 import { symptomWords } from "./symptom.ts";
 
 const MOST_RIVALS = 10;
 /** A second flag is tested only when the first was cleared. */
 const MOST_TESTS = 2;
-
-export interface OfflineSettings {
-  /** Below this, nothing is proposed and the report says "unknown". */
-  readonly minimumConfidence: number;
-  /** False for answering a question: nothing is filed. */
-  readonly propose?: boolean;
-  /** What a person said of the investigation that is taken up again. */
-  readonly objection?: Objection | null;
-}
 
 /**
  * Triage, drill-down, causal test, proposal, report: each round asks for the cheapest evidence that still tells the leading rivals apart.

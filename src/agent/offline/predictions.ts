@@ -1,19 +1,5 @@
 import type { CauseKind, Prediction } from "../../domain/investigation.ts";
-import type { Reason } from "./suspect.ts";
-
-/** What a look can settle. */
-export type Tested =
-  | "timing"
-  | "requests"
-  | "experiment"
-  | "logs"
-  | "first"
-  | "resource"
-  | "own"
-  | "unchanged"
-  | "load"
-  | "baseline"
-  | "still";
+import type { Reason, Tested } from "./suspect.ts";
 
 const TIMING = ["timing", "It changed before the trouble began, not after"] as const;
 

@@ -1,11 +1,11 @@
+import type { Focus } from "../../domain/investigation.ts";
 import { type Finding, findingsOf } from "../findings.ts";
 import type { ReportDraft } from "../report-schema.ts";
-import type { Focus } from "../session.ts";
 import { utcClock } from "../time-words.ts";
 import { describeChange } from "../tools/list-changes.ts";
 import { deviation, percent } from "../words.ts";
 import { toHypothesis } from "./hypotheses.ts";
-import type { OfflineSettings } from "./investigate.ts";
+import type { OfflineSettings } from "./settings.ts";
 import type { Suspect } from "./suspect.ts";
 
 const RIVALS = 6;

@@ -1,7 +1,7 @@
+import type { Focus } from "../../domain/investigation.ts";
 import type { ChangeEvent, ServiceName } from "../../domain/telemetry.ts";
 import { HOUR, MINUTE } from "../../domain/time.ts";
 import { findingsOf } from "../findings.ts";
-import type { Focus } from "../session.ts";
 import { flagContrast, isClearing, isTelling, versionContrast } from "../statistics/contrast.ts";
 import { span } from "../time-words.ts";
 import { describeChange } from "../tools/list-changes.ts";

@@ -1,6 +1,6 @@
 import { type MetricKind, metricKind } from "../../diagnosis/metric-kind.ts";
+import type { Focus } from "../../domain/investigation.ts";
 import { findingsOf, type SeriesFinding } from "../findings.ts";
-import type { Focus } from "../session.ts";
 import { matters } from "../statistics/series.ts";
 import { percent } from "../words.ts";
 import { type Facts, ONSET_SLACK, type Reason, type Suspect, suspect } from "./suspect.ts";

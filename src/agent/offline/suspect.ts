@@ -1,10 +1,22 @@
-import type { CauseKind, EvidenceId } from "../../domain/investigation.ts";
+import type { CauseKind, EvidenceId, Focus } from "../../domain/investigation.ts";
 import type { ChangeEvent, ServiceName } from "../../domain/telemetry.ts";
 import { MINUTE } from "../../domain/time.ts";
 import { movesTraffic } from "../action-selector.ts";
 import { type Finding, findingsOf } from "../findings.ts";
-import type { Focus } from "../session.ts";
-import type { Tested } from "./predictions.ts";
+
+/** What a look can settle. */
+export type Tested =
+  | "timing"
+  | "requests"
+  | "experiment"
+  | "logs"
+  | "first"
+  | "resource"
+  | "own"
+  | "unchanged"
+  | "load"
+  | "baseline"
+  | "still";
 
 /** One reason for or against, with the logarithm of its likelihood ratio. */
 export interface Reason {

@@ -1,8 +1,8 @@
 import type { Anomaly } from "../../domain/anomaly.ts";
+import type { Focus } from "../../domain/investigation.ts";
 import type { ChangeEvent } from "../../domain/telemetry.ts";
 import { HOUR } from "../../domain/time.ts";
 import { flagState } from "../action-selector.ts";
-import type { Focus } from "../session.ts";
 import type { Suspect } from "./suspect.ts";
 
 const LONGEST = 480;

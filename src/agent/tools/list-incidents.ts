@@ -1,8 +1,8 @@
 import { z } from "zod";
+import type { OpenCase } from "../../domain/incident.ts";
 import type { EpochMs } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import { utc, utcClock } from "../time-words.ts";
-import type { OpenCase } from "../types.ts";
 import { defineTool, range, type ToolResult } from "./kit.ts";
 
 const SHOWN = 8;
