@@ -38,7 +38,7 @@ export async function investigate(
   { replays, takesUp, proposes = true }: Beginning = {},
 ): Promise<InvestigationReport> {
   const { deps, chain, wall, observer } = engine;
-  const { investigationId, requester, channel, anomalies } = request;
+  const { investigationId, requester, channel, anomalies, spent } = request;
   const earlier = replays ?? takesUp?.recording ?? null;
   const focus = earlier?.focus ?? (await focusOf(request, deps));
   const session = new Session({
@@ -53,6 +53,7 @@ export async function investigate(
     observer,
     recording: replays ?? null,
     findings: takesUp?.recording?.findings ?? [],
+    spent,
   });
   const attributes = {
     "gen_ai.operation.name": "invoke_agent",

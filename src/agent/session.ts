@@ -69,6 +69,8 @@ export class Session {
     readonly signal: AbortSignal;
     readonly events: AgentEvents;
     readonly wall: () => EpochMs;
+    /** What an interrupted try before this one has cost. */
+    readonly spent?: Cost | null | undefined;
     readonly channel?: string | null | undefined;
     /** Evidence ids go on after this number; 0 for a new investigation. */
     readonly evidenceSoFar?: number;
@@ -84,7 +86,13 @@ export class Session {
     this.requester = given.requester;
     this.channel = given.channel ?? null;
     this.signal = given.signal;
-    this.startedAt = given.wall();
+    const { spent } = given;
+    this.startedAt = given.wall() - (spent?.duration ?? 0);
+    this.toolCalls = spent?.toolCalls ?? 0;
+    this.modelCalls = spent?.modelCalls ?? 0;
+    this.inputTokens = spent?.inputTokens ?? 0;
+    this.outputTokens = spent?.outputTokens ?? 0;
+    this.dollars = spent?.dollars ?? 0;
     this.recording = given.recording ?? null;
     this.observer = given.observer ?? unobserved();
     this.trace = context.active();

@@ -27,6 +27,8 @@ export interface InvestigateRequest {
   readonly requester: string;
   /** Whose daily budget it counts against, `slack:C0123`; null where there is none. */
   readonly channel?: string | null;
+  /** What was spent on it before it was interrupted: counts against the same budget and is part of its cost. */
+  readonly spent?: Cost | null;
 }
 
 export interface ConversationTurn {

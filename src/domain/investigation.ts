@@ -175,8 +175,10 @@ export interface Investigation {
   readonly steps: readonly InvestigationStep[];
   /** What is held of the rivals while it runs; the report's own afterwards. */
   readonly hypotheses?: readonly Hypothesis[];
-  /** Spent so far, while it runs. */
+  /** Spent so far, while it runs; before an interruption, too. */
   readonly cost?: Cost;
+  /** How often it was interrupted while it ran, by a crash or a restart, and begun anew. Absent: never. */
+  readonly interruptions?: number;
   readonly report: InvestigationReport | null;
   /** The private place whose words the report may rest on, `slack:C0123`; absent where everyone may know it. */
   readonly audience?: string | null;

@@ -46,7 +46,8 @@ const UPDATE_EVERY: Milliseconds = 400;
 
 /**
  * Opens investigations, posts them before the first tool has answered, keeps their message current, and stores every step, so that
- * a restart goes on where it stopped: the same investigation and message, evidence asked for again.
+ * a restart takes it up again: the same investigation, message and budget, evidence asked for again, since what was true before may not be now.
+ * That costs half a second where nothing is paid for, and a model's money at most up to the budget of one investigation.
  */
 export class Investigator {
   readonly #deps: InvestigatorDependencies;
@@ -108,7 +109,7 @@ export class Investigator {
         const now = await this.#deps.store.get(id);
         if (now?.state !== "running") continue;
         this.#deps.log.info({ investigation: id }, "taking up an investigation that is running in the store and nowhere else");
-        this.#start({ ...now, steps: [] }, asked?.requester ?? "vigil", asked?.channel);
+        this.#start(begunAnew(now), asked?.requester ?? "vigil", asked?.channel);
       } finally {
         this.#opening.delete(id);
       }
@@ -140,7 +141,8 @@ export class Investigator {
   async again(id: string): Promise<void> {
     const known = await this.#deps.store.get(id);
     if (!known || this.#running.has(id)) return;
-    const reopened: Investigation = { ...known, state: "running", finishedAt: null, steps: [] };
+    const { cost: _, interruptions: __, ...rest } = known;
+    const reopened: Investigation = { ...rest, state: "running", finishedAt: null, steps: [] };
     this.#opening.add(id);
     try {
       await this.#deps.store.save(reopened);
@@ -252,7 +254,14 @@ export class Investigator {
     });
     try {
       const report = await agent.investigate(
-        { investigationId: opened.id, anomalies: opened.anomalies, question: opened.question, requester, channel },
+        {
+          investigationId: opened.id,
+          anomalies: opened.anomalies,
+          question: opened.question,
+          requester,
+          channel,
+          spent: opened.cost ?? null,
+        },
         {
           onProgress: (known) => {
             progress = known;
@@ -332,6 +341,12 @@ export class Investigator {
       return false;
     }
   }
+}
+
+/** As it is taken up: what others opened and nobody began is no interruption. */
+function begunAnew(stored: Investigation): Investigation {
+  const begun = stored.steps.length > 0 || stored.cost !== undefined;
+  return begun ? { ...stored, steps: [], interruptions: (stored.interruptions ?? 0) + 1 } : stored;
 }
 
 /** Runs a task at most once in each interval, never twice at a time, and once more after the last request. A failing task is reported, not thrown. */

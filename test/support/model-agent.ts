@@ -1,6 +1,6 @@
 import { type AgentOptions, createSreAgent } from "../../src/agent/index.ts";
 import type { AgentDependencies, Progress } from "../../src/agent/types.ts";
-import type { InvestigationReport, InvestigationStep } from "../../src/domain/investigation.ts";
+import type { Cost, InvestigationReport, InvestigationStep } from "../../src/domain/investigation.ts";
 import { type FakeWorld, fakeWorld, PLAIN } from "./fake-agent-world.ts";
 import { type ChatRequest, type FakeModelServer, fakeModelServer, KEY, type Reply, type Script } from "./fake-model-server.ts";
 
@@ -79,18 +79,28 @@ export class ModelDesk {
 
   async investigate(
     options: Partial<AgentOptions>,
-    given: { readonly world?: FakeWorld; readonly deps?: Partial<AgentDependencies>; readonly channel?: string } = {},
+    given: {
+      readonly world?: FakeWorld;
+      readonly deps?: Partial<AgentDependencies>;
+      readonly channel?: string;
+      readonly spent?: Cost;
+    } = {},
   ): Promise<ModelRun> {
     const world = given.world ?? fakeWorld("flag");
     const agent = createSreAgent({ ...world.deps, ...given.deps }, { prompts: PROMPTS, retries: 1, ...options });
-    return this.run(agent, world, given.channel);
+    return this.run(agent, world, given.channel, given.spent);
   }
 
-  async run(agent: ReturnType<typeof createSreAgent>, world: FakeWorld, channel: string | null = null): Promise<ModelRun> {
+  async run(
+    agent: ReturnType<typeof createSreAgent>,
+    world: FakeWorld,
+    channel: string | null = null,
+    spent: Cost | null = null,
+  ): Promise<ModelRun> {
     const progress: Progress[] = [];
     const steps: InvestigationStep[] = [];
     const result = await agent.investigate(
-      { investigationId: "INV-1", anomalies: world.anomalies, question: null, requester: "vigil", channel },
+      { investigationId: "INV-1", anomalies: world.anomalies, question: null, requester: "vigil", channel, spent },
       { onStep: (step) => steps.push(step), onProgress: (known) => progress.push(known) },
       new AbortController().signal,
     );

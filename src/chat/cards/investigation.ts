@@ -70,6 +70,7 @@ export function investigationCard({ investigation, picture, feedback }: Investig
         : null,
     context: [
       id,
+      ...(investigation.interruptions ? [interruptedLine(investigation.interruptions)] : []),
       ...(report ? mindLine(report.mind, report.cost) : costLine(investigation.cost)),
       ...(report && report.struckClaims > 0
         ? [`${report.struckClaims} claim${report.struckClaims > 1 ? "s" : ""} struck for lack of evidence`]
@@ -77,6 +78,9 @@ export function investigationCard({ investigation, picture, feedback }: Investig
     ],
   };
 }
+
+const interruptedLine = (times: number): string =>
+  `begun anew after ${times === 1 ? "an interruption" : `${times} interruptions`}; cost and budget include what was spent before`;
 
 /** An action was undone because it did not help, and none has helped since. */
 const actionFailed = (feedback: InvestigationView["feedback"]): boolean =>

@@ -73,6 +73,19 @@ describe("the chain of models", () => {
   });
 });
 
+describe("an investigation that was interrupted", () => {
+  it("has the rest of its budget, and costs what both tries cost", async () => {
+    const spent = { inputTokens: 1_400, outputTokens: 100, dollars: 0.5, toolCalls: 3, modelCalls: 2, duration: 9_000 };
+    const model = await desk.model("big", [look, submit()]);
+    const { result, requests } = await desk.investigate({ models: [model], budget: { tokens: 1_500 } }, { spent });
+    expect(requests).toEqual([]);
+    expect(result.mind).toMatchObject({ kind: "offline", fallbackReason: expect.stringContaining("1500 tokens") });
+    expect(result.cost).toMatchObject({ inputTokens: 1_400, dollars: 0.5, modelCalls: 2 });
+    expect(result.cost.toolCalls).toBeGreaterThan(3);
+    expect(result.cost.duration).toBeGreaterThanOrEqual(9_000);
+  });
+});
+
 describe("budgets of the day", () => {
   const prices = { asOf: "2026-11-25", models: {}, fallback: { input: 1_000, output: 0 } };
 

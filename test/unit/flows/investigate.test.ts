@@ -2,8 +2,9 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { SreAgent } from "../../../src/agent/types.ts";
+import { investigationCard } from "../../../src/chat/cards/investigation.ts";
 import type { Investigation } from "../../../src/domain/investigation.ts";
 import { takeFeedback } from "../../../src/flows/feedback.ts";
 import { Investigator } from "../../../src/flows/investigate.ts";
@@ -77,6 +78,33 @@ describe("an investigation", () => {
     const second = await world(async () => report(), first.file);
     expect(await second.investigator.resume()).toBe(1);
     expect(await second.investigator.finished(opened.id)).toMatchObject({ id: opened.id, state: "done" });
+  });
+
+  it("counts what was spent before a crash against the same budget, and says that it began anew", async () => {
+    const spent = { inputTokens: 900, outputTokens: 100, dollars: 0.2, toolCalls: 3, modelCalls: 2, duration: 4_000 };
+    const first = await world((_request, events) => {
+      events.onStep({ id: "S1", title: "What changed?", state: "done", outcome: "one flag", startedAt: 1, duration: 5 });
+      events.onProgress?.({ hypotheses: [], cost: spent });
+      return new Promise(() => {});
+    });
+    const opened = await first.investigator.open(onAnomaly);
+    await vi.waitUntil(async () => (await first.store.get(opened.id))?.cost !== undefined);
+    await first.db.destroy();
+
+    const given: unknown[] = [];
+    const second = await world(async (request) => {
+      given.push(request.spent);
+      return report();
+    }, first.file);
+    await second.investigator.resume();
+    expect(await second.investigator.finished(opened.id)).toMatchObject({ state: "done", interruptions: 1 });
+    expect(given).toEqual([spent]);
+    const shown = second.channel.investigations.at(-1);
+    expect(shown && investigationCard(shown).context.join(" ")).toContain("begun anew after an interruption");
+    // A later look at the same trouble is another one, with a budget of its own.
+    await second.investigator.again(opened.id);
+    await second.investigator.finished(opened.id);
+    expect(given).toEqual([spent, null]);
   });
 
   it("ends as failed, still in the channel, when the agent breaks", async () => {
