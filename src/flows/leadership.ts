@@ -148,6 +148,8 @@ export class Leadership {
       return Math.min(term / RENEWALS, taken.left + PATIENCE);
     } catch (error) {
       log.warn({ err: error }, "the lease of the leader could not be asked for; trying again");
+      // Who leads is not known until it can be asked for again.
+      this.#followed = null;
       if (!this.leads) this.#over();
       return term / RENEWALS;
     }

@@ -194,6 +194,9 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     await b.ready();
     expect(await role(a)).toMatchObject({ leads: true });
     expect(await role(b)).toEqual({ leads: false, self: expect.any(String), leader: (await role(a)).self });
+    const ready = async ({ url }: RunningVigil) => (await fetch(`${url}/readyz`)).json();
+    expect(await ready(a)).toEqual({ name: "vigil", ready: true, role: "leader" });
+    expect(await ready(b)).toEqual({ name: "vigil", ready: true, role: "follower" });
     await send(0, [a, b]);
     await told("basket");
     // The other has had the same telemetry for as long.

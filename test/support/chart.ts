@@ -5,7 +5,7 @@ import { parse, parseAllDocuments, stringify } from "yaml";
 type Values = Record<string, unknown>;
 
 /**
- * Renders a chart that keeps to a small part of Helm's language: values and release by path, `if` and `end`, and `toYaml … | nindent`.
+ * Renders a chart that keeps to a small part of Helm's language: values and release by path, `if` with `not` and `gt (int …) n`, `end`, `fail`, and `toYaml … | nindent`.
  * Anything else is an error, so that the chart stays within what is rendered here as Helm renders it.
  */
 export function renderChart(
@@ -41,10 +41,15 @@ function renderTemplate(text: string, scope: Values, file: string): string {
     const [whole, before = "", trimLeft, action = "", trimRight, after = ""] = match;
     emit(text.slice(at, match.index) + (trimLeft ? "" : before));
     at = match.index + whole.length;
-    const condition = /^if (\.[\w.]+)$/.exec(action)?.[1];
+    const condition = /^if (not )?(\.[\w.]+)$/.exec(action);
+    const more = /^if gt \(int (\.[\w.]+)\) (\d+)$/.exec(action);
+    const failing = /^fail "([^"]*)"$/.exec(action)?.[1];
     const block = /^toYaml (\.[\w.]+) \| nindent (\d+)$/.exec(action);
-    if (condition) open.push(Boolean(valueAt(scope, condition)));
-    else if (action === "end") {
+    if (condition) open.push(Boolean(valueAt(scope, condition[2] ?? "")) !== Boolean(condition[1]));
+    else if (more) open.push(Number(valueAt(scope, more[1] ?? "")) > Number(more[2]));
+    else if (failing !== undefined) {
+      if (open.every(Boolean)) throw new Error(failing);
+    } else if (action === "end") {
       if (open.pop() === undefined) throw new Error(`${file}: an end too many`);
     } else if (block) {
       const indent = " ".repeat(Number(block[2]));

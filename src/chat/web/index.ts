@@ -179,6 +179,13 @@ class WebChannel implements Surface {
       const replica = this.#options.role?.() ?? null;
       response.json({ name: "vigil", ok: true, ...(replica ? { replica } : {}) });
     });
+    // A follower serves chat and approvals, so it is ready as the leader is; one that knows of no leader has lost the shared state.
+    router.get("/readyz", (_request, response) => {
+      const replica = this.#options.role?.() ?? null;
+      const role = !replica ? "alone" : replica.leads ? "leader" : replica.leader !== null ? "follower" : null;
+      const why = role ? {} : { why: "no replica is known to lead; is PostgreSQL reachable?" };
+      response.status(role ? 200 : 503).json({ name: "vigil", ready: role !== null, role, ...why });
+    });
     router.get(
       "/api/session",
       (_request, response) => void response.set("cache-control", "no-store").json({ token: this.#token }),

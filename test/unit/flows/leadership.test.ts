@@ -70,6 +70,20 @@ describe("who leads", () => {
     expect(told).toEqual(["one begins", "one ends", "other begins", "other ends"]);
   });
 
+  it("does not claim to know who leads while nobody can be asked", async () => {
+    const { lease, replica } = world();
+    const [one, two] = [replica("one"), replica("two")];
+    await one.start();
+    await two.start();
+    expect(two.leader).toBe("one");
+    lease.broken = true;
+    await until("the follower to notice", async () => two.leader === null, 2_000);
+    lease.broken = false;
+    await until("it to be known again", async () => two.leader !== null, 2_000);
+    await two.stop();
+    await one.stop();
+  });
+
   it("knows by its own clock when its time is over, before it could ask anybody", async () => {
     let elapsed = 0;
     const { lease, told, replica } = world();

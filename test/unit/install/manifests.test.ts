@@ -65,6 +65,41 @@ describe("the manifests", () => {
     );
   });
 
+  it("of several replicas need PostgreSQL, and say so; with it each has a folder of its own, apart from the others", () => {
+    expect(() => renderChart(chart, release, { replicas: 2 })).toThrow(
+      /replicas is more than 1.*SQLite.*VIGIL_STATE_URL.*postgresql/,
+    );
+    const all = keyed(renderChart(chart, release, { replicas: 3, postgresql: true }));
+    expect(Object.keys(all)).not.toContain("Deployment/vigil/vigil");
+    expect(Object.keys(all)).not.toContain("PersistentVolumeClaim/vigil/vigil");
+    const { spec } = all["StatefulSet/vigil/vigil"] ?? {};
+    expect(spec).toMatchObject({ replicas: 3, serviceName: "vigil", podManagementPolicy: "Parallel" });
+    expect(spec.strategy).toBeUndefined();
+    expect(spec.volumeClaimTemplates[0]).toMatchObject({ metadata: { name: "state" } });
+    const { affinity, containers, volumes } = spec.template.spec;
+    const [apart] = affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution;
+    expect(apart.podAffinityTerm.labelSelector.matchLabels).toEqual(spec.selector.matchLabels);
+    const [container] = containers;
+    // Kubernetes starts no container whose Secret lacks a key that is not optional.
+    for (const key of ["VIGIL_STATE_URL", "VIGIL_APPROVAL_KEY"])
+      expect(container.env).toContainEqual({ name: key, valueFrom: { secretKeyRef: { name: "vigil", key } } });
+    expect(container.readinessProbe.httpGet).toEqual({ path: "/readyz", port: "http" });
+    const mounted = [...volumes, ...spec.volumeClaimTemplates.map(({ metadata }: Json) => metadata)].map(
+      ({ name }: Json) => name,
+    );
+    expect(mounted.sort()).toEqual(container.volumeMounts.map(({ name }: Json) => name).sort());
+    expect(all["PodDisruptionBudget/vigil/vigil"]?.spec).toEqual({ maxUnavailable: 1, selector: spec.selector });
+  });
+
+  it.skipIf(rendered === null)("of several replicas are taken by kubectl", () => {
+    const folder = mkdtempSync(join(tmpdir(), "vigil-replicas-"));
+    const all = renderChart(chart, release, { replicas: 2, postgresql: true });
+    writeFileSync(join(folder, "all.yaml"), all.map((one) => JSON.stringify(one)).join("\n---\n"));
+    writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify({ resources: ["all.yaml"] }));
+    const taken = objects(execFileSync("kubectl", ["kustomize", folder], { encoding: "utf8" }));
+    expect(keyed(taken)).toEqual(keyed(all));
+  });
+
   it("hold a configuration that Vigil understands, in both forms", () => {
     for (const all of [
       plain,
