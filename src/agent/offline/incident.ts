@@ -61,7 +61,7 @@ export function extent(about: About, findings: readonly Finding[]): string | nul
   const { noticed, others, id } = now;
   const { upstream = [], trafficShare = null } = about.report?.blastRadius ?? {};
   return [
-    `**Since ${since(about)}:** ${noticed.map(course).join("; ")}. [${id}]`,
+    `**Since ${since(about)}:** ${noticed.map((one) => (one.phase === "over" ? `${deviation(one.then)} while it lasted, over now` : course(one))).join("; ")}. [${id}]`,
     ...also(others, id),
     ...(upstream.length > 0 ? [`It reaches ${upstream.slice(0, 8).join(", ")}.`] : []),
     ...(trafficShare !== null
@@ -150,7 +150,7 @@ const nameOf = ({ service, signal }: Anomaly): string => `${service} ${signal.re
 
 /** `api latency 53 ms, +11 % against the usual 47.8 ms`. */
 function course({ then, now, usual, unit, phase }: Noticed): string {
-  if (phase === "over") return `${nameOf(then)} is within its baseline`;
+  if (phase === "over") return `${nameOf(then)} back within the baseline`;
   if (now === null) return deviation(then);
   if (then.signal === "errors") return deviation({ ...then, observed: now, expected: usual });
   return `${nameOf(then)} ${quantity(now, unit)}, ${percent(shift(now, usual))} against the usual ${quantity(usual, unit)}`;

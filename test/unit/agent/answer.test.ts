@@ -358,7 +358,7 @@ describe("outside of a thread, while something is open", () => {
     );
     expect(busy).toContain("PRO-3 (25% → 5%) awaits approval on its card.");
     const fixed = (await (await world(true, { over: true, ran: true })).ask("did it help?")).text;
-    expect(fixed).toMatch(/^\*\*Over, as far as I can measure:\*\* checkout latency is within its baseline/);
+    expect(fixed).toMatch(/^\*\*Over, as far as I can measure:\*\* checkout latency back within the baseline/);
     expect(fixed).toContain("PRO-3 (25% → 5%) ran, and its effect is verified: latency fell by 8 %. [E");
     expect((await (await world(false)).ask("is it fixed?")).text).toContain("No incident is open.");
   });
@@ -375,6 +375,8 @@ describe("outside of a thread, while something is open", () => {
     expect((await ask("how bad is it?")).text).toMatch(
       /^\*\*Since \d\d:\d\d UTC:\*\* checkout latency.*\n(.*\n)*It reaches storefront/,
     );
+    const past = await world(true, { over: true, ran: true });
+    expect((await past.ask("how bad was it?")).text).toMatch(/checkout latency \+\d+ % while it lasted, over now/);
     const done = (await ask("what did you do?")).text;
     expect(done).toContain(`I switched ${PLAIN.flag} off for test traffic only`);
     expect(done).toContain("PRO-3 (25% → 5%) awaits approval");
