@@ -227,7 +227,7 @@ describe("what people say", () => {
       missed: { text: { type: "plain_text_input", value: null } },
       helped: {},
     });
-    const question = "have we seen this before?";
+    const question = "any similar incidents of storefront?";
     const ask = async (channel: string) => {
       const post = slack.write("U1ANA", `<@U0VIGIL> ${question}`, null, channel);
       await slack.event(eventOf("app_mention", post));
