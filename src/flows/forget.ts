@@ -57,10 +57,15 @@ export async function forgetIncident(deps: ForgetDependencies, id: string): Prom
     return { ok: false, reason: `${id} is not over; it can be forgotten once it is resolved.` };
   if (own.some(({ state }) => state === "running")) return { ok: false, reason: `${id} is being investigated; stop that first.` };
   const ids = own.map((one) => one.id);
-  await deps.files?.forget(ids);
-  const forgotten = await deps.privacy.forgetIncident(incident ? id : null, ids);
+  const forgotten = await forgetTogether(deps, incident ? id : null, ids);
   await deps.learning.refresh();
   return { ok: true, forgotten };
+}
+
+/** The files first: one that stayed would be read in again. */
+async function forgetTogether({ files, privacy }: ForgetDependencies, incident: string | null, ids: readonly string[]) {
+  await files?.forget(ids);
+  return privacy.forgetIncident(incident, ids);
 }
 
 /** Deletes what has been kept for as long as it may be. Incidents that are not over stay, whatever their age. */
@@ -75,18 +80,22 @@ export async function retain(
   const gone = new Set(over.map(({ id }) => id));
   const all = await investigations.list();
   for (const { id } of over) {
-    const ids = all.filter(({ incidentId }) => incidentId === id).map((one) => one.id);
-    await deps.files?.forget(ids);
-    await privacy.forgetIncident(id, ids);
+    const own = all.filter(({ incidentId }) => incidentId === id);
+    await forgetTogether(
+      deps,
+      id,
+      own.map((one) => one.id),
+    );
   }
   const alone = all.filter(
     ({ incidentId, state, finishedAt }) => incidentId === null && state !== "running" && (finishedAt ?? 0) < before.incidents,
   );
-  if (alone.length > 0) {
-    const ids = alone.map(({ id }) => id);
-    await deps.files?.forget(ids);
-    await privacy.forgetIncident(null, ids);
-  }
+  if (alone.length > 0)
+    await forgetTogether(
+      deps,
+      null,
+      alone.map(({ id }) => id),
+    );
   if (gone.size + alone.length > 0) await deps.learning.refresh();
   return { incidents: gone.size + alone.length, conversations: await privacy.forgetConversations(before.conversations) };
 }

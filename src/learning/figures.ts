@@ -1,11 +1,7 @@
+import { median } from "../domain/quantile.ts";
+
 /** Middle value, or null without values. */
-export function median(values: readonly number[]): number | null {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const high = sorted[middle];
-  if (high === undefined) return null;
-  return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? high) + high) / 2;
-}
+export const medianOrNull = (values: readonly number[]): number | null => (values.length === 0 ? null : median(values));
 
 /** Null where there is no whole to be part of. */
 export const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);

@@ -4,7 +4,7 @@ import type { Investigation, InvestigationReport } from "../domain/investigation
 import type { Proposal } from "../domain/proposal.ts";
 import { DAY, type EpochMs, MINUTE, WEEK } from "../domain/time.ts";
 import { consensus, correctness } from "./consensus.ts";
-import { median, saved, share } from "./figures.ts";
+import { medianOrNull, saved, share } from "./figures.ts";
 import { type JudgedClaim, type Reliability, reliability } from "./reliability.ts";
 import { byInvestigation, isPerson, trustOf } from "./trust.ts";
 
@@ -162,8 +162,8 @@ export function kpis(records: KpiRecords, worth: Worth): Kpis {
     actionEffectiveness: share(effective.filter((vote) => vote.actionEffective).length, effective.length),
     acceptanceRate: acceptance,
     ...notice,
-    minutesToCause: median(reports.map(({ cost }) => cost.duration / MINUTE)),
-    minutesToResolve: median(resolved(incidents)),
+    minutesToCause: medianOrNull(reports.map(({ cost }) => cost.duration / MINUTE)),
+    minutesToResolve: medianOrNull(resolved(incidents)),
     resolution: resolutions(incidents, alerts),
     actions: Object.fromEntries(counted(proposals.map(({ state }) => state))),
     actionOutcomes: outcomes,
@@ -246,7 +246,7 @@ function resolutions(incidents: readonly Incident[], alerts: readonly AlertFact[
     "below every alert";
   return [...SEVERITIES, "below every alert"].flatMap((severity) => {
     const own = incidents.filter((one) => severityOf(one) === severity);
-    return own.length === 0 ? [] : [{ severity, incidents: own.length, minutes: median(resolved(own)) }];
+    return own.length === 0 ? [] : [{ severity, incidents: own.length, minutes: medianOrNull(resolved(own)) }];
   });
 }
 
@@ -269,7 +269,7 @@ function detection(
     else if (vigil <= alert) noticed.vigilFirst++;
     else noticed.alertFirst++;
   }
-  return { minutesToDetect: median(own), minutesToAlert: median(others), noticed };
+  return { minutesToDetect: medianOrNull(own), minutesToAlert: medianOrNull(others), noticed };
 }
 
 /** The article's figures are of its own system and say little of another's; ours beside them are measured from what is stored here. */
@@ -297,7 +297,7 @@ function rivalsOf(given: {
     {
       what: "lower time to resolution",
       article: 0.41,
-      ours: saved(median(withHelp), median(without)),
+      ours: saved(medianOrNull(withHelp), medianOrNull(without)),
       from: `${withHelp.length} incidents that an action ended against ${without.length} others`,
     },
     { what: "incidents caused", article: 0, ours: proposals.length === 0 ? null : caused, from: "actions whose undo failed" },
