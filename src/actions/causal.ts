@@ -40,6 +40,10 @@ const BEFORE_REACH = 3 * BEFORE_STEPS;
 const SMALLEST_RATE = 0.1;
 /** Wall clock by which a test may be late before somebody else puts the flag back. */
 const OVERDUE = 60_000;
+/** A test that was asked to end is put back by somebody else after so long (wall clock). */
+const FORSAKEN = 10_000;
+/** How often a running test looks whether it shall end (wall clock). */
+const LOOK_EVERY = 500;
 /** A pin whose answer was lost can no longer arrive after so many time-outs. */
 const PIN_WITHIN_TIMEOUTS = 3;
 
@@ -103,14 +107,14 @@ export async function runCausalTest(
   let begun = 0;
   let ended = 0;
   let restored = false;
-  let stoppedMeanwhile = false;
+  let endedEarly: string | null = null;
   try {
     await flags.pinCohort(flag.key, "test", true, write(experiment.id, "pin", flag.fingerprint));
     await context.checkpoint("pinned");
     await experiments.save({ ...experiment, state: "running" }, entry("causal_test_running"));
     begun = Math.ceil(clock.now() / step) * step + SETTLE_STEPS * step;
     ended = begun + length(context);
-    stoppedMeanwhile = await until(context, ended + step, signal);
+    endedEarly = await until(context, experiment.id, ended + step, signal);
   } catch (error) {
     await restoreExperiment(context, experiment);
     return { ok: false, refusal: `The test was given up and the flag is put back: ${wordsOf(error)}` };
@@ -118,7 +122,7 @@ export async function runCausalTest(
     running.delete(experiment.id);
   }
   restored = await restoreExperiment(context, { ...experiment, state: "running" });
-  if (signal.aborted || stoppedMeanwhile) return { ok: false, refusal: "The test was stopped; the flag is as it was." };
+  if (endedEarly) return { ok: false, refusal: `${endedEarly}; the flag is ${restored ? "as it was" : "being put back"}.` };
 
   const before = begun - (SETTLE_STEPS + 1) * step;
   const reach = before - BEFORE_REACH * step;
@@ -175,7 +179,7 @@ export async function restoreExperiment(context: ActionContext, experiment: Expe
     await context.checkpoint("unpinned");
     const after = await flags.get(experiment.flag);
     const clean = after === null || !after.pinnedOff.includes("test");
-    const closable = clean && (experiment.state === "running" || context.now() >= experiment.pinnedBy);
+    const closable = clean && (experiment.state !== "pinning" || context.now() >= experiment.pinnedBy);
     if (closable) {
       await experiments.save(
         { ...experiment, state: "restored", endedAt: context.clock.now() },
@@ -293,12 +297,28 @@ function bounded(context: ActionContext, flags: FlagProvider): Pick<FlagProvider
   };
 }
 
-/** Waits until a telemetry time, or until aborted or stopped; true when people stopped everything. */
-async function until(context: ActionContext, at: number, signal: AbortSignal): Promise<boolean> {
-  while (!signal.aborted && context.clock.now() < at) {
-    if (await stopReason(context)) return true;
+/** Waits until a telemetry time; says why when it has to end before. */
+async function until(context: ActionContext, id: string, at: number, signal: AbortSignal): Promise<string | null> {
+  while (context.clock.now() < at) {
+    if (signal.aborted || (await stopReason(context))) return "The test was stopped";
+    if (await context.experiments.ending(id)) return "The test gave way to a proposal for the flag";
     const left = (at - context.clock.now()) / context.clock.speed;
-    await context.pause(Math.min(Math.max(20, left), 500));
+    await context.pause(Math.min(Math.max(20, left), LOOK_EVERY));
   }
-  return false;
+  return signal.aborted ? "The test was stopped" : null;
+}
+
+/**
+ * Ends the causal test of a target, wherever it runs, and waits until the target is as it was: what people are asked about must be what
+ * they find. `open` when that takes longer than a target has to answer.
+ */
+export async function endTestOf(context: ActionContext, target: string): Promise<"none" | "ended" | "open"> {
+  const { experiments, now, pause, targetTimeout } = context;
+  if (!(await experiments.giveWay(target, now() + FORSAKEN))) return "none";
+  const begun = now();
+  while (Math.abs(now() - begun) < targetTimeout) {
+    await pause(LOOK_EVERY / 2);
+    if (!(await experiments.giveWay(target, now() + FORSAKEN))) return "ended";
+  }
+  return "open";
 }

@@ -1,6 +1,7 @@
 import type { Proposal, ProposalRequest, VerificationCriterion } from "../domain/proposal.ts";
 import { HOUR } from "../domain/time.ts";
 import type { Action, Plan } from "./catalogue/action.ts";
+import { endTestOf } from "./causal.ts";
 import { type ActionContext, actionNamed, stopReason, stopWords } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { canonicalJson, digestOf, type Undigested } from "./digest.ts";
@@ -19,6 +20,8 @@ type Refusal = { readonly why: string; readonly heldBack?: HeldBack } | { readon
 const MINIMUM_EFFECT = 0.04;
 const LONGEST_TEXT = 500;
 
+const underTest = (target: string): string => `A causal test of ${target} is open; it ends within a minute. Ask again then.`;
+
 const refuse = (refusal: string): { readonly ok: false; readonly refusal: string } => ({ ok: false, refusal });
 
 /** Checks a wish against catalogue, inventory and policy, and files it as a pending proposal. Nothing is changed. The same wish filed twice is one proposal. */
@@ -29,20 +32,26 @@ export async function fileProposal(context: ActionContext, request: ProposalRequ
   const { action, args } = checked;
   const stopped = await stopReason(context);
   if (stopped) return refuse(`Nothing may run now: ${stopped}.`);
-  const planned = await dryRun(context, action, args);
-  if (!planned.ok) return planned;
-  const { plan, stages } = planned;
+  const first = await dryRun(context, action, args);
+  if (!first.ok) return first;
+  const { target } = first.plan;
 
-  const freeze = frozen(policy, plan, context.now());
+  const freeze = frozen(policy, first.plan, context.now());
   if (freeze) return refuse(freeze);
   const limit = limitReached(
     policy,
     await store.ranSince(context.clock.now() - COUNTED),
-    plan,
+    first.plan,
     context.clock.now(),
     context.verificationWindow,
   );
   if (limit) return refuse(limit);
+  // A wish comes before a test, and people must be asked about what will stand when they answer.
+  const test = await endTestOf(context, target);
+  if (test === "open") return refuse(underTest(target));
+  const planned = test === "ended" ? await dryRun(context, action, args) : first;
+  if (!planned.ok) return planned;
+  const { plan, stages } = planned;
   const confidence = request.confidence !== null && Number.isFinite(request.confidence) ? request.confidence : null;
   const { investigationId } = request;
   const weighed = await weigh(context, action, plan, { confidence, investigationId, watched: request.watch?.service ?? null });
@@ -54,13 +63,14 @@ export async function fileProposal(context: ActionContext, request: ProposalRequ
     refusal: { why: `${why} (limits.${limit}).`, heldBack: { target: plan.target, summary, limit } },
   });
 
-  const judge = ({ stopped: stop, active, filedSince }: FilingFacts): Judged<StoredProposal, Refusal> => {
+  const judge = ({ stopped: stop, active, filedSince, tested }: FilingFacts): Judged<StoredProposal, Refusal> => {
     const stopNow = stopWords(context.stoppedOutside(), stop);
     if (stopNow) return { ok: false, refusal: { why: `Nothing may run now: ${stopNow}.` } };
     const same = active.find(
       (one) => one.target === plan.target && one.action === action.name && canonicalJson(one.args) === canonicalJson(args),
     );
     if (same) return { ok: false, refusal: { same } };
+    if (tested.includes(plan.target)) return { ok: false, refusal: { why: underTest(plan.target) } };
     const pending = active.filter(({ state }) => state === "pending").length;
     if (pending >= policy.limits.pendingAtOnce)
       return tiring("pendingAtOnce", `${pending} proposals await a decision already; decide those first`);

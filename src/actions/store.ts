@@ -66,6 +66,8 @@ export interface FilingFacts {
   /** Neither decided nor ended. */
   readonly active: readonly Proposal[];
   readonly filedSince: number;
+  /** Targets on which a causal test is open: they do not stand as they will. */
+  readonly tested: readonly string[];
 }
 
 /** What is true at the moment of a claim, read in its transaction. */
@@ -168,7 +170,8 @@ export interface Experiment {
   readonly id: string;
   readonly flag: string;
   readonly snapshot: string;
-  readonly state: "pinning" | "running" | "restored";
+  /** `ending`: running, and asked to end early. */
+  readonly state: "pinning" | "running" | "ending" | "restored";
   /** The process that runs it. */
   readonly holder: string;
   /** Wall clock after which a pin that was sent can no longer arrive. */
@@ -181,9 +184,17 @@ export interface Experiment {
 }
 
 export interface ExperimentStore {
-  /** Begins one if nothing is stopped, none is open, and nothing is in flight on the flag; else says what is in the way. */
+  /** Begins one if nothing is stopped, none is open, and no proposal for the flag is undecided or in flight; else says what is in the way. */
   begin(experiment: Experiment, audit: AuditEntry): Promise<string | null>;
   save(experiment: Experiment, audit: AuditEntry): Promise<void>;
+  /**
+   * Asks the open test of a target to end, wherever it runs; false when there is none.
+   *
+   * @param restoreBy wall clock after which somebody else puts it back
+   */
+  giveWay(target: string, restoreBy: EpochMs): Promise<boolean>;
+  /** Whether a test was asked to end. */
+  ending(id: string): Promise<boolean>;
   open(): Promise<readonly Experiment[]>;
   /** Tests that were put back at or after a telemetry time. */
   restoredSince(since: EpochMs): Promise<readonly Experiment[]>;

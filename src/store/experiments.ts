@@ -25,6 +25,13 @@ export class ExperimentRepository implements ExperimentStore {
       const target = `flag:${experiment.flag}`;
       const held = await work.selectFrom("locks").select("proposal_id").where("target", "=", target).executeTakeFirst();
       if (held) return `${held.proposal_id} is in flight on ${target}`;
+      const undecided = await work
+        .selectFrom("proposals")
+        .select("id")
+        .where("target", "=", target)
+        .where("state", "in", ["pending", "approved"])
+        .executeTakeFirst();
+      if (undecided) return `${undecided.id} awaits a decision, and a test would move what it is about (${target})`;
       await work.insertInto("locks").values({ target, proposal_id: experiment.id }).execute();
       await work.insertInto("experiments").values(rowOf(experiment)).execute();
       await appendAudit(work, audit, this.#now());
@@ -45,6 +52,24 @@ export class ExperimentRepository implements ExperimentStore {
       if (experiment.state === "restored") await work.deleteFrom("locks").where("proposal_id", "=", id).execute();
       await appendAudit(work, audit, this.#now());
     });
+  }
+
+  async giveWay(target: string, restoreBy: EpochMs): Promise<boolean> {
+    const flag = target.startsWith("flag:") ? target.slice("flag:".length) : null;
+    if (flag === null) return false;
+    // While its pin is on its way, nobody knows what to take back.
+    await this.#db
+      .updateTable("experiments")
+      .set({ state: "ending", restore_by: restoreBy })
+      .where("flag", "=", flag)
+      .where("state", "=", "running")
+      .execute();
+    return (await this.open()).some((one) => one.flag === flag);
+  }
+
+  async ending(id: string): Promise<boolean> {
+    const row = await this.#db.selectFrom("experiments").select("state").where("id", "=", id).executeTakeFirst();
+    return row?.state === "ending";
   }
 
   async open(): Promise<readonly Experiment[]> {

@@ -43,7 +43,7 @@ export interface ExperimentTable {
   id: string;
   flag: string;
   snapshot: string;
-  state: "pinning" | "running" | "restored";
+  state: "pinning" | "running" | "ending" | "restored";
   holder: string;
   pinned_by: number;
   restore_by: number;

@@ -54,6 +54,9 @@ export class ProposalRepository implements ProposalStore {
         stopped: await stopIn(work),
         active: await this.#list(work, { states: IN_FLIGHT }),
         filedSince: counted.count,
+        tested: (await work.selectFrom("experiments").select("flag").where("state", "!=", "restored").execute()).map(
+          ({ flag }) => `flag:${flag}`,
+        ),
       });
       if (!judged.ok) return judged;
       const { proposal, preState, snapshot } = judged.value;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Checkpoint } from "../../../src/actions/context.ts";
 import { DEFAULT_POLICY } from "../../../src/actions/index.ts";
+import type { Proposal } from "../../../src/domain/proposal.ts";
 import type { MetricSource } from "../../../src/domain/telemetry.ts";
 import { MINUTE } from "../../../src/domain/time.ts";
 import { actionWorld, type WorldOptions } from "../../support/action-world.ts";
@@ -105,6 +106,61 @@ describe("a causal test", () => {
     await world.db.insertInto("locks").values({ target: "flag:new-layout", proposal_id: "PRO-9" }).execute();
     expect(await world.run()).toMatchObject({ ok: false, refusal: expect.stringContaining("PRO-9 is in flight") });
     expect(world.flags.asked).toEqual([]);
+  });
+
+  it("is refused while people are asked about its flag, so that what they approve is what they were shown", async () => {
+    const world = await testing();
+    const proposal = await world.proposed();
+    expect(await world.run()).toMatchObject({ ok: false, refusal: expect.stringContaining(`${proposal.id} awaits a decision`) });
+    expect(world.flags.asked).toEqual([]);
+    await world.click(proposal);
+    await world.passes(1);
+    expect(await world.state(proposal)).toBe("verifying");
+  });
+
+  it("gives way to a wish for its flag, which is filed over the flag as it was and can be approved", async () => {
+    let wished: Promise<Proposal> | null = null;
+    const world = await testing({
+      context: {
+        targetTimeout: 10 * MINUTE,
+        checkpoint: async (point: Checkpoint) => {
+          if (point === "pinned") wished = Promise.resolve().then(() => world.proposed());
+        },
+      },
+    });
+    const tested = await world.run();
+    const proposal = await (wished as Promise<Proposal> | null);
+    if (!proposal) throw new Error("the test never began");
+    expect(tested).toEqual({ ok: false, refusal: "The test gave way to a proposal for the flag; the flag is as it was." });
+    expect(await world.open()).toEqual([]);
+    await world.click(proposal);
+    await world.passes(1);
+    expect(await world.state(proposal)).toBe("verifying");
+    expect(world.flags).toMatchObject({ pinned: false, percent: 0 });
+  });
+
+  it("whose process died is put back for a wish by the process that was asked, which says so until then", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "vigil-causal-")), "vigil.db");
+    const dead = await testing({
+      file,
+      context: {
+        holder: "a",
+        pause: async () => new Promise<never>(() => {}),
+      },
+    });
+    void dead.run();
+    await expect.poll(async () => (await dead.open())[0]?.state).toBe("running");
+    const asked = await testing({ file, flags: dead.flags, context: { holder: "b" } });
+    expect(await asked.fileWish()).toEqual({
+      ok: false,
+      refusal: "A causal test of flag:new-layout is open; it ends within a minute. Ask again then.",
+    });
+    await asked.passes(1);
+    expect(dead.flags.pinned).toBe(false);
+    const proposal = await asked.proposed();
+    await asked.click(proposal);
+    await asked.passes(1);
+    expect(await asked.state(proposal)).toBe("verifying");
   });
 
   it("ends at a stop, with the flag as it was", async () => {
