@@ -3,7 +3,7 @@ import type { Objection } from "../domain/feedback.ts";
 import type { InvestigationReport } from "../domain/investigation.ts";
 import { cleanUntrusted, fence } from "../domain/untrusted.ts";
 import type { Engine } from "./engine.ts";
-import { findingsOf } from "./findings.ts";
+import { type Finding, findingsOf } from "./findings.ts";
 import { focusOf } from "./focus.ts";
 import { explainFailure } from "./model/failure.ts";
 import { recordObjection } from "./objection.ts";
@@ -16,7 +16,7 @@ import { Session } from "./session.ts";
 import { utc } from "./time-words.ts";
 import { investigationTools } from "./tools/index.ts";
 import { SUBMIT_REPORT } from "./tools/submit-report.ts";
-import type { AgentEvents, InvestigateRequest } from "./types.ts";
+import type { AgentDependencies, AgentEvents, InvestigateRequest } from "./types.ts";
 import { deviation, percent } from "./words.ts";
 
 /** How an investigation begins otherwise than from nothing. */
@@ -52,7 +52,7 @@ export async function investigate(
     channel,
     observer,
     recording: replays ?? null,
-    findings: takesUp?.recording?.findings ?? [],
+    findings: takesUp ? (takesUp.recording?.findings ?? []) : await testsThatStand(deps, request),
     spent,
   });
   const attributes = {
@@ -143,6 +143,21 @@ export async function investigate(
     });
     return report;
   });
+}
+
+/**
+ * While people are asked about a flag, no test may move it: the one that led to the proposal is still the newest there is. Everything else is
+ * measured anew.
+ */
+async function testsThatStand(
+  { proposalsOf }: AgentDependencies,
+  { investigationId, lastLook }: InvestigateRequest,
+): Promise<readonly Finding[]> {
+  const tests = lastLook ? lastLook.findings.filter(({ details }) => details.kind === "causal" && details.result !== null) : [];
+  if (tests.length === 0) return [];
+  const filed = (await proposalsOf?.(investigationId).catch(() => [])) ?? [];
+  const awaited = new Set(filed.filter(({ state }) => state === "pending" || state === "approved").map(({ target }) => target));
+  return tests.filter(({ details }) => details.kind === "causal" && awaited.has(`flag:${details.flag}`));
 }
 
 interface Learned {

@@ -29,6 +29,8 @@ export interface InvestigateRequest {
   readonly channel?: string | null;
   /** What was spent on it before it was interrupted: counts against the same budget and is part of its cost. */
   readonly spent?: Cost | null;
+  /** What the look before this one saw, when there was one. */
+  readonly lastLook?: Recording | null;
 }
 
 export interface ConversationTurn {

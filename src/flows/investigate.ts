@@ -261,6 +261,7 @@ export class Investigator {
           requester,
           channel,
           spent: opened.cost ?? null,
+          lastLook: (await this.#deps.recordings?.recording(opened.id)) ?? null,
         },
         {
           onProgress: (known) => {

@@ -3,6 +3,7 @@ import { createSreAgent } from "../../../src/agent/index.ts";
 import { objectionOf } from "../../../src/agent/objection.ts";
 import type { Recording } from "../../../src/agent/recording.ts";
 import type { AgentDependencies } from "../../../src/agent/types.ts";
+import type { Proposal } from "../../../src/domain/proposal.ts";
 import { type FakeWorld, fakeWorld, PLAIN, type Story } from "../../support/fake-agent-world.ts";
 
 const PROMPTS = `${import.meta.dirname}/../../../prompts`;
@@ -134,6 +135,33 @@ describe("plain questions", () => {
     expect(compared.chart?.compared.length).toBeGreaterThan(2);
     const [first, last] = [compared.chart?.points[0]?.at ?? 0, compared.chart?.points.at(-1)?.at ?? 0];
     expect(compared.chart?.compared.every(({ at }) => at >= first - 60_000 && at <= last + 60_000)).toBe(true);
+  });
+});
+
+describe("another look", () => {
+  it("keeps the test that led to a proposal while people are asked about it, and measures all else anew", async () => {
+    const world = fakeWorld("flag");
+    let lastLook: Recording | null = null;
+    let state: Proposal["state"] = "pending";
+    const proposalsOf = async () => [{ target: `flag:${world.tested[0]}`, state } as Proposal];
+    const agent = createSreAgent({ ...world.deps, proposalsOf }, { prompts: PROMPTS });
+    const look = () =>
+      agent.investigate(
+        { investigationId: "INV-1", anomalies: world.anomalies, question: null, requester: "vigil", lastLook },
+        { onStep: () => {}, onRecorded: (seen) => (lastLook = seen) },
+        signal,
+      );
+    const first = await look();
+    expect(world.tested).toHaveLength(1);
+    const second = await look();
+    expect(world.tested).toHaveLength(1);
+    expect(second.causalTest).toEqual(first.causalTest);
+    expect(second.hypotheses[0]?.confidence).toBeCloseTo(first.hypotheses[0]?.confidence ?? 0, 5);
+    expect(second.evidence.length).toBe(first.evidence.length);
+    expect(new Set(second.evidence.map(({ id }) => id)).size).toBe(second.evidence.length);
+    state = "denied";
+    await look();
+    expect(world.tested).toHaveLength(2);
   });
 });
 
