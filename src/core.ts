@@ -172,6 +172,13 @@ export async function openCore(
     desk: {
       actions: actions.proposable,
       file: (request) => actions.file(request),
+      again: async (id, actor) => {
+        const proposal = await actions.get(id);
+        const nonce = proposal && actions.nonceFor(proposal);
+        return proposal && nonce
+          ? actions.again({ proposalId: id, rev: proposal.rev, nonce, actor, name: actor, via: "button" })
+          : { accepted: false, text: `${id} is not one that could be proposed anew.`, proposal };
+      },
       mayDecide: (proposal, actor) => actions.mayDecide(proposal, actor),
     },
     causal: { run: (request, signal) => actions.runCausalTest(request, signal), candidates: () => actions.testableFlags() },

@@ -111,7 +111,9 @@ function judge(
   if (!rules.requesterMayApprove && personOf(policy, proposal.requester) === person)
     return refuse(`You asked for it, so someone else must approve it (${tier}).`);
   if (rules.reason && !proposal.reasonNeeded)
-    return refuse(`${tier} needs a reason with each approval now, and this card does not ask for one; let me propose it anew.`);
+    return refuse(
+      `${tier} needs a reason with each approval now, and this card does not ask for one; deny it, and ask for it in words.`,
+    );
   if (via === "emoji" && proposal.reasonNeeded)
     return refuse(
       `${tier} needs a reason with each approval, which an emoji cannot give: press Approve on the card and write it there.`,
@@ -132,4 +134,4 @@ export const expired = ({ state, expiresAt, createdAt }: Proposal, at: number): 
   state === "pending" && (at >= expiresAt || at < createdAt);
 
 const expiryWords = ({ expiresAt }: Proposal): string =>
-  `It expired at ${new Date(expiresAt).toISOString().slice(11, 19)} UTC; ask me again and I propose it anew.`;
+  `It expired at ${new Date(expiresAt).toISOString().slice(11, 19)} UTC; press “Propose it anew” on its card.`;

@@ -1,6 +1,7 @@
 import type { z } from "zod";
-import type { Proposal, ProposalRequest, ProposalState } from "../domain/proposal.ts";
+import { ASKED_ANEW, type Proposal, type ProposalRequest, type ProposalState } from "../domain/proposal.ts";
 import { MINUTE, SECOND } from "../domain/time.ts";
+import { proposeAgain } from "./again.ts";
 import {
   type CausalOutcome,
   type CausalRequest,
@@ -93,6 +94,11 @@ export class Actions {
     return outcome;
   }
 
+  /** Files anew what ended without having run. Whoever may ask for something may press this; approving is another matter. */
+  again(request: Omit<DecisionRequest, "verdict" | "reason">): Promise<DecisionOutcome> {
+    return proposeAgain(this.#context, request);
+  }
+
   /** Who would have to approve an action, and why. Files and changes nothing. */
   explain(action: string, args: Readonly<Record<string, unknown>>, confidence: number | null): Promise<Explained> {
     return explain(this.#context, action, args, confidence);
@@ -110,9 +116,9 @@ export class Actions {
       .map(({ key, services, percent }) => ({ flag: key, services, percent }));
   }
 
-  /** The secret of a pending proposal's buttons; null once there is nothing to click. */
-  nonceFor(proposal: Proposal): string | null {
-    return proposal.state === "pending" ? nonceOf(this.#context.key, proposal.id, proposal.rev) : null;
+  /** The secret of a proposal's buttons; null once there is nothing to click. */
+  nonceFor({ id, rev, state }: Proposal): string | null {
+    return state === "pending" || ASKED_ANEW.has(state) ? nonceOf(this.#context.key, id, rev) : null;
   }
 
   async get(id: string): Promise<Proposal | null> {

@@ -2,6 +2,7 @@ import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import type { Objection } from "../domain/feedback.ts";
 import type { Answer, InvestigationReport } from "../domain/investigation.ts";
 import { cleaned, cleanUntrusted, fence } from "../domain/untrusted.ts";
+import { anewOf, grantAnew } from "./anew.ts";
 import { chartOf } from "./chart.ts";
 import type { Engine } from "./engine.ts";
 import { focusOf } from "./focus.ts";
@@ -74,7 +75,8 @@ export async function answer(
   return spanned(observer.tracer, span, async (_, inner) => {
     session.trace = inner;
     const wish = wishOf(request.question);
-    const granted = wish && (await grant(wish, about, session, engine.limits));
+    const anew = wish ? null : anewOf(request.question);
+    const granted = wish ? await grant(wish, about, session, engine.limits) : anew && (await grantAnew(anew, about, session));
     const said = granted || chain.isEmpty ? null : await ask(engine, request, about, session);
     if (session.reopens && thread?.report) {
       const wish: Objection = { ...NO_CLAIM, by: request.requester, words: cleanUntrusted(request.question, 600).text };

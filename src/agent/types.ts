@@ -94,6 +94,11 @@ export interface ProposalDesk {
   file(
     request: ProposalRequest,
   ): Promise<{ readonly ok: true; readonly proposal: Proposal } | { readonly ok: false; readonly refusal: string }>;
+  /** Files anew what ended without having run; absent where nothing is kept. */
+  again?(
+    proposalId: string,
+    actor: string,
+  ): Promise<{ readonly accepted: boolean; readonly text: string; readonly proposal: Proposal | null }>;
   /** Whether this person, `surface:id`, could approve it now. */
   mayDecide?(proposal: Proposal, actor: string): Promise<boolean>;
 }

@@ -31,7 +31,8 @@ const VERBS: readonly (readonly [Wish["verb"], string])[] = [
   ["restart", "restart|bounce|reboot|recycle"],
   ["scale", "scale|resize"],
 ];
-const POLITE = String.raw`(?:(?:please|pls|ok|okay|yes|hey|vigil|then|now|just|go ahead and|let's|can you|could you|would you|will you|i want you to|i'd like you to)[\s,:]+)*`;
+/** What stands before a wish and means nothing. */
+export const POLITE = String.raw`(?:(?:please|pls|ok|okay|yes|hey|vigil|then|now|just|go ahead and|let's|can you|could you|would you|will you|i want you to|i'd like you to)[\s,:]+)*`;
 
 /** Reads a wish for an action. Only a request counts: "should we roll back?" asks for advice, "who turned it off?" for facts. */
 export function wishOf(text: string): Wish | null {

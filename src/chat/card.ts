@@ -22,6 +22,8 @@ export interface Card {
   /** Folded on a page, in the thread elsewhere. */
   readonly folds: readonly Fold[];
   readonly buttons: readonly Button[];
+  /** What ended without having run, as people may have it proposed anew; absent where there is no such thing. */
+  readonly again?: AgainButton;
   readonly feedback: FeedbackBar | null;
   /** Small print: which mind, cost, time. Plain text. */
   readonly context: readonly string[];
@@ -96,6 +98,13 @@ export type Button =
       readonly nonce: string;
       readonly label: string;
     };
+
+export interface AgainButton {
+  readonly proposalId: string;
+  readonly rev: number;
+  readonly nonce: string;
+  readonly label: string;
+}
 
 export interface FeedbackBar {
   readonly investigationId: string;

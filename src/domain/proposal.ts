@@ -136,6 +136,9 @@ export const RUNNING: ReadonlySet<ProposalState> = new Set(["executing", "verify
 /** States that go on by themselves, or by a click. */
 export const IN_FLIGHT: readonly ProposalState[] = ["pending", "approved", ...RUNNING];
 
+/** States in which nothing has run, for a reason that may be gone: people may have it proposed anew. */
+export const ASKED_ANEW: ReadonlySet<ProposalState> = new Set(["expired", "cancelled", "stale", "failed"]);
+
 /** States that people must hear of: something stands changed or unclear, and nothing more is done about it. */
 export const NEEDS_PEOPLE: ReadonlySet<ProposalState> = new Set(["unknown", "rollback_failed"]);
 

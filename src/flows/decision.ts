@@ -9,6 +9,7 @@ export interface DecisionDependencies {
     message: { readonly channel: string; readonly id: string },
   ) => Promise<boolean>;
   readonly decide: (request: DecisionRequest) => Promise<DecisionOutcome>;
+  readonly again: (request: Omit<DecisionRequest, "verdict" | "reason">) => Promise<DecisionOutcome>;
 }
 
 /** A click or an emoji on a proposal's card, handed to the gate. A button copied into another message decides nothing. */
@@ -17,6 +18,7 @@ export async function takeDecision(deps: DecisionDependencies, incoming: Incomin
   if (!(await deps.isCardOf(proposalId, user.surface, message)))
     return { accepted: false, text: "This card is not the live one of its proposal; nothing was done." };
   const actor = `${user.surface}:${user.id}`;
-  const { accepted, text } = await deps.decide({ proposalId, rev, nonce, verdict, reason, actor, name: user.name, via });
+  const request = { proposalId, rev, nonce, actor, name: user.name, via };
+  const { accepted, text } = verdict === "again" ? await deps.again(request) : await deps.decide({ ...request, verdict, reason });
   return { accepted, text };
 }

@@ -95,7 +95,8 @@ export interface IncomingDecision {
   readonly proposalId: string;
   readonly rev: number;
   readonly nonce: string;
-  readonly verdict: "approve" | "deny";
+  /** `again`: it ended without having run, and shall be proposed anew. */
+  readonly verdict: "approve" | "deny" | "again";
   readonly reason: string | null;
   readonly user: ChatUser;
   /** Message that carried the button: must be the one the proposal's card was posted as. */

@@ -49,6 +49,7 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
         {
           isCardOf: (id, surface, message) => presenter.isCardOf(id, surface, message),
           decide: (request) => core.actions.decide(request),
+          again: (request) => core.actions.again(request),
         },
         decision,
       ),

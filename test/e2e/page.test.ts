@@ -219,6 +219,27 @@ describe.skipIf(!chromium)("in a browser", () => {
     30_000,
   );
 
+  it("offers to propose anew what nobody decided in time, to the keyboard as well, and nothing else", async () => {
+    const page = await open(url);
+    const late = pending({ id: "PRO-44", state: "expired", outcome: "nobody decided in time" });
+    await presenter.showProposal(late);
+    const card = page.getByTestId("proposal-card").filter({ hasText: "PRO-44" });
+    await card.getByText("Expired", { exact: true }).first().waitFor();
+    const before = handlers.decisions.length;
+    await card.getByTestId("again").focus();
+    await page.keyboard.press("Enter");
+    await until("the wish", () => handlers.decisions.length === before + 1);
+    expect(handlers.decisions.at(-1)).toMatchObject({ proposalId: "PRO-44", verdict: "again", nonce: late.nonce });
+    expect(await card.getByTestId("approve").count()).toBe(0);
+    await presenter.showProposal({
+      ...pending({ id: "PRO-44", state: "superseded", outcome: "proposed anew as PRO-45" }),
+      nonce: null,
+    });
+    await card.getByText("proposed anew as PRO-45").first().waitFor();
+    expect(await card.getByTestId("again").count()).toBe(0);
+    await page.close();
+  });
+
   it("draws the gallery: every card in every state on three surfaces, wide and narrow, with JSON that parses", async () => {
     const gallery = await serve(galleryApp(Date.now()));
     try {

@@ -253,6 +253,15 @@ describe("an approval's life", () => {
     expect(await state(proposal)).toBe("expired");
     await until("the card's end", () => texts(card).includes("Expired") && !texts(card).includes("vigil_approve"));
     expect(flags.writes).toEqual([]);
+
+    // Who comes too late has it proposed anew, also who may not approve.
+    await slack.click("U3CAN", card, "vigil_again");
+    await told("U3CAN", "PRO-2 asks for it anew");
+    await until(
+      "the old card points on",
+      () => texts(card).includes("proposed anew as PRO-2") && !texts(card).includes("vigil_again"),
+    );
+    expect(await state(proposal)).toBe("superseded");
   });
 
   it("20: a hundred clicks at once, of two approvers and in both ways, are one execution", async () => {

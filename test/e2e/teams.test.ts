@@ -660,7 +660,7 @@ describe("proposals in Teams", () => {
     const opened = await teams.press(ANA, card, "Deny…");
     handlers.onDecide = async () => ({
       accepted: false,
-      text: "It expired at 14:05:00 UTC; ask me again and I propose it anew.",
+      text: "It expired at 14:05:00 UTC; press “Propose it anew” on its card.",
     });
     expect(toast(await teams.submit(ANA, card, opened, {}))).toContain("It expired");
   });

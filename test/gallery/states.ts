@@ -2,7 +2,7 @@ import type { Card } from "../../src/chat/card.ts";
 import { answerCard, note, workingCard } from "../../src/chat/cards/answer.ts";
 import { investigationCard } from "../../src/chat/cards/investigation.ts";
 import { proposalCard } from "../../src/chat/cards/proposal.ts";
-import type { ProposalState } from "../../src/domain/proposal.ts";
+import { ASKED_ANEW, type ProposalState } from "../../src/domain/proposal.ts";
 import {
   answer,
   finished,
@@ -131,7 +131,10 @@ export function galleryStates(now: number): GalleryState[] {
     return {
       group: "Proposal",
       name: state.replaceAll("_", " "),
-      card: proposalCard({ proposal: one, nonce: state === "pending" ? "nonce-of-22-characters" : null }),
+      card: proposalCard({
+        proposal: one,
+        nonce: state === "pending" || ASKED_ANEW.has(state) ? "nonce-of-22-characters" : null,
+      }),
     };
   });
   const wide = {

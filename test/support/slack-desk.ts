@@ -94,6 +94,7 @@ export async function slackDesk(
         {
           isCardOf: (id, on, message) => presenter.isCardOf(id, on, message),
           decide: (request) => actions.decide(request),
+          again: (request) => actions.again(request),
         },
         decision,
       ),

@@ -1,4 +1,4 @@
-import { LONGEST_REASON, type Proposal, type ProposalState } from "../../domain/proposal.ts";
+import { ASKED_ANEW, LONGEST_REASON, type Proposal, type ProposalState } from "../../domain/proposal.ts";
 import type { ProposalView } from "../../flows/ports.ts";
 import { signalName } from "../../flows/signals.ts";
 import type { Button, Card, CardBlock, Stage, Tone } from "../card.ts";
@@ -46,6 +46,7 @@ export function proposalCard({ proposal, nonce }: ProposalView): Card {
       { id: "exact", title: "Exactly what will run", open: false, blocks: [{ type: "code", text: exact(proposal) }] },
     ],
     buttons: open ? buttons(proposal, nonce, title) : [],
+    ...(ASKED_ANEW.has(state) && nonce !== null ? { again: { proposalId: id, rev, nonce, label: "Propose it anew" } } : {}),
     feedback: null,
     context: [id, `revision ${rev}`, `digest ${proposal.digest.slice(0, 12)}`, `asked for by ${plain(proposal.requester, 80)}`],
   };

@@ -1,5 +1,5 @@
 import type { KnownBlock } from "@slack/types";
-import type { Button, Card, CardBlock, FeedbackBar, Fold } from "../card.ts";
+import type { AgainButton, Button, Card, CardBlock, FeedbackBar, Fold } from "../card.ts";
 import { STATUS_MARKS } from "../card.ts";
 import { evidenceUrl } from "../evidence-address.ts";
 import { clip, share, span } from "../text.ts";
@@ -136,6 +136,7 @@ export const ACTIONS = {
   approve: "vigil_approve",
   approveWithReason: "vigil_approve_reason",
   deny: "vigil_deny",
+  again: "vigil_again",
   details: "vigil_details",
   feedback: "vigil_feedback",
   feedbackForm: "vigil_feedback_form",
@@ -149,7 +150,7 @@ const word = (text: string, longest: number) => ({ type: "plain_text" as const, 
 
 function buttonBlocks(card: Card, emoji: EmojiWords): KnownBlock[] {
   const [first] = card.buttons;
-  if (!first) return [];
+  if (!first) return card.again ? [againBlock(card.again)] : [];
   const approve = card.buttons.find((button) => button.type === "approve");
   const hint = approve ? emojiHint(approve, emoji) : "";
   return [
@@ -180,6 +181,14 @@ function buttonBlocks(card: Card, emoji: EmojiWords): KnownBlock[] {
   ];
 }
 
+const againBlock = (button: AgainButton): KnownBlock => ({
+  type: "actions",
+  elements: [
+    { type: "button", action_id: ACTIONS.again, text: word(button.label, LIMITS.button), value: buttonValue(button) },
+    { type: "button", action_id: ACTIONS.details, text: word("Details", LIMITS.button), value: button.proposalId },
+  ],
+});
+
 const opensForm = (button: Button): boolean => button.type === "deny" || button.reason;
 
 const actionOf = (button: Button): string => {
@@ -195,7 +204,7 @@ function emojiHint({ tier, reason }: Extract<Button, { type: "approve" }>, { tie
 }
 
 /** What a button carries: which proposal, which revision, and the secret. Never arguments. */
-export const buttonValue = ({ proposalId, rev, nonce }: Button): string => `${proposalId}.${rev}.${nonce}`;
+export const buttonValue = ({ proposalId, rev, nonce }: Button | AgainButton): string => `${proposalId}.${rev}.${nonce}`;
 
 export function readValue(value: string): { proposalId: string; rev: number; nonce: string } | null {
   const match = /^([A-Za-z0-9-]{1,40})\.(\d{1,9})\.([A-Za-z0-9_-]{1,60})$/.exec(value);

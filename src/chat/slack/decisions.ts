@@ -1,6 +1,6 @@
 import type { App, BlockAction, ButtonAction, SlackViewMiddlewareArgs } from "@slack/bolt";
 import type { ModalView } from "@slack/types";
-import type { DecisionReply } from "../../flows/ports.ts";
+import type { DecisionReply, IncomingDecision } from "../../flows/ports.ts";
 import { clip } from "../text.ts";
 import { ACTIONS, readValue } from "./blocks.ts";
 import { ACK_WITHIN, type ListenerContext, threadOf, whisper, within } from "./context.ts";
@@ -12,18 +12,23 @@ const NOT_RECORDED = "I could not record that, so nothing was done. Try again in
 
 const NOT_LIVE = "It is too late for that: nothing waits here any more.";
 
-/** Approve and Deny with their reasons, and Details on a proposal's card. */
+/** Approve and Deny with their reasons, Propose it anew, and Details on a proposal's card. */
 export function listenToDecisions(app: App, context: ListenerContext): void {
   const { client, store, handlers, people, teams, log } = context;
-  app.action<BlockAction<ButtonAction>>(ACTIONS.approve, async ({ action, body, ack }) => {
-    const channel = body.channel?.id ?? "";
-    const message = { channel, id: body.message?.ts ?? "" };
-    // Stored before it is acknowledged.
-    const deciding = decide(action.value ?? "", "approve", null, body.user.id, message);
-    await within(ACK_WITHIN, deciding);
-    await ack();
-    await whisper(context, channel, body.user.id, (await deciding).text, threadOf(body));
-  });
+  for (const [name, verdict] of [
+    [ACTIONS.approve, "approve"],
+    [ACTIONS.again, "again"],
+  ] as const) {
+    app.action<BlockAction<ButtonAction>>(name, async ({ action, body, ack }) => {
+      const channel = body.channel?.id ?? "";
+      const message = { channel, id: body.message?.ts ?? "" };
+      // Stored before it is acknowledged.
+      const deciding = decide(action.value ?? "", verdict, null, body.user.id, message);
+      await within(ACK_WITHIN, deciding);
+      await ack();
+      await whisper(context, channel, body.user.id, (await deciding).text, threadOf(body));
+    });
+  }
   app.action<BlockAction<ButtonAction>>(ACTIONS.deny, async ({ action, body, ack }) => {
     await ack();
     await open(body, denyModal(originOf(action, body)));
@@ -72,7 +77,7 @@ export function listenToDecisions(app: App, context: ListenerContext): void {
 
   async function decide(
     given: string,
-    verdict: "approve" | "deny",
+    verdict: IncomingDecision["verdict"],
     reason: string | null,
     userId: string,
     message: { readonly channel: string; readonly id: string },

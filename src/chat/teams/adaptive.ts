@@ -1,4 +1,5 @@
 import {
+  type AgainButton,
   type Button,
   type Card,
   type CardBlock,
@@ -242,6 +243,7 @@ export const DO = {
   approve: "approve",
   view: "view",
   deny: "deny",
+  again: "again",
   details: "details",
   feedback: "feedback",
   feedbackForm: "feedbackForm",
@@ -281,7 +283,7 @@ function refresh(card: Card, { refreshFor, approver }: View): JsonObject {
 
 function cardActions(card: Card, { approver }: View): JsonObject[] {
   const [first] = card.buttons;
-  if (!first) return [];
+  if (!first) return card.again ? [execute(card.again.label, DO.again, buttonValue(card.again))] : [];
   if (!approver) return [execute("Approver? Show the buttons", DO.view, first.proposalId)];
   return card.buttons.map((button) => {
     if (button.type === "deny") return opens(`${button.label}…`, DO.deny, buttonValue(button), "destructive");
@@ -304,7 +306,7 @@ function cardActions(card: Card, { approver }: View): JsonObject[] {
 const detailsAction = ({ subject }: Card): JsonObject[] => (subject ? [opens("Details", DO.details, subject)] : []);
 
 /** What a button carries: which proposal, which revision, and the secret. Never arguments. */
-export const buttonValue = ({ proposalId, rev, nonce }: Button): string => `${proposalId}.${rev}.${nonce}`;
+export const buttonValue = ({ proposalId, rev, nonce }: Button | AgainButton): string => `${proposalId}.${rev}.${nonce}`;
 
 export function readButtonValue(value: string): { proposalId: string; rev: number; nonce: string } | null {
   const match = /^([A-Za-z0-9-]{1,40})\.(\d{1,9})\.([A-Za-z0-9_-]{1,60})$/.exec(value);

@@ -121,7 +121,7 @@ const reason = z
 
 /** Data of one of our buttons or forms, with what was typed into it. */
 export const actionData = z.object({
-  vigil: z.enum(["approve", "view", "deny", "details", "feedback", "feedbackForm"]),
+  vigil: z.enum(["approve", "view", "deny", "again", "details", "feedback", "feedbackForm"]),
   value: z.string().max(300),
   conversation: z.string().max(500).optional(),
   message: z.string().max(500).optional(),

@@ -67,7 +67,7 @@ export class Invokes {
   async act(activity: IncomingActivity, data: ActionData, ref: MessageRef | null): Promise<DecisionReply> {
     const { handlers, people, log } = this.#context;
     try {
-      if (data.vigil === DO.approve || data.vigil === DO.deny) {
+      if (data.vigil === DO.approve || data.vigil === DO.deny || data.vigil === DO.again) {
         const value = readButtonValue(data.value);
         const refuse = async (text: string): Promise<DecisionReply> => {
           const actor = `teams:${people.sender(activity).id}`;

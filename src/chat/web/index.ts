@@ -73,7 +73,7 @@ const decisionBody = z.object({
   proposalId: z.string().max(40),
   rev: z.number().int(),
   nonce: z.string().max(60),
-  verdict: z.enum(["approve", "deny"]),
+  verdict: z.enum(["approve", "deny", "again"]),
   /** How long it may be is for the gate to say. */
   reason: z.string().max(20_000).nullable().default(null),
   message: z.string().max(200),

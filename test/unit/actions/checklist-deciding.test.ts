@@ -170,7 +170,7 @@ describe("authorisation", () => {
       const world = await actionWorld({ context: { policy: policyNow } });
       const proposal = await world.proposed();
       policyNow.tiers.T3 = { ...policyNow.tiers.T3, reason: true };
-      expect((await world.click(proposal, { reason: "latency doubled" })).text).toContain("let me propose it anew");
+      expect((await world.click(proposal, { reason: "latency doubled" })).text).toContain("ask for it in words");
       policyNow.tiers.T3 = { ...policyNow.tiers.T3, reason: false };
       await world.click(proposal);
       await world.click(proposal, { actor: "web:jonas" });

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { describe, expect, it } from "vitest";
+import { anewOf } from "../../../src/agent/anew.ts";
 import { createSreAgent } from "../../../src/agent/index.ts";
 import { understand } from "../../../src/agent/offline/question.ts";
 import { match, wishOf } from "../../../src/agent/wish.ts";
@@ -199,6 +200,29 @@ describe("a wish for an action", () => {
     "why did you roll back checkout?",
   ])("%s: is none", (text) => {
     expect(meant(text)).toBeNull();
+  });
+});
+
+describe("a wish to have it proposed anew", () => {
+  it.each([
+    ["propose it again", { id: null }],
+    ["please propose that again!", { id: null }],
+    ["can you re-propose it", { id: null }],
+    ["Vigil, propose PRO-12 anew", { id: "PRO-12" }],
+    ["propose it once more, please.", { id: null }],
+  ])("%s", (text, anew) => {
+    expect(anewOf(text)).toEqual(anew);
+    expect(wishOf(text)).toBeNull();
+  });
+
+  it.each([
+    "propose it",
+    "what do you propose?",
+    "did you propose it again?",
+    "never propose it again",
+    "propose a restart again",
+  ])("%s: is none", (text) => {
+    expect(anewOf(text)).toBeNull();
   });
 });
 

@@ -7,7 +7,7 @@ import { approveForm, denyForm, feedbackForm } from "../../../src/chat/teams/for
 import { escapeTeams, teamsMarkdown } from "../../../src/chat/teams/markdown.ts";
 import { cardMessage } from "../../../src/chat/teams/messages.ts";
 import { Pictures, smallPng } from "../../../src/chat/teams/picture.ts";
-import type { ProposalState } from "../../../src/domain/proposal.ts";
+import { ASKED_ANEW, type ProposalState } from "../../../src/domain/proposal.ts";
 import { finished, fullReport, HOSTILE, pending, picture, running } from "../../support/chat-samples.ts";
 import { actionsOf, wordsOf } from "../../support/fake-teams.ts";
 import { judgeActivity, judgeCard } from "../../support/fake-teams-cards.ts";
@@ -22,13 +22,14 @@ describe("cards in Teams", () => {
   it.each(STATES)("a proposal that is %s is a card that Teams takes, with buttons only while it waits", (state) => {
     const card = proposalCard({
       ...pending({ state, outcome: "latency fell by 9.8 %" }),
-      nonce: state === "pending" ? "nonce" : null,
+      nonce: state === "pending" || ASKED_ANEW.has(state) ? "nonce" : null,
     });
     for (const view of [EVERYONE, APPROVER, { approver: false, refreshFor: ["29:ana"] }]) {
       const drawn = adaptiveCard(card, view);
       expect(judgeCard(drawn)).toEqual([]);
       const verbs = actionsOf(drawn as Record<string, unknown>).map(({ verb }) => verb);
       expect(verbs.includes("approve")).toBe(state === "pending" && view.approver);
+      expect(verbs.includes("again")).toBe(ASKED_ANEW.has(state));
     }
     expect(judgeCard(detailsCard(card))).toEqual([]);
   });

@@ -10,7 +10,7 @@ const VERDICTS = [
 ];
 
 /**
- * Draws a card. `actions` are what people can do: approve, deny, vote, openForm.
+ * Draws a card. `actions` are what people can do: approve, deny, again, vote, openForm.
  * `scope` names the message, for citations and for keeping folds open across updates.
  */
 export function drawCard(card, scope, actions) {
@@ -35,6 +35,7 @@ export function drawCard(card, scope, actions) {
     card.title ? el("h3", {}, card.title) : null,
     card.body.map((block) => drawBlock(block, scope)),
     card.buttons.length > 0 ? drawButtons(card, actions) : null,
+    card.again ? drawAgain(card, actions) : null,
     card.folds.map((fold) => drawFold(fold, scope)),
     card.feedback ? drawFeedback(card.feedback, actions) : null,
     card.context.length > 0 ? el("p", { class: `context${plain ? " small" : ""}` }, card.context.join(" · ")) : null,
@@ -195,6 +196,24 @@ function drawButtons(card, actions) {
           ),
     ),
     el("span", { class: "expiry", "data-expires": card.buttons[0].expiresAt }),
+  );
+}
+
+function drawAgain(card, actions) {
+  return el(
+    "div",
+    { class: "buttons" },
+    el(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        "data-testid": "again",
+        "data-key": "again",
+        onclick: () => actions.again(card.again, card),
+      },
+      card.again.label,
+    ),
   );
 }
 

@@ -36,6 +36,7 @@ const actions = {
     const answer = await denyWithReason();
     if (answer) await decide(button, "deny", answer.reason || null, card);
   },
+  again: (button, card) => decide(button, "again", null, card),
   async vote(feedback, verdict) {
     const { body } = await post("/api/feedback", { investigationId: feedback.investigationId, verdict, via: "button", user: me });
     toast(body.text ?? body.error, body.accepted === false || body.error);
