@@ -207,7 +207,7 @@ function drawAgain(card, actions) {
       "button",
       {
         type: "button",
-        class: "button",
+        class: "button quiet",
         "data-testid": "again",
         "data-key": "again",
         onclick: () => actions.again(card.again, card),
