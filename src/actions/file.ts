@@ -1,12 +1,12 @@
 import type { Proposal, ProposalRequest, VerificationCriterion } from "../domain/proposal.ts";
 import { HOUR } from "../domain/time.ts";
 import type { Action, Plan } from "./catalogue/action.ts";
-import { endTestOf } from "./causal.ts";
 import { type ActionContext, actionNamed, stopReason, stopWords } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { canonicalJson, digestOf, type Undigested } from "./digest.ts";
 import type { HeldBack } from "./limits.ts";
 import { COUNTED, limitReached } from "./limits.ts";
+import { endTestOf } from "./pins.ts";
 import { StateMovedError, TargetError } from "./ports.ts";
 import { frozen } from "./ruling.ts";
 import type { FilingFacts, Judged, StoredProposal } from "./store.ts";

@@ -2,14 +2,7 @@ import type { z } from "zod";
 import { ASKED_ANEW, type Proposal, type ProposalRequest, type ProposalState } from "../domain/proposal.ts";
 import { MINUTE, SECOND } from "../domain/time.ts";
 import { proposeAgain } from "./again.ts";
-import {
-  type CausalOutcome,
-  type CausalRequest,
-  type CausalStatistics,
-  restoreExperiment,
-  runCausalTest,
-  sweepLatePins,
-} from "./causal.ts";
+import { type CausalOutcome, type CausalRequest, type CausalStatistics, runCausalTest } from "./causal.ts";
 import { type ActionContext, mayApprove, stopReason } from "./context.ts";
 import { type DecisionOutcome, type DecisionRequest, decide } from "./decide.ts";
 import { nonceOf } from "./digest.ts";
@@ -17,6 +10,7 @@ import { Executor } from "./execute.ts";
 import { type Explained, explain } from "./explain.ts";
 import { type Filing, fileProposal } from "./file.ts";
 import type { HeldBack } from "./limits.ts";
+import { restoreExperiment, sweepLatePins } from "./pins.ts";
 import { personOf } from "./policy.ts";
 import type { AuditEntry } from "./store.ts";
 
