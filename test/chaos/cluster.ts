@@ -71,7 +71,9 @@ export class Cluster {
     return this.#late.length === 0;
   }
 
+  /** Setting what is set already changes nothing, and nobody could tell it. */
   personSets(percent: number): void {
+    if (percent === this.percent) return;
     this.percent = percent;
     this.#record({ key: "person", by: "person", kind: "person" });
   }

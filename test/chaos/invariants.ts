@@ -86,13 +86,14 @@ export async function violations(db: StateDatabase, { cluster, paged, stood, eve
   // Every execution ends verified, rolled back, or in people's hands, and they were called.
   for (const { proposal_id } of executions) {
     const state = byId.get(proposal_id)?.state ?? "missing";
-    must(ENDS.has(state), "every execution ends", `${proposal_id} is ${state}`);
+    // What the target refused as moved may have been proposed anew since.
+    must(ENDS.has(state) || state === "superseded", "every execution ends", `${proposal_id} is ${state}`);
     if (state === "unknown" || state === "rollback_failed")
       must(paged.has(proposal_id), "people were called", `${proposal_id} ${state}`);
   }
   for (const { id, state } of proposals) must(!IN_FLIGHT.includes(state), "nothing is left hanging", `${id} is ${state}`);
   for (const { state, id } of proposals) {
-    if (state !== "failed" && state !== "stale") continue;
+    if (state !== "failed" && state !== "stale" && state !== "superseded") continue;
     must(!applied.some((one) => one.kind === "execute" && owner(one.key)?.id === id), "failed means nothing changed", id);
   }
 

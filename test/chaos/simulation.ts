@@ -280,6 +280,19 @@ export async function simulate(
       count("clicks");
       await within(clicks);
     },
+    async again() {
+      const process = pick(processes);
+      const wish = pick(known.slice(-3));
+      if (!process.alive || !wish) return;
+      const { id: proposalId, rev } = wish.proposal;
+      const pressed = process.actions.again({ proposalId, rev, nonce: wish.nonce, actor: "web:ola", name: "ola", via: "button" });
+      const answered = pressed.then(({ accepted, proposal }) => {
+        if (!accepted || !proposal) return;
+        known.push({ proposal, nonce: process.actions.nonceFor(proposal) ?? "" });
+        count("proposed anew");
+      });
+      await within([answered]);
+    },
     async time() {
       world.tick(pick([1, 2, 2, 4]));
       await settled(processes);
