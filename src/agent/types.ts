@@ -171,7 +171,7 @@ export interface AgentDependencies {
 /** What feedback has taught, as the agent reads it. */
 export interface LearnedContext {
   /** Maps a raw confidence in a cause to one that matches how often the like of it was right, given that something was wrong at all. */
-  calibrate(raw: number, of: Pick<Hypothesis, "cause" | "changeId">): number;
+  calibrate(raw: number, of: Pick<Hypothesis, "cause" | "service" | "changeId">): number;
   /** How likely it is that something is wrong at all; null or absent: nothing is known. */
   real?(anomalies: readonly Anomaly[]): InvestigationReport["real"];
   /** Short texts for the prompt: confirmed investigations, the most similar first. Fenced as data, never instructions. */

@@ -3,8 +3,8 @@ import { DAY, type Milliseconds } from "../domain/time.ts";
 /** One judged claim, for learning: how sure Vigil was (0 to 1), and what people and outcomes said of it. */
 export interface HeardClaim {
   readonly confidence: number;
-  /** What kind of claim it is, in coarse and in finer terms: some kinds are right more often than others. */
-  readonly kinds?: readonly [coarse: string, fine: string] | undefined;
+  /** What kind of claim it is, from coarse to fine: some kinds are right more often than others. */
+  readonly kinds?: readonly string[] | undefined;
   /** Logarithm of the odds that the voices give to its being right: 0 tells nothing, 2 is one good voice. */
   readonly odds: number;
   /** How much it counts, 0 to 1; what is older counts less. */
@@ -23,8 +23,8 @@ const EDGE = 0.02;
 /** How far the curve's three numbers stray from the identity before anything is known: standard deviations. */
 const STRAY = [0.5, 0.5, 0.7];
 /**
- * How far kinds of claims stray from the curve, the coarse and the fine each: standard deviation, as logarithm of the odds. Both together have the
- * variance of the logistic distribution, π²/3: how often a kind is right may be anything, each share about as likely as any other.
+ * How far a kind of claims strays from the coarser one around it, the coarsest from the curve: standard deviation, as logarithm of the odds. Two such
+ * steps have the variance of the logistic distribution, π²/3: how often a kind is right may be anything, each share about as likely as any other.
  */
 const APART = Math.PI / Math.sqrt(6);
 const ROUNDS = 30;
@@ -38,14 +38,16 @@ const ROUNDS = 30;
  */
 export function calibrator(claims: readonly HeardClaim[]): (raw: number, kinds?: HeardClaim["kinds"]) => number {
   if (claims.length === 0) return (raw) => clamp(raw);
-  const levels = [0, 1].map((level) => [...new Set(claims.flatMap(({ kinds }) => kinds?.[level] ?? []))]);
-  const features = (confidence: number, kinds: HeardClaim["kinds"]): number[] => {
+  const depth = Math.max(...claims.map(({ kinds }) => kinds?.length ?? 0));
+  const levels = Array.from({ length: depth }, (_, level) => claims.flatMap(({ kinds }) => placeName(kinds, level) ?? []));
+  const places = new Map([...new Set(levels.flat())].map((name, index) => [name, STRAY.length + index]));
+  const features = (confidence: number, kinds: HeardClaim["kinds"] = []): Features => {
     const inside = clamp(confidence, EDGE, 1 - EDGE);
-    const kind = levels.flatMap((names, level) => names.map((name) => Number(name === kinds?.[level])));
-    return [Math.log(inside), -Math.log(1 - inside), 1, ...kind];
+    const own = kinds.flatMap((_, level) => places.get(placeName(kinds, level) ?? "") ?? []);
+    return [[0, Math.log(inside)], [1, -Math.log(1 - inside)], [2, 1], ...own.map((place) => [place, 1] as const)];
   };
-  const apart = levels.flatMap((names) => names.map(() => APART));
-  const prior = [...STRAY, ...apart].map((deviation, index) => ({ mean: index < 2 ? 1 : 0, precision: 1 / deviation ** 2 }));
+  const deviations = [...STRAY, ...Array.from(places, () => APART)];
+  const prior = deviations.map((deviation, index) => ({ mean: index < 2 ? 1 : 0, precision: 1 / deviation ** 2 }));
   const heard = claims.map(({ confidence, kinds, odds, weight }) => ({ x: features(confidence, kinds), odds, weight }));
   let curve = prior.map(({ mean }) => mean);
   for (let round = 0; round < ROUNDS; round++) {
@@ -60,11 +62,17 @@ export function calibrator(claims: readonly HeardClaim[]): (raw: number, kinds?:
   return (raw, kinds) => logistic(dot(curve, features(clamp(raw), kinds)));
 }
 
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
+/** The curve's three numbers and one for each kind, without those that are 0. */
+type Features = readonly (readonly [place: number, value: number])[];
+
+const placeName = (kinds: HeardClaim["kinds"], level: number): string | undefined =>
+  kinds?.[level] === undefined ? undefined : `${level} ${kinds[level]}`;
+
+const dot = (curve: readonly number[], x: Features): number => x.reduce((sum, [i, value]) => sum + value * (curve[i] ?? 0), 0);
 
 /** One step towards the posterior mode; slopes that would turn the order of claims around are held at none. */
 function newton(
-  claims: readonly { readonly x: readonly number[]; readonly right: number; readonly weight: number }[],
+  claims: readonly { readonly x: Features; readonly right: number; readonly weight: number }[],
   from: readonly number[],
   prior: readonly { readonly mean: number; readonly precision: number }[],
 ): number[] {
@@ -73,27 +81,29 @@ function newton(
   for (const { x, right, weight } of claims) {
     const said = logistic(dot(from, x));
     const curvature = weight * Math.max(0.02, said * (1 - said));
-    for (const [i, row] of bend.entries()) {
-      const own = x[i] ?? 0;
+    for (const [i, own] of x) {
+      const row = bend[i] ?? [];
       slope[i] = (slope[i] ?? 0) + weight * (right - said) * own;
-      for (const [j, other] of x.entries()) row[j] = (row[j] ?? 0) + curvature * own * other;
+      for (const [j, other] of x) row[j] = (row[j] ?? 0) + curvature * own * other;
     }
   }
   const step = solved(bend, slope);
   return from.map((value, i) => Math.max(i < 2 ? 0 : Number.NEGATIVE_INFINITY, value + (step[i] ?? 0)));
 }
 
-/** Gaussian elimination; the matrix is positive definite. */
+/**
+ * Gaussian elimination; the matrix is positive definite. From the end: the finest kinds stand there, are many, and meet only their claims' coarser
+ * ones, so that nearly every factor is 0 and hundreds of them cost little.
+ */
 function solved(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
-  const rows = matrix.map((row, index) => [...row, right[index] ?? 0]);
-  for (const [pivot, row] of rows.entries()) {
-    const head = row[pivot] ?? 1;
+  const rows = matrix.map((row, index) => [right[index] ?? 0, ...row]);
+  for (let pivot = rows.length; pivot > 0; pivot--) {
+    const row = rows[pivot - 1] ?? [];
     for (const other of rows) {
-      if (other === row) continue;
-      const factor = (other[pivot] ?? 0) / head;
-      for (let column = pivot; column < other.length; column++)
-        other[column] = (other[column] ?? 0) - factor * (row[column] ?? 0);
+      const factor = other === row ? 0 : (other[pivot] ?? 0) / (row[pivot] ?? 1);
+      if (factor === 0) continue;
+      for (let column = 0; column <= pivot; column++) other[column] = (other[column] ?? 0) - factor * (row[column] ?? 0);
     }
   }
-  return rows.map((row, index) => (row.at(-1) ?? 0) / (row[index] ?? 1));
+  return rows.map((row, index) => (row[0] ?? 0) / (row[index + 1] ?? 1));
 }

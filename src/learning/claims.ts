@@ -34,12 +34,16 @@ export function heardIncident(
 }
 
 /** What a hypothesis blames. */
-export type Blame = Pick<Hypothesis, "cause" | "changeId">;
+export type Blame = Pick<Hypothesis, "cause" | "service" | "changeId">;
 
-/** The kinds by which claims about causes are calibrated: a change that came just before may be innocent, what was measured in the system seldom is. */
-export const kindsOf = ({ cause, changeId }: Blame): NonNullable<HeardClaim["kinds"]> => [
+/**
+ * The kinds by which claims about causes are calibrated: a change that came just before may be innocent, what was measured in the system seldom is,
+ * and one service's deploys are blamed wrongly more often than another's.
+ */
+export const kindsOf = ({ cause, service, changeId }: Blame): NonNullable<HeardClaim["kinds"]> => [
   changeId === null ? "no change" : "a change",
   cause,
+  ...(service === null ? [] : [`${cause} at ${service}`]),
 ];
 
 /** That the leading hypothesis is the cause; null where nothing was said of that. Where Vigil did not dare to state it, it is a claim once the cause is known. */

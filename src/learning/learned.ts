@@ -50,6 +50,9 @@ export interface Learnt<T> {
 const NOTHING: Learnt<number> = { value: 0, because: [] };
 /** One voter moves a calibrated confidence by no more than this. */
 const CALIBRATION_ALONE = 0.1;
+/** A kind of cause that is told so much otherwise at one service is worth naming; the furthest apart first. */
+const PLACE_APART = 0.05;
+const PLACES_SHOWN = 5;
 
 /**
  * Everything that feedback has taught: a pure function of the records, so that nothing of it can be lost, and taking a record away takes away
@@ -188,14 +191,7 @@ export class Learned {
     }
     const judged = this.#causes(null).length;
     if (judged > 0) {
-      const blamed = new Map(
-        this.judgements.flatMap(({ report }) => report.hypotheses.slice(0, 1)).map((one) => [kindsOf(one).join(), one]),
-      );
-      const shown = [...blamed.values()].map((one) => {
-        const told = [0.5, 0.9].map((raw) => `${raw} as ${this.calibrate(raw, one).toFixed(2)}`);
-        return `${one.cause}: ${told.join(", ")}`;
-      });
-      add("calibration", "", `confidence is told by what is blamed: ${shown.join("; ")}`, [`${judged} judged causes`]);
+      add("calibration", "", `confidence is told by what is blamed: ${this.#calibrationWords()}`, [`${judged} judged causes`]);
     }
     const incidents = this.judgements.filter((one) => this.#counts("calibration/real", one));
     if (incidents.length >= ENOUGH_VERDICTS) {
@@ -227,6 +223,22 @@ export class Learned {
       const high = Math.min(...within.map((value) => value + CALIBRATION_ALONE));
       return within.length === 0 ? all(raw) : low > high ? (low + high) / 2 : Math.max(low, Math.min(high, all(raw, kinds)));
     };
+  }
+
+  /** How each kind of cause is told, and the services at which it is told otherwise. */
+  #calibrationWords(): string {
+    const blamed = this.judgements.flatMap(({ report }): Blame[] => report.hypotheses.slice(0, 1));
+    const anywhere = ({ cause, changeId }: Blame): Blame => ({ cause, changeId, service: null });
+    const distinct = (some: readonly Blame[]) => [...new Map(some.map((one) => [kindsOf(one).join(), one])).values()];
+    const own = (one: Blame) => Math.abs(this.calibrate(0.5, one) - this.calibrate(0.5, anywhere(one)));
+    const places = distinct(blamed)
+      .filter((one) => one.service !== null && own(one) >= PLACE_APART)
+      .sort((a, b) => own(b) - own(a));
+    const shown = [...distinct(blamed.map(anywhere)), ...places.slice(0, PLACES_SHOWN)].map((one) => {
+      const told = [0.5, 0.9].map((raw) => `${raw} as ${this.calibrate(raw, one).toFixed(2)}`);
+      return `${one.cause}${one.service === null ? "" : ` at ${one.service}`}: ${told.join(", ")}`;
+    });
+    return [...shown, ...(places.length > PLACES_SHOWN ? [`and so on at ${places.length - PLACES_SHOWN} more`] : [])].join("; ");
   }
 
   #guarded(

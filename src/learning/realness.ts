@@ -21,7 +21,7 @@ export interface RealChance {
   /** The same before calibration, which is what calibration learns from. */
   readonly raw: number;
   /** Whether it followed a change, and how much was off: by this, too, it is calibrated. Absent in reports older than this field. */
-  readonly kinds?: HeardClaim["kinds"];
+  readonly kinds?: readonly [string, string] | undefined;
   /** The newest judged investigations of the same kind, eight at most, and how many of them were noise. */
   readonly like: number;
   readonly noise: number;
@@ -64,7 +64,7 @@ export function realChance(heard: readonly HeardIncident[], courses: readonly Co
 }
 
 /** Incidents by whether they follow a change, and by how many series are off. */
-export const kindsOfIncident = (courses: readonly Course[]): NonNullable<HeardClaim["kinds"]> => [
+export const kindsOfIncident = (courses: readonly Course[]): readonly [change: string, extent: string] => [
   courses.some(({ afterChange }) => afterChange) ? "after a change" : "by itself",
   ["one series", "two series"][new Set(courses.map(courseName)).size - 1] ?? "several series",
 ];

@@ -79,4 +79,4 @@ export function investigation(
 }
 
 /** What the leading hypothesis of those blames. */
-export const BLAME = { cause: "flag", changeId: "c1" } as const;
+export const BLAME = { cause: "flag", service: "shelf", changeId: "c1" } as const;

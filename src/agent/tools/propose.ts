@@ -39,13 +39,15 @@ export function proposalTool(action: ProposableAction): ReadTool {
       if (!selected.ok) throw new ToolUseError(selected.refusal);
       const { kind, id: changeId } = selected.change;
       const service = await knownService(stated.watchService, session);
+      const blamed = session.ledger.hypotheses.find((one) => one.changeId === changeId);
+      const blame = blamed ?? { cause: kind === "flag" ? "flag" : "deploy", service: null, changeId };
       const outcome = await session.deps.desk.file({
         action: action.name,
         args: parsed.data,
         reason: cleaned(stated.reason),
         expectedEffect: cleaned(stated.expectedEffect),
         watch: { service, signal: stated.watchSignal, direction: stated.watchDirection, since: session.focus.onset },
-        confidence: session.deps.learned.calibrate(stated.confidence, { cause: kind === "flag" ? "flag" : "deploy", changeId }),
+        confidence: session.deps.learned.calibrate(stated.confidence, blame),
         investigationId: session.investigationId,
         requester: session.requester,
       });

@@ -60,6 +60,34 @@ describe("calibrated confidence", () => {
     expect(Math.abs(calibrate(0.7, ["a change", "config"]) - (deploy + flag) / 2)).toBeLessThan(0.1);
   });
 
+  it("shifts a kind at one service by what was heard of it there, and leaves what it does not know to the kind", () => {
+    const at = (service: string, rightShare: number) =>
+      claims(10, 0.7, rightShare).map((one) => ({ ...one, kinds: ["a change", "deploy", `deploy at ${service}`] }));
+    const calibrate = calibrator([...at("shelf", 0.1), ...at("till", 0.9)]);
+    const [shelf, till, cellar, anywhere] = [
+      calibrate(0.7, ["a change", "deploy", "deploy at shelf"]),
+      calibrate(0.7, ["a change", "deploy", "deploy at till"]),
+      calibrate(0.7, ["a change", "deploy", "deploy at cellar"]),
+      calibrate(0.7, ["a change", "deploy"]),
+    ];
+    expect([shelf > 0.1 && shelf < 0.3, till > 0.7 && till < 0.9]).toEqual([true, true]);
+    expect(cellar).toBe(anywhere);
+    expect(Math.abs(anywhere - (shelf + till) / 2)).toBeLessThan(0.1);
+  });
+
+  it("calibrates by hundreds of kinds as exactly as by few, and in no time", () => {
+    const few = claims(20, 0.7, 0.5).map((one) => ({ ...one, kinds: ["a change", "deploy", "deploy at shelf"] }));
+    const others = Array.from({ length: 400 }, (_, index) => ({
+      ...(claims(1, 0.7, 0.5)[0] as HeardClaim),
+      kinds: ["a change", "deploy", `deploy at service-${index}`],
+      weight: 0,
+    }));
+    const began = performance.now();
+    const calibrate = calibrator([...few, ...others]);
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(calibrate(0.6, few[0]?.kinds)).toBeCloseTo(calibrator(few)(0.6, few[0]?.kinds), 6);
+  });
+
   it("follows what Vigil is worth now: old verdicts weigh less", () => {
     const old = claims(40, 0.6, 0.2).map((one) => ({ ...one, weight: 0.1 }));
     expect(calibrator([...old, ...claims(20, 0.6, 0.9)])(0.6)).toBeGreaterThan(0.65);

@@ -191,7 +191,7 @@ describe("calibration", () => {
 
 describe("calibration by what is blamed", () => {
   const voters = ["chat:ada", "chat:ben"];
-  const resource = { cause: "resource", changeId: null } as const;
+  const resource = { cause: "resource", service: "shelf", changeId: null } as const;
   const alike = (first: number, count: number, lead: ReturnType<typeof hypothesis>) =>
     Array.from({ length: count }, (_, index) => {
       const one = investigation(`INV-${first + index}`);
@@ -214,6 +214,21 @@ describe("calibration by what is blamed", () => {
         undone: [{ scope: "influence", target: "calibration", by: "chat:ada", reason: "", at: NOW }],
       }).calibrate(0.8, BLAME),
     ).toBe(0.8);
+  });
+
+  it("is less sure of what is blamed where that was wrong before, and names the place", () => {
+    const elsewhere = alike(100, 20, hypothesis("H1", "flag", "till", "flag new-layout slows till", "c1"));
+    const wrongAtShelf = [...flags, ...elsewhere].flatMap(({ id }, index) =>
+      voters.map((user) => vote(id, user, index < 20 ? "incorrect" : "correct", { at: START + index })),
+    );
+    const learned = learn([...flags, ...elsewhere], wrongAtShelf);
+    const at = (service: string) => learned.calibrate(0.8, { ...BLAME, service });
+    expect(at("shelf")).toBeLessThan(0.3);
+    expect(at("till")).toBeGreaterThan(0.9);
+    expect(at("cellar")).toBeGreaterThan(at("shelf") + 0.2);
+    expect(at("cellar")).toBeLessThan(at("till") - 0.1);
+    const told = learned.influences(NOW).find(({ id }) => id === "calibration");
+    expect(told?.effect).toMatch(/: flag: 0\.5 as \S+ 0\.9 as \S+; flag at (shelf: .+; flag at till|till: .+; flag at shelf): /);
   });
 
   it("is moved by one voter no further than one voice may, of any kind", () => {
