@@ -4,6 +4,8 @@ import { Presenter } from "./chat/presenter.ts";
 import type { Surface } from "./chat/surface.ts";
 import { evidencePages } from "./chat/web/evidence-page.ts";
 import { type PageState, webSurface } from "./chat/web/index.ts";
+import { lookPages, viewAt } from "./chat/web/looks/index.ts";
+import type { Readable } from "./chat/web/looks/view.ts";
 import { reportPages } from "./chat/web/report-page.ts";
 import type { Config } from "./config.ts";
 import { type Core, openCore } from "./core.ts";
@@ -14,7 +16,7 @@ import { HeldBackDigest } from "./flows/held-back.ts";
 import { Inference } from "./flows/infer.ts";
 import { Investigator } from "./flows/investigate.ts";
 import { Leadership } from "./flows/leadership.ts";
-import { OPERATOR } from "./flows/ports.ts";
+import { type Audience, OPERATOR } from "./flows/ports.ts";
 import { collectReport, type Kpis } from "./flows/report.ts";
 import { verdictOf } from "./flows/verdict.ts";
 import type { Watcher } from "./flows/watch.ts";
@@ -106,6 +108,8 @@ class RunningApp {
     const config = this.#config;
     const { telemetry, investigations } = this.#stores;
     const conversations = new ConversationRepository(this.#stores.state);
+    // A page that responders reach is read by everyone, not by the operator alone.
+    const readers: Audience = config.escalation.pageUrl ? null : OPERATOR;
     const web = webSurface({
       store: conversations,
       role: () => this.#role(),
@@ -115,10 +119,15 @@ class RunningApp {
       demo: config.demo.enabled ? { play: (name) => this.#play(name) } : null,
       host: config.server.host,
       now: () => Date.now(),
+      failed: (error) => this.#log.error({ err: error }, "the page failed"),
       pages: express.Router().use(
         reportPages((days) => this.#report(days === 0 ? 0 : Date.now() - days * DAY)),
-        // A page that responders reach is read by everyone, not by the operator alone.
-        evidencePages((id) => investigations.get(id), config.escalation.pageUrl ? null : OPERATOR),
+        evidencePages(
+          (id) => investigations.get(id),
+          readers,
+          (...asked) => viewAt(this.#readable(readers), ...asked),
+        ),
+        lookPages(() => this.#readable(readers)),
       ),
     });
     const http = express().disable("x-powered-by");
@@ -334,6 +343,24 @@ class RunningApp {
     if (name !== "reset" && !isScenario(name)) throw new OperatorError(`There is no scenario ${name.slice(0, 40)}.`);
     if (this.#progress.current) throw new OperatorError("History is still being loaded; try again in a moment.");
     await this.demo.play(name);
+  }
+
+  /** What the tools read, for people. */
+  #readable(readers: Audience): Readable {
+    const core = this.#core;
+    if (!core) throw new OperatorError("Vigil is starting; try again in a moment.");
+    const { metrics, logs, traces } = core.telemetry;
+    return {
+      metrics,
+      logs,
+      traces,
+      changes: core.changes,
+      document: (id) =>
+        readers === OPERATOR
+          ? core.knowledge.document(id)
+          : core.audience.run(readers, () => core.audience.bind(core.knowledge).document(id)),
+      now: () => this.#clock.now(),
+    };
   }
 
   /** Of what began since a moment. */

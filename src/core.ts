@@ -17,6 +17,7 @@ import { causalEffect } from "./diagnosis/causal-test.ts";
 import type { KnowledgeBase } from "./domain/knowledge.ts";
 import type { OnCallSource } from "./domain/oncall.ts";
 import type { CatalogEntry, ServiceGraph } from "./domain/service.ts";
+import type { ChangeSource } from "./domain/telemetry.ts";
 import { type Clock, MINUTE, SECOND } from "./domain/time.ts";
 import { Approvers } from "./flows/approvers.ts";
 import { Learning } from "./flows/learn.ts";
@@ -53,6 +54,8 @@ export interface Core {
   readonly agent: ReplayingAgent;
   /** Metrics, logs and traces from wherever the team keeps them. */
   readonly telemetry: Telemetry;
+  /** What people and pipelines changed, and what of it cannot be read. */
+  readonly changes: ChangeSource;
   /** The same world with another mind, other prompts or other budgets. */
   readonly agentWith: (options: AgentOptions) => ReplayingAgent;
   readonly recordings: RecordingRepository;
@@ -161,11 +164,12 @@ export async function openCore(
   const scanner: AnomalyScanner = { scan: (services, at) => current.scan(services, at) };
   const servers = mcpServersOf(config);
   const foreign = servers.length > 0 ? new McpTools(servers, log, () => Date.now()) : null;
+  const changes: ChangeSource = { changes: (query) => stores.telemetry.changes(query), unread: () => unread() };
   const deps: AgentDependencies = {
     metrics: telemetry.metrics,
     logs: telemetry.logs,
     traces: telemetry.traces,
-    changes: { changes: (query) => stores.telemetry.changes(query), unread: () => unread() },
+    changes,
     knowledge: audience.bind(knowledge),
     catalog,
     scanner,
@@ -231,6 +235,7 @@ export async function openCore(
         },
         DEFAULT_TOOL_LIMITS,
       ),
+    changes,
     graph,
     catalog,
     records: { investigations, feedback, proposals: () => actions.list(), alerts: () => alerts.all() },

@@ -59,7 +59,7 @@ export interface EvidenceLine {
   readonly source: string;
   /** An `http(s)` address, or null. */
   readonly link: string | null;
-  /** Where Vigil's page shows it, `/evidence/INV-1/E1`; null where it is of no investigation that everyone may know. */
+  /** Where Vigil's page shows it: `/evidence/INV-1/E1`; where it is of no investigation that everyone may know, what it looked at; else null. */
   readonly page: string | null;
   readonly suspicious: boolean;
 }

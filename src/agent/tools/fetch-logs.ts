@@ -4,7 +4,7 @@ import { MINUTE } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import type { TemplateFinding } from "../findings.ts";
 import { utcClock } from "../time-words.ts";
-import { defineTool, knownService, range } from "./kit.ts";
+import { defineTool, knownService, lookLink, range } from "./kit.ts";
 
 const LINES = 1_500;
 const SHOWN = 8;
@@ -54,7 +54,7 @@ export const fetchLogs = defineTool({
         ].join("\n"),
         facts: { service, lines, lines_before: was?.length ?? 0, new_templates: fresh.length },
         services: [service],
-        link: `/logs?service=${encodeURIComponent(service)}&from=${during.from}&to=${during.to}`,
+        link: lookLink("/logs", during, { service, text, minSeverity }),
         suspicious,
       },
       details: { kind: "logs", service, fresh, linesBefore: was?.length ?? 0, linesDuring: lines },

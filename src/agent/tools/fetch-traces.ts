@@ -7,7 +7,7 @@ import { type AttributeContrast, contrast, isTelling } from "../statistics/contr
 import { criticalPath, type PathStep } from "../statistics/trace-path.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
-import { defineTool, knownService, range, type ToolResult, ToolUseError } from "./kit.ts";
+import { defineTool, knownService, lookLink, range, type ToolResult, ToolUseError } from "./kit.ts";
 import { sampleSpans } from "./sample-spans.ts";
 
 const PER_SLICE = 1_000;
@@ -60,7 +60,7 @@ export const fetchTraces = defineTool({
         summary,
         facts,
         services: [service],
-        link: worst ? `/traces/${encodeURIComponent(worst.traceId)}` : null,
+        link: worst ? lookLink("/traces", window, { service }) : null,
         suspicious,
       },
       details: { kind: "traces", service, spans: spans.length, contrasts },
@@ -99,7 +99,14 @@ async function oneTrace(
   const services = [...new Set(path.map(({ span }) => span.service))];
   const facts = { trace: traceId, spans: spans.length, first: most.span.service, itself_ms: Number(most.self.toPrecision(4)) };
   return {
-    evidence: { title: `Trace ${traceId.slice(0, 16)}: critical path`, summary, facts, services, link: null, suspicious },
+    evidence: {
+      title: `Trace ${traceId.slice(0, 16)}: critical path`,
+      summary,
+      facts,
+      services,
+      link: lookLink(`/traces/${encodeURIComponent(traceId)}`, window),
+      suspicious,
+    },
     details: { kind: "traces", service, spans: spans.length, contrasts: [] },
   };
 }

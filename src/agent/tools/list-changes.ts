@@ -3,7 +3,7 @@ import type { ChangeEvent } from "../../domain/telemetry.ts";
 import { HOUR } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import { span, utc } from "../time-words.ts";
-import { defineTool, knownService, range } from "./kit.ts";
+import { defineTool, knownService, lookLink, range } from "./kit.ts";
 
 const SHOWN = 20;
 
@@ -55,7 +55,7 @@ export const listChanges = defineTool({
         ].join("\n"),
         facts,
         services: [...new Set(changes.flatMap(({ services }) => services))],
-        link: `/changes?from=${window.from}&to=${window.to}`,
+        link: lookLink("/changes", window, { service: service ?? undefined }),
         suspicious,
       },
       details: { kind: "changes", changes },

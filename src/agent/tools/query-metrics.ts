@@ -7,7 +7,7 @@ import type { Session } from "../session.ts";
 import { compare, matters } from "../statistics/series.ts";
 import { utc, utcClock } from "../time-words.ts";
 import { nearest, number, percent, quantity } from "../words.ts";
-import { defineTool, knownService, range, ToolUseError } from "./kit.ts";
+import { defineTool, knownService, lookLink, range, ToolUseError } from "./kit.ts";
 
 export const RED_SIGNALS = ["rate", "errors", "latency", "latency_p95"] as const;
 const UNITS: Readonly<Record<RedSignal, string>> = { rate: "{request}/s", errors: "1", latency: "s", latency_p95: "s" };
@@ -94,7 +94,7 @@ export const queryMetrics = defineTool({
         ].join("\n"),
         facts,
         services: [service],
-        link: `/services/${encodeURIComponent(service)}?from=${during.from}&to=${during.to}`,
+        link: lookLink(`/services/${encodeURIComponent(service)}`, during, { signal: args.signal, metric: args.metric }),
         suspicious: false,
       },
       details: { kind: "metrics", service, series: sorted },

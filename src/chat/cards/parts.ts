@@ -42,7 +42,7 @@ export function predictionText(hypotheses: readonly Hypothesis[]): string {
 
 const MARK: Readonly<Record<string, string>> = { true: "✓", false: "✗", null: "?" };
 
-/** `investigationId` null: they have no page. */
+/** `investigationId` null: they have no page of their own, only that of what they look at. */
 export function evidenceLines(evidence: readonly Evidence[], investigationId: string | null): EvidenceLine[] {
   return evidence.slice(0, 60).map((one) => ({
     id: one.id,
@@ -50,10 +50,14 @@ export function evidenceLines(evidence: readonly Evidence[], investigationId: st
     summary: plain(one.summary, 1_500),
     source: plain(`${one.tool}(${Object.keys(one.args).length > 0 ? JSON.stringify(one.args) : ""})`, 400),
     link: safeLink(one.link),
-    page: evidencePath(investigationId, one.id),
+    page: evidencePath(investigationId, one.id) ?? ownPath(one.link),
     suspicious: one.suspicious,
   }));
 }
+
+/** A look that Vigil's page shows, `/logs?service=api&from=…`; null for an address elsewhere. */
+const ownPath = (link: string | null): string | null =>
+  link && link.length <= 500 && /^\/(?:services|traces|documents|logs|changes)[/?][\w\-.~%=&+/?]*$/.test(link) ? link : null;
 
 /** Only web addresses: never `javascript:` or `data:`, nor paths that no page serves. */
 export function safeLink(link: string | null): string | null {

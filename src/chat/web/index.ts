@@ -14,6 +14,7 @@ import type { ChatStore, MessageRef, StoredMessage } from "../store.ts";
 import type { Surface } from "../surface.ts";
 import { plain } from "../text.ts";
 import { guard } from "./guard.ts";
+import { escaped, pageHtml } from "./html.ts";
 import { OpenPages } from "./open-pages.ts";
 
 /** What the page's header shows. */
@@ -49,6 +50,8 @@ export interface WebOptions {
   /** Address that the server listens on; requests must name it, or loopback. */
   readonly host: string;
   readonly now: () => number;
+  /** Told of what nobody expected to fail. */
+  readonly failed?: (error: Error) => void;
   /** Further pages, behind the same checks of Host and Origin. */
   readonly pages?: Router;
 }
@@ -57,15 +60,21 @@ const CHANNEL = "incidents";
 /** Messages that are looked over for what a restart cut off. */
 const LOOKED_BACK = 300;
 const STATE_EVERY = 1_000;
+const LONGEST_MESSAGE = 8_000;
 const person = z
   .string()
   .trim()
   .min(1)
   .max(60)
-  .regex(/^[\p{L}\p{N} ._-]+$/u, "letters, digits, spaces, dots, dashes")
+  .regex(/^[\p{L}\p{N} ._-]+$/u, "may have letters, digits, spaces, dots and dashes")
   .default("you");
+/** Fields that people fill in, in the words of a sentence. */
+const FIELDS: Readonly<Record<string, string>> = { text: "Your message", user: "Your name", reason: "The reason" };
 const messageBody = z.object({
-  text: z.string().min(1).max(8_000),
+  text: z
+    .string()
+    .max(LONGEST_MESSAGE, `has more than ${LONGEST_MESSAGE} characters; please say it in fewer`)
+    .refine((text) => text.trim() !== "", "is empty; ask me something, for instance: why is checkout slow?"),
   thread: z.string().max(200).nullable().default(null),
   user: person,
 });
@@ -210,15 +219,25 @@ class WebChannel implements Surface {
     if (this.#options.pages) router.use(this.#options.pages);
     router.use(express.static(join(import.meta.dirname, "page"), { index: "index.html", cacheControl: false }));
     router.use((error: Error, request: Request, response: Response, next: NextFunction) => {
-      if (response.headersSent || !request.path.startsWith("/api/")) return next(error);
+      if (response.headersSent) return next(error);
       const bad = error instanceof z.ZodError;
-      const expected = bad || error.name === "OperatorError" || (error as { type?: string }).type?.startsWith("entity.");
+      const expected =
+        bad ||
+        ["OperatorError", "SourceError", "SourceUnavailable"].includes(error.name) ||
+        (error as { type?: string }).type?.startsWith("entity.");
       const text = bad
-        ? error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")
+        ? error.issues.map(({ path, message }) => `${FIELDS[path.join(".")] ?? `${path.join(".")}:`} ${message}`).join("; ")
         : expected
           ? error.message
           : "Something failed here.";
-      response.status(expected ? 400 : 500).json({ error: text });
+      if (!expected) this.#options.failed?.(error);
+      const status = bad ? 400 : expected ? (request.path.startsWith("/api/") ? 400 : 503) : 500;
+      response.status(status);
+      if (request.path.startsWith("/api/") || !request.accepts("html")) return void response.json({ error: text });
+      const nav = '<a href="/">channel</a>';
+      response.send(
+        pageHtml({ title: "Vigil: not now", heading: "This cannot be shown now", nav, main: `<p>${escaped(plain(text))}</p>` }),
+      );
     });
     return router;
   }

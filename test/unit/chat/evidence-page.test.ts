@@ -31,7 +31,12 @@ const EVIDENCE: Evidence = {
 };
 
 /** The real page over real HTTP with real SQLite. */
-async function page(audience: Audience, changed: Partial<Investigation> = {}, evidence: Partial<Evidence> = {}) {
+async function page(
+  audience: Audience,
+  changed: Partial<Investigation> = {},
+  evidence: Partial<Evidence> = {},
+  look?: Parameters<typeof evidencePages>[2],
+) {
   const db = await openStateDatabase(":memory:");
   const investigations = new InvestigationRepository(db);
   const { investigation } = finished({ evidence: [{ ...EVIDENCE, ...evidence }] });
@@ -45,7 +50,7 @@ async function page(audience: Audience, changed: Partial<Investigation> = {}, ev
     demo: null,
     host: "127.0.0.1",
     now: Date.now,
-    pages: evidencePages((id) => investigations.get(id), audience),
+    pages: evidencePages((id) => investigations.get(id), audience, look),
   });
   const server = createServer(express().use(web.router));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -80,6 +85,21 @@ describe("the page of one piece of evidence", () => {
     const { text } = await get("/evidence/INV-1/E1");
     expect(text).toContain("<td>2026-01-05 02:50:00 UTC to 2026-01-05 03:00:00 UTC</td>");
     expect(text).not.toContain("attempt to instruct");
+  });
+
+  it("shows the data it rests on, as it was then, and says when that is gone or cannot be read", async () => {
+    const asked: string[] = [];
+    const seen = (look: Parameters<typeof evidencePages>[2]) =>
+      page(null, {}, { link: "/traces/abc" }, look).then((get) => get("/evidence/INV-1/E1"));
+    const shown = await seen(async (path, query) => {
+      asked.push(`${path}?${query}`);
+      return { heading: "Trace <abc>", nav: "", main: "<table id=spans></table>" };
+    });
+    expect(asked).toEqual([`/traces/abc?to=${AT}`]);
+    expect(shown.text).toContain("<h2>Trace &#60;abc&#62;</h2><nav></nav><table id=spans>");
+    expect((await seen(async () => null)).text).toContain("no longer kept");
+    const failing = await seen(async () => Promise.reject(new Error("Tempo at <host> gave no answer")));
+    expect(failing).toMatchObject({ status: 200, text: expect.stringContaining("Tempo at &#60;host&#62; gave no answer") });
   });
 
   it("says what is not there", async () => {

@@ -211,7 +211,19 @@ describe("what people decide on the page", () => {
     const wrong = await post("/api/decisions", { proposalId: "PRO-1", rev: "x", nonce: "n", verdict: "maybe", message: "m" });
     expect(wrong.status).toBe(400);
     expect(JSON.stringify(await wrong.json())).toMatch(/rev.*verdict/);
-    expect((await post("/api/messages", { text: "x".repeat(9_000) })).status).toBe(400);
+    const said = async (text: string) => {
+      const response = await post("/api/messages", { text });
+      return { status: response.status, ...((await response.json()) as object) };
+    };
+    expect(await said("x".repeat(9_000))).toEqual({
+      status: 400,
+      error: "Your message has more than 8000 characters; please say it in fewer",
+    });
+    for (const empty of ["", " \n"])
+      expect(await said(empty)).toEqual({
+        status: 400,
+        error: "Your message is empty; ask me something, for instance: why is checkout slow?",
+      });
     expect((await post("/api/messages", { text: "hi", user: "<b>" })).status).toBe(400);
     expect(handlers.decisions).toEqual([]);
   });
