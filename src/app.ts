@@ -168,7 +168,13 @@ class RunningApp {
       log: this.#log,
     });
     this.#leadership = leadership;
-    const presenter = new Presenter({ surfaces, store: conversations, log: this.#log, sender: leadership });
+    const presenter = new Presenter({
+      surfaces,
+      store: conversations,
+      log: this.#log,
+      sender: leadership,
+      clockNote: demo ? `times of telemetry are the demo's, ${this.#clock.speed} times as fast as yours` : null,
+    });
     const investigator = new Investigator({
       store: investigations,
       feedback: this.#stores.feedback,

@@ -136,7 +136,9 @@ export class Actions {
     }
     const what = cancelled.length > 0 ? ` Cancelled: ${cancelled.join(", ")}.` : "";
     const flight = this.#context.policy.onStop === "rollBack" ? "is undone" : "goes on to its end, without further steps";
-    return `Stopped. No action runs until people resume.${what} What is being verified ${flight}.`;
+    const { resumeNeeds } = this.#context.policy;
+    const people = resumeNeeds === 1 ? "an approver types" : `${resumeNeeds} approvers type`;
+    return `Stopped. No action runs until ${people} \`/vigil resume\`.${what} What is being verified ${flight}.`;
   }
 
   /** Only approvers may lift a stop; returns what to tell them. */

@@ -31,6 +31,7 @@ export class Presenter implements IncidentChannel {
   readonly #log: Log;
   readonly #now: () => number;
   readonly #workers: readonly Worker[];
+  readonly #clockNote: string | null;
 
   constructor(options: {
     readonly surfaces: readonly Surface[];
@@ -39,10 +40,13 @@ export class Presenter implements IncidentChannel {
     readonly now?: () => number;
     /** Default: this process alone. */
     readonly sender?: Sender;
+    /** Small print where the times of telemetry are not those of the wall, as in the demo. */
+    readonly clockNote?: string | null;
   }) {
     this.#store = options.store;
     this.#log = options.log;
     this.#now = options.now ?? Date.now;
+    this.#clockNote = options.clockNote ?? null;
     this.#workers = options.surfaces.map(
       (surface) => new Worker(surface, this.#store, this.#log, this.#now, options.sender ?? ALONE),
     );
@@ -55,7 +59,9 @@ export class Presenter implements IncidentChannel {
   }
 
   async showInvestigation(view: InvestigationView): Promise<void> {
-    await this.#show(investigationCard(view), null);
+    const card = investigationCard(view);
+    const context = this.#clockNote ? [...card.context, this.#clockNote] : card.context;
+    await this.#show({ ...card, context }, null);
   }
 
   async showProposal(view: ProposalView): Promise<void> {

@@ -26,7 +26,7 @@ const HELP = [
   "**What you can type**",
   "- `/vigil status`: what I watch, what runs, what awaits your approval",
   "- `/vigil investigate SERVICE`: look into a service now",
-  "- `/vigil stop [REASON]`: no action runs until people resume; pending proposals are cancelled",
+  "- `/vigil stop [REASON]`, or `stop` and nothing else: no action runs until people resume; pending proposals are cancelled",
   "- `/vigil resume`: lift the stop (needs as many people as your policy says)",
   "- `/vigil report`: what I found, cost and saved",
   "- or ask in plain words: *why is checkout slow?*, *what changed since 02:00?*, *have we seen this before?*",

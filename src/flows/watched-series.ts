@@ -219,7 +219,8 @@ export function suspicion(watched: Watched, at: EpochMs, step: Milliseconds): An
     labels: {},
     kind: "level",
     direction: observed >= expected ? "up" : "down",
-    startedAt: samples[0]?.at ?? at,
+    // What was an alarm until just now began when that did, not when this window does.
+    startedAt: window.findLast(({ ongoing }) => ongoing)?.ongoing?.startedAt ?? samples[0]?.at ?? at,
     detectedAt: at - step,
     endedAt: null,
     observed,

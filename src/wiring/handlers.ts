@@ -3,6 +3,7 @@ import type { Presenter } from "../chat/presenter.ts";
 import type { Config } from "../config.ts";
 import type { Core } from "../core.ts";
 import type { Clock } from "../domain/time.ts";
+import { redact } from "../domain/untrusted.ts";
 import type { Answerer } from "../flows/answer.ts";
 import { runCommand } from "../flows/command.ts";
 import { takeDecision } from "../flows/decision.ts";
@@ -12,6 +13,7 @@ import { correctionNoted, type Inference } from "../flows/infer.ts";
 import type { Investigator } from "../flows/investigate.ts";
 import type { ChatHandlers } from "../flows/ports.ts";
 import { collectReport, reportText } from "../flows/report.ts";
+import { stopIn } from "../flows/stop-word.ts";
 import type { Stores } from "../stores.ts";
 
 export interface HandlerParts {
@@ -35,8 +37,15 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
   const { core, investigator, answerer, presenter, inference, scanner, watchedSeries, clock, mind, worth } = parts;
   const { investigations, feedback } = parts.stores;
   const actor = (user: { surface: string; id: string }) => `${user.surface}:${user.id}`;
+  const stop = async (user: { surface: string; id: string }, reason: string) => {
+    await investigator.cancelAll();
+    answerer.stop();
+    return core.actions.stop(actor(user), reason);
+  };
   return {
     ask: async (question, reply) => {
+      const why = stopIn(question.text);
+      if (why !== null) return reply.sorry(await stop(question.user, redact(why).slice(0, 500) || "said in the channel"));
       const id = await presenter.investigationAt(question.at);
       const about = id ? await investigations.get(id) : null;
       const verdict = about && (await inference.saidInThread(about, question.user, question.text, question.audience));
@@ -80,11 +89,7 @@ export function chatHandlers(parts: HandlerParts): ChatHandlers {
             pendingProposals: await core.actions.list({ states: ["pending"] }),
             telemetryTime: new Date(clock.now()).toISOString(),
           }),
-          stop: async (who, reason) => {
-            await investigator.cancelAll();
-            answerer.stop();
-            return core.actions.stop(actor(who), reason);
-          },
+          stop,
           resume: (who) => core.actions.resume(actor(who)),
           services: () => core.telemetry.metrics.services(),
           investigate: async (service, who) => {

@@ -358,7 +358,7 @@ describe("questions in Teams", () => {
     ["status", "status"],
     ["/vigil investigate checkout", "investigate checkout"],
     ["Help!", "Help"],
-    ["stop the database is burning", "stop the database is burning"],
+    ["/vigil stop the database is burning", "stop the database is burning"],
   ])("%j is a command", async (text, command) => {
     await teams.say(ANA, text);
     await until("the answer", () => teams.find("Ready"));
@@ -366,7 +366,7 @@ describe("questions in Teams", () => {
     expect(handlers.questions).toEqual([]);
   });
 
-  it.each(["status of checkout?", "investigate why checkout is slow", "what does stop mean?"])(
+  it.each(["status of checkout?", "investigate why checkout is slow", "what does stop mean?", "stop guessing"])(
     "%j is a question",
     async (text) => {
       await teams.say(ANA, text);

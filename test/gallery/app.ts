@@ -53,7 +53,7 @@ export function galleryData(now: number) {
           ],
         }),
         new Map(),
-        "Stopped. No action runs until people resume.",
+        "Stopped. No action runs until 2 approvers type `/vigil resume`.",
       ),
       teams: null,
     },

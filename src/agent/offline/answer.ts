@@ -155,9 +155,9 @@ function withoutTools({ intent, service }: Question, about: About, services: rea
     case "courtesy":
       return "At your service. `help` shows what you can ask.";
     case "help":
-      return `I watch the services, look into what is off, and propose what would help. ${EXAMPLES} To stop everything: \`/vigil stop\`.`;
+      return `I watch the services, look into what is off, and propose what would help. ${EXAMPLES} To stop everything: \`stop\`.`;
     case "stop":
-      return "Type `/vigil stop`: no further action runs then, and pending proposals are cancelled, until approvers type `/vigil resume`. A plain word does not do it, so that nobody stops me by accident.";
+      return "Nothing was stopped. Say `stop` and nothing else, or `/vigil stop REASON`: no further action runs then, and pending proposals are cancelled, until approvers type `/vigil resume`. To end one proposal, press **Deny**.";
     case "dismiss":
       return "Press **Noise** on the investigation's card, or react with its emoji: I then wait longer before I tell the like of it. A pending proposal expires by itself, or press **Deny**.";
     case "approval":

@@ -217,6 +217,8 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
       String.raw`\bhealthy?\b`,
     ),
   ],
+  // Wanted, but not said plainly enough to be done: how to say it is the answer.
+  ["stop", /^(?:(?:please|vigil|no|hey|just)[\s,!.]*)*(?:stop|halt|abort)\b(?! \w+ing\b)/],
 ];
 
 /** What is wanted, by general rules of how engineers ask. `words` are in lower case. */

@@ -13,8 +13,9 @@ const MOST_OF_ALL = 200;
 const MOST_SHOWN = 12;
 const MOST_TRIED = 4;
 
+/** What is below the threshold has no beginning yet. */
 const describe = (one: Anomaly): string =>
-  `${deviation(one)} since ${utcClock(one.startedAt)} (${number(one.score)} times the threshold)`;
+  `${deviation(one)}${one.score >= 1 ? ` since ${utcClock(one.startedAt)}` : ""} (${number(one.score)} times the threshold)`;
 
 /** What was tried to tell a service that is gone from one whose telemetry is. */
 async function whyGone(metrics: MetricSource, service: string, at: EpochMs): Promise<string> {

@@ -40,7 +40,7 @@ export const fetchLogs = defineTool({
     const head =
       fresh.length === 0
         ? `${service}: ${lines} lines ${utcClock(during.from)}–${utcClock(during.to)}, no template is new or clearly more frequent.`
-        : `${service}: ${fresh.length} templates new or more frequent among ${lines} lines; first: ${shown[0]?.severity} "${shown[0]?.template.slice(0, 110)}"`;
+        : `${service}: ${fresh.length} template${fresh.length === 1 ? "" : "s"} new or more frequent among ${lines} lines; first: ${shown[0]?.severity} "${shown[0]?.template.slice(0, 110)}"`;
     return {
       evidence: {
         title: `${service}: log templates since ${utcClock(during.from)}`,

@@ -65,7 +65,9 @@ function body(proposal: Proposal): CardBlock[] {
         : "nobody has said: it will be left for you to judge",
     },
     { name: "Undo", markdown: quoted(proposal.undo, 300) },
-    ...(state === "pending" ? [{ name: "Expires", markdown: `${clockSeconds(proposal.expiresAt)} UTC` }] : []),
+    ...(state === "pending"
+      ? [{ name: "Expires", markdown: `${lifeOf(proposal)} after it was posted, at ${clockSeconds(proposal.expiresAt)} UTC` }]
+      : []),
     ...approvals(proposal),
   ];
   const blocks: CardBlock[] = [{ type: "fields", fields }];
@@ -170,10 +172,13 @@ function asciiJson(value: unknown): string {
 }
 
 function story(proposal: Proposal, badge: string, title: string): string {
-  const ask = proposal.state === "pending" ? ` Expires ${clock(proposal.expiresAt)} UTC.` : "";
+  const ask = proposal.state === "pending" ? ` Expires ${lifeOf(proposal)} after it was posted.` : "";
   const outcome = proposal.outcome ? ` ${plain(proposal.outcome, 120)}` : "";
   return clip(`${badge}: ${title}.${ask}${outcome}`, 200);
 }
+
+/** How long people have: told first, since telemetry beside it may have a clock of its own, as in the demo. */
+const lifeOf = ({ createdAt, expiresAt }: Proposal): string => span(Math.max(0, expiresAt - createdAt));
 
 /** The walk of a proposal as people follow it. */
 function stages({ state }: Proposal): Stage[] {

@@ -1,4 +1,5 @@
 import type { ChatUser } from "../../flows/ports.ts";
+import { stopIn } from "../../flows/stop-word.ts";
 import { Lines } from "../lines.ts";
 import { lineOf } from "../reactions.ts";
 import type { MessageRef } from "../store.ts";
@@ -63,7 +64,6 @@ export class Listeners {
         await handlers.ask({ messageId, at, user, text, audience: this.#context.audienceOf(place.conversation) }, reply);
         if (!reply.said) await reply.sorry("I was interrupted while answering. Please ask again.");
       } else {
-        if (/^stop$/i.test(command)) await handlers.cancel(at);
         await reply.sorry(await handlers.command(command, user, at));
       }
     } catch (error) {
@@ -148,6 +148,8 @@ export class Listeners {
 export function commandIn(text: string): string | null {
   const said = text.trim().replace(/^\/?vigil\s+/i, "");
   if (/^(status|resume|report|help)[.!?]?$/i.test(said)) return said.replace(/[.!?]$/, "");
-  if (/^stop(\s|$)/i.test(said) || /^investigate\s+\S+$/i.test(said)) return said;
+  const why = stopIn(said);
+  if (why !== null) return `stop ${why}`.trim();
+  if (/^\/?vigil\s+stop\s/i.test(text.trim()) || /^investigate\s+\S+$/i.test(said)) return said;
   return /^\/vigil$/i.test(text.trim()) ? "help" : null;
 }

@@ -66,7 +66,7 @@ const person = z
   .trim()
   .min(1)
   .max(60)
-  .regex(/^[\p{L}\p{N} ._-]+$/u, "may have letters, digits, spaces, dots and dashes")
+  .regex(/^[\p{L}\p{N} .'’_-]+$/u, "may have letters, digits, spaces, dots, dashes and apostrophes")
   .default("you");
 /** Fields that people fill in, in the words of a sentence. */
 const FIELDS: Readonly<Record<string, string>> = { text: "Your message", user: "Your name", reason: "The reason" };

@@ -108,6 +108,8 @@ describe("understanding a question", () => {
     ["can I approve this?", "approval", null, null],
     ["stop", "stop", null, null],
     ["stop everything now!", "stop", null, null],
+    ["stop the alerts", "stop", null, null],
+    ["stop guessing", "unclear", null, null],
     ["ignore it", "dismiss", null, null],
     ["ok", "courtesy", null, null],
     ["how do we stop this?", "next", null, null],

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import type { InvestigateRequest, SreAgent } from "../../../src/agent/types.ts";
+import type { Anomaly } from "../../../src/domain/anomaly.ts";
 import { type ChangeEvent, SourceError } from "../../../src/domain/telemetry.ts";
 import { DAY, HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { Investigator } from "../../../src/flows/investigate.ts";
@@ -209,6 +210,22 @@ describe("the watcher", () => {
     metrics.shifts.push({ service: "shelf", signal: "latency", from: now() + MINUTE, factor: 1.25 });
     await passes(12);
     expect((await scan())[0]).toMatchObject({ service: "shelf", signal: "latency", direction: "up" });
+  });
+
+  it("says of what is off, and of what has only just recovered, when it began, however long ago that is", async () => {
+    const { metrics, passes, scan, now } = await world();
+    const began = now() + MINUTE;
+    metrics.shifts.push({ service: "shelf", signal: "latency", from: began, factor: 1.25 });
+    await passes(120);
+    const [lasting] = await scan();
+    expect(Math.abs((lasting?.startedAt ?? 0) - began)).toBeLessThanOrEqual(3 * MINUTE);
+    metrics.shifts.length = 0;
+    let recovered: Anomaly | undefined;
+    for (let minute = 0; minute < 15 && !recovered?.id.endsWith("suspicion"); minute++) {
+      await passes(1);
+      recovered = (await scan()).find(({ service }) => service === "shelf");
+    }
+    expect(recovered).toMatchObject({ id: "shelf-latency-suspicion", startedAt: lasting?.startedAt });
   });
 
   it("waits for samples that are late, and tells of a service that fell silent once", async () => {

@@ -160,7 +160,7 @@ export function askName(current) {
         value: current,
         maxlength: 60,
         required: true,
-        pattern: "[\\p{L}\\p{N} ._\\-]+",
+        pattern: "[\\p{L}\\p{N} .'’_\\-]+",
         "data-testid": "name",
       }),
     ],
