@@ -1,14 +1,19 @@
 import { defineConfig } from "vitest/config";
+import { LongFirst } from "./test/support/long-first.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Guards against what hangs. What a test says about speed it measures itself.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     globalSetup: "test/support/temp-folder.ts",
     pool: "forks",
-    maxWorkers: 2,
-    // The stories run in real time beside everything else; a machine that stalls gets a second chance, and the report says so.
+    // The long ones wait more than they compute: four fill two processors.
+    maxWorkers: 4,
+    sequence: { sequencer: LongFirst },
+    // A machine that stalls gets a second chance, and the report says so. Each try of a story begins in a new world.
     retry: process.env.CI ? 1 : 0,
   },
 });

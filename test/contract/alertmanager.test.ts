@@ -64,7 +64,7 @@ describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => 
   it("what it notifies becomes an investigation", async () => {
     await post([alert]);
     const store = new InvestigationRepository(db);
-    await expect.poll(async () => (await store.list()).length, { timeout: 15_000 }).toBe(1);
+    await expect.poll(async () => (await store.list()).length).toBe(1);
     const [investigation] = await store.list();
     expect(investigation).toMatchObject({
       trigger: "alert",
@@ -96,7 +96,7 @@ describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => 
   it("an alert that is resolved there closes the incident here", async () => {
     await post([{ ...alert, endsAt: new Date().toISOString() }]);
     const store = new InvestigationRepository(db);
-    await expect.poll(async () => (await store.unresolvedIncidents()).length, { timeout: 15_000 }).toBe(0);
+    await expect.poll(async () => (await store.unresolvedIncidents()).length).toBe(0);
     expect(await new AlertRepository(db).firing()).toEqual([]);
     const failed = /alertmanager_notifications_failed_total\{integration="webhook"[^}]*\} (\d+)/;
     expect(Number(failed.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? 0)).toBe(0);

@@ -60,7 +60,7 @@ describe.skipIf(prometheus === null)(`vigil backtest over a real Prometheus ${pr
     writeFileSync(join(folder, "vigil.yaml"), JSON.stringify(config));
     vi.stubEnv("VIGIL_CONFIG", join(folder, "vigil.yaml"));
     vi.useFakeTimers({ toFake: ["Date"], now });
-  }, 60_000);
+  });
   afterAll(async () => {
     vi.useRealTimers();
     vi.unstubAllEnvs();
@@ -108,5 +108,5 @@ describe.skipIf(prometheus === null)(`vigil backtest over a real Prometheus ${pr
     expect(answer.forecasts.at(-1)?.text).toMatch(/^Still filling.* will be full about 2[12]:\d\d UTC/);
     const svg = readFileSync(picture, "utf8");
     for (const shown of [/^<svg /, /2 investigations/, />front</, />stock</, /<\/svg>$/]) expect(svg).toMatch(shown);
-  }, 60_000);
+  });
 });

@@ -158,7 +158,7 @@ describe("restart and scale in Kubernetes (stub)", () => {
     stub.state.rollout = 200;
     const target = workloadsOf(stub);
     expect(await target.restart("checkout", write())).toMatchObject({ settling: true });
-    await expect.poll(async () => (await target.get("checkout"))?.settling, { timeout: 2_000 }).toBe(false);
+    await expect.poll(async () => (await target.get("checkout"))?.settling).toBe(false);
   });
 });
 

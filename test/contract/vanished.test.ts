@@ -60,7 +60,7 @@ describe.skipIf(prometheus === null)(`what vanishes from a real Prometheus ${pro
         fillsEvery: DAY,
       }),
     });
-  }, 60_000);
+  });
   afterAll(() => history?.stop());
 
   it("is told as no data, once; and a Prometheus that does not answer as one blindness, which ends", async () => {
@@ -123,7 +123,7 @@ describe.skipIf(prometheus === null)(`what vanishes from a real Prometheus ${pro
     await pass(15);
     expect(channel.told.slice(1).map(({ text }) => text)).toEqual([expect.stringMatching(/^I see again/)]);
     expect(await store.unresolvedIncidents()).toHaveLength(1);
-  }, 60_000);
+  });
 
   it("is asked about: whether its scrape target is up, and whether anything else of it is heard", async () => {
     const shop = await exposed();
@@ -165,5 +165,5 @@ describe.skipIf(prometheus === null)(`what vanishes from a real Prometheus ${pro
       await server.stop();
       await other.stop();
     }
-  }, 60_000);
+  });
 });

@@ -43,7 +43,7 @@ describe("a real pgvector (PGlite)", () => {
     await server.start();
     url = `postgres://postgres:postgres@127.0.0.1:${port}/postgres?sslmode=disable`;
     index = remote({ kind: "pgvector", url, connections: 1 });
-  }, 60_000);
+  });
   afterAll(async () => {
     await index?.close();
     await server?.stop();

@@ -7,6 +7,7 @@ import { until } from "../support/fake-handlers.ts";
 import { FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 import { ANA, BEN, CHANNEL, FakeTeams, TENANT, wordsOf } from "../support/fake-teams.ts";
 import { freePort, startVigil } from "./app.ts";
+import { HISTORY_DAYS, loadedDemo } from "./loaded-demo.ts";
 
 const MINUTES = 60_000;
 const texts = (post: SlackPost) => JSON.stringify(post.blocks);
@@ -16,6 +17,7 @@ const toast = (body: Record<string, unknown>) => (body.task ? (body.task as { va
 describe("the incident that never happened, in Teams and Slack at once", { timeout: 10 * MINUTES }, () => {
   it("is noticed, explained, approved in Teams, verified in both, and judged", async () => {
     const folder = mkdtempSync(join(tmpdir(), "vigil-both-"));
+    await loadedDemo(folder);
     const [teams, slack, port] = await Promise.all([FakeTeams.start(), FakeSlack.start(), freePort()]);
     teams.signed = false;
     teams.endpoint = `http://127.0.0.1:${port}/api/messages`;
@@ -38,7 +40,7 @@ describe("the incident that never happened, in Teams and Slack at once", { timeo
     const vigil = await startVigil(folder, {
       NODE_ENV: "test",
       VIGIL_CONFIG: config,
-      VIGIL_DEMO_HISTORY_DAYS: "8",
+      VIGIL_DEMO_HISTORY_DAYS: String(HISTORY_DAYS),
       SLACK_BOT_TOKEN: "xoxb-test",
       SLACK_APP_TOKEN: "xapp-test",
     });

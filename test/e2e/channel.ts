@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import type { Card } from "../../src/chat/card.ts";
 import type { Incident } from "../../src/domain/incident.ts";
 import type { Investigation } from "../../src/domain/investigation.ts";
-import type { Proposal } from "../../src/domain/proposal.ts";
+import { FINAL_STATES, type Proposal, type ProposalState } from "../../src/domain/proposal.ts";
 import type { RunningVigil } from "./app.ts";
 
 /** The channel without a browser: what a running Vigil stored and posted, and its buttons over the page's own requests. */
@@ -35,6 +36,30 @@ export class Channel {
   /** Newest card of a subject, for instance `proposal:PRO-1`. */
   card(subject: string): Card | null {
     return this.#rows<Card>("SELECT body FROM channel_messages WHERE id = ?", subject)[0] ?? null;
+  }
+
+  /** What a proposal came to, with all that its card says: for a failure to name. */
+  told(proposalId: string): string {
+    const proposal = this.proposals().find(({ id }) => id === proposalId);
+    const { badge, title, body } = this.card(`proposal:${proposalId}`) ?? {};
+    return `${proposalId} is ${proposal?.state}: ${proposal?.outcome}\nIts card: ${badge}, ${title}, ${JSON.stringify(body)}`;
+  }
+
+  /**
+   * Waits for the end of a proposal, whatever it is, so that a wrong one fails at once and says why.
+   *
+   * @throws Error when it comes to an end that is not among `wanted`, or to none within `patience` milliseconds.
+   */
+  async ends(proposalId: string, wanted: readonly ProposalState[], patience = 240_000): Promise<void> {
+    const state = () => this.proposals().find(({ id }) => id === proposalId)?.state;
+    for (const late = Date.now() + patience; ; await sleep(300)) {
+      const now = state();
+      if (now && wanted.includes(now)) return;
+      if (Date.now() > late || (now && FINAL_STATES.has(now)))
+        throw new Error(
+          `Not ${wanted.join(" or ")}${now && FINAL_STATES.has(now) ? "" : ` within ${patience / 1_000} s`}. ${this.told(proposalId)}`,
+        );
+    }
   }
 
   async approve(proposalId: string): Promise<void> {

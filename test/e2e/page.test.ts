@@ -81,7 +81,7 @@ describe.skipIf(!chromium)("in a browser", () => {
     await presenter.showInvestigation(finished());
     await presenter.showProposal(pending());
     await until("both cards", async () => (await store.messagesSince(0, 10)).length === 2);
-  }, 30_000);
+  });
   afterEach(() => {
     expect(problems.splice(0)).toEqual([]);
   });
@@ -133,7 +133,7 @@ describe.skipIf(!chromium)("in a browser", () => {
     await page.keyboard.type("ajoke");
     expect(await page.inputValue("#composer-text")).toBe("ajoke");
     await page.close();
-  }, 30_000);
+  });
 
   it.each(["light", "dark"] as const)(
     "fits a phone, %s, with targets that a thumb hits and a name for every control",
@@ -263,7 +263,7 @@ describe.skipIf(!chromium)("in a browser", () => {
       gallery.server.closeAllConnections();
       gallery.server.close();
     }
-  }, 30_000);
+  });
 });
 
 /** Contrast ratio of two `rgb(…)` colours by WCAG 2. */

@@ -65,7 +65,7 @@ describe.skipIf(!chromium)("the report page", () => {
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     browser = await openBrowser(chromium as string);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser?.close();
@@ -98,7 +98,7 @@ describe.skipIf(!chromium)("the report page", () => {
     await page.waitForURL("**/report?days=7");
     expect(await page.locator(".figures div", { hasText: "Investigations" }).locator("b").textContent()).toBe("0");
     await page.close();
-  }, 60_000);
+  });
 
   it("gives the same figures as CSV and JSON, and no plot that is none", async () => {
     expect(await (await fetch(`${url}/report.csv`)).text()).toContain("investigations,12\r\n");

@@ -425,7 +425,7 @@ describe("after the approval", () => {
     expect(subjects.filter((subject) => subject === `proposal:${proposal.id}`)).toHaveLength(1);
     expect(new Set(subjects).size).toBe(subjects.length);
     expect(verdicts()).toHaveLength(1);
-  }, 30_000);
+  });
 
   it("52: with the model down, commands, approval, verification and the kill switch work", async () => {
     const down = () => Promise.reject(new Error("the model is down"));

@@ -99,13 +99,17 @@ describe("Slack over HTTP", () => {
   });
 
   it("5: a handler that takes long delays no acknowledgement and runs once, though Slack tries again", async () => {
+    let goOn = () => {};
+    const acknowledged = new Promise<void>((done) => {
+      goOn = done;
+    });
     handlers.onAsk = async (_question, reply) => {
-      await new Promise((done) => setTimeout(done, 600));
+      await acknowledged;
       await reply.answer(answer());
     };
     const event = mention();
-    expect((await slack.eventByHttp(to, event, { eventId: "Ev7" })).after).toBeLessThan(300);
-    expect((await slack.eventByHttp(to, event, { eventId: "Ev7" })).after).toBeLessThan(300);
+    for (let time = 0; time < 2; time++) expect((await slack.eventByHttp(to, event, { eventId: "Ev7" })).status).toBe(200);
+    goOn();
     await until("the answer", () => slack.thread(String(event.ts))[0]);
     expect(handlers.questions).toHaveLength(1);
   });

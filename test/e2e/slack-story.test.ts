@@ -6,19 +6,21 @@ import { until } from "../support/fake-handlers.ts";
 import { BOT, FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 import { type RunningVigil, startVigil } from "./app.ts";
 import { Channel } from "./channel.ts";
+import { HISTORY_DAYS, loadedDemo } from "./loaded-demo.ts";
 
 const MINUTES = 60_000;
 
 /** The flag story as somebody lives it in Slack: the real command with its demo, against the fake Slack. */
-describe("the incident that never happened, in Slack", { timeout: 5 * MINUTES }, () => {
+describe("the incident that never happened, in Slack", { timeout: 10 * MINUTES }, () => {
   const folder = mkdtempSync(join(tmpdir(), "vigil-slack-story-"));
   let slack: FakeSlack;
   let vigil: RunningVigil;
 
   beforeAll(async () => {
+    await loadedDemo(join(folder, "state"));
     slack = await FakeSlack.start();
     const config = join(folder, "vigil.yaml");
-    writeFileSync(config, "demo:\n  enabled: true\n  historyDays: 8\nslack:\n  approvers: [U1ANA]\n");
+    writeFileSync(config, `demo:\n  enabled: true\n  historyDays: ${HISTORY_DAYS}\nslack:\n  approvers: [U1ANA]\n`);
     vigil = await startVigil(join(folder, "state"), {
       VIGIL_CONFIG: config,
       SLACK_BOT_TOKEN: "xoxb-story",
@@ -27,7 +29,7 @@ describe("the incident that never happened, in Slack", { timeout: 5 * MINUTES },
       SLACK_API_URL: slack.apiUrl,
     });
     await vigil.ready();
-  }, 4 * MINUTES);
+  }, 8 * MINUTES);
 
   afterAll(async () => {
     await vigil?.stop();

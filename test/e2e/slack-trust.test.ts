@@ -114,7 +114,7 @@ describe("secrets and numbers", () => {
       expect(lines.join("\n").includes(telling(secret)), `${kind} in the log`).toBe(false);
     }
     expect(shown).toContain("redacted");
-  }, 20_000);
+  });
 
   it("46: of a thousand random proposals, what the card says is byte for byte what runs", async () => {
     const schema = z.strictObject({
@@ -154,7 +154,7 @@ describe("secrets and numbers", () => {
       }
     }
     expect(executions).toBe(1_000);
-  }, 60_000);
+  });
 });
 
 /** Real learning, knowledge and feedback over one database. */
@@ -291,7 +291,7 @@ describe("what people say", () => {
     expect(filed.ok && filed.proposal).toMatchObject({ state: "pending", neededApprovals: 1, approvals: [] });
     expect(actions.emojiTiers).toEqual(["T1", "T2"]);
     await knowledge.close();
-  }, 20_000);
+  });
 
   it("45: is within every limit, however long: answers of 12,000 characters and more, 500 rows, 80 blocks, an emoji at the cut", async () => {
     const rows = Array.from({ length: 500 }, (_, index) => `| row ${index} | ${"🦩".repeat(20)} |`).join("\n");
@@ -311,5 +311,5 @@ describe("what people say", () => {
     await until("the evidence", () => slack.thread(root.ts).length >= 2, 10_000);
     expect(investigationCard(finished({ evidence })).folds.length).toBeGreaterThan(0);
     expect(proposal().id).toBe("PRO-1");
-  }, 20_000);
+  });
 });

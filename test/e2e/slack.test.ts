@@ -112,12 +112,14 @@ describe("questions in Slack", () => {
   });
 
   it("5: a slow handler does not delay the acknowledgement", async () => {
+    const [acknowledged, goOn] = gate();
     handlers.onAsk = async (_question, reply) => {
-      await new Promise((done) => setTimeout(done, 400));
+      await acknowledged;
       await reply.answer(answer());
     };
     const post = slack.write("U1ANA", `<@${BOT.user_id}> why?`);
-    expect(await slack.event(eventOf("app_mention", post))).toBeLessThan(300);
+    await slack.event(eventOf("app_mention", post));
+    goOn();
     await until("the answer", () => slack.thread(post.ts)[0]);
   });
 
@@ -159,7 +161,7 @@ describe("questions in Slack", () => {
     await first;
     expect(handlers.questions).toHaveLength(1);
     expect(slack.thread(post.ts)).toHaveLength(1);
-  }, 15_000);
+  });
 
   it("7: bots, edits and its own messages are ignored", async () => {
     const post = slack.write("U1ANA", `<@${BOT.user_id}> hello`);
@@ -236,7 +238,7 @@ describe("questions in Slack", () => {
     await until("the details", () => slack.thread(asked.ts).length === 2);
     await new Promise((done) => setTimeout(done, 200));
     expect(slack.thread(asked.ts)).toHaveLength(2);
-  }, 15_000);
+  });
 
   it("keeps the conversation over a restart: a follow-up without a mention is answered", async () => {
     const asked = await slack.mention("U1ANA", "why is checkout slow?");
@@ -447,7 +449,7 @@ describe("investigations in Slack", () => {
     await until("an answer", () => slack.thread(asked.ts)[0]);
     slack.fail("auth.test", { error: "invalid_auth" });
     await expect(start()).rejects.toThrow("Check SLACK_BOT_TOKEN");
-  }, 15_000);
+  });
 
   it("waits for no answer for ever: a call that hangs is given up and tried again", async () => {
     await presenter.close();

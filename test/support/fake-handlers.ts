@@ -73,7 +73,7 @@ export class FakeHandlers implements ChatHandlers {
 export const silentLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Waits until something holds; fails with what it waited for. */
-export async function until<T>(what: string, probe: () => T | Promise<T>, within = 15_000): Promise<NonNullable<T>> {
+export async function until<T>(what: string, probe: () => T | Promise<T>, within = 30_000): Promise<NonNullable<T>> {
   const end = Date.now() + within;
   for (;;) {
     const value = await probe();

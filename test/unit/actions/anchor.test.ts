@@ -80,7 +80,7 @@ describe("the audit trail, anchored outside the database", () => {
     expect(cut.error).toContain(`rows up to ${anchors.at(-1)?.seq} were anchored, the tail was cut`);
 
     await db.destroy();
-  }, 60_000);
+  });
 
   it("a crash in the middle of a note loses that note, an edited line is named", async () => {
     const file = join(folder, "other.jsonl");

@@ -12,7 +12,7 @@ describe("chaos", () => {
     const { findings, tally } = await chaos(join(mkdtempSync(join(tmpdir(), "vigil-chaos-")), "vigil.db"), 30, 20_000);
     expect(findings).toEqual([]);
     expect(tally["ended verified"]).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   const FLAGS = {
     flags: {

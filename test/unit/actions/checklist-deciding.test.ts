@@ -358,7 +358,7 @@ describe("what is shown is what runs", () => {
       await world.store.move(proposal.id, ["verifying"], "verified", "enough", { actor: "t", kind: "t", subject: "t", data: {} });
     }
     expect(digests.size).toBeGreaterThan(900);
-  }, 60_000);
+  });
 
   it.each([
     ["arguments", (one: Proposal) => ({ ...one, args: { flag: "new-layout", percent: 100 } })],

@@ -86,7 +86,7 @@ it("`vigil mcp` serves them over stdin and stdout, to Vigil's own client for ins
   const [changes] = await tools.list();
   expect(changes?.name).toBe("self__list_changes");
   expect(await changes?.call({}, new AbortController().signal)).toContain("Nothing changed");
-}, 30_000);
+});
 
 /** A server of somebody else: one tool that reads, one that writes and says so, and one nobody allowed. */
 function somebodysServer(): McpServer {
@@ -108,7 +108,7 @@ function somebodysServer(): McpServer {
 
 async function connected(allow: string[], url?: string): Promise<McpTools> {
   const at = { url: url ?? (await serve(somebodysServer)), headers: { authorization: `Bearer ${TOKEN}` } };
-  const tools = new McpTools([{ name: "wiki", at, allow, timeout: 3_000 }], quiet, () => Date.now());
+  const tools = new McpTools([{ name: "wiki", at, allow, timeout: 10_000 }], quiet, () => Date.now());
   closers.push(() => tools.close());
   return tools;
 }

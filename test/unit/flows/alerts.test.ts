@@ -69,7 +69,7 @@ async function world(options: { report?: Partial<InvestigationReport>; agentWait
   let current = build();
   /** Waits until everything was dealt with, as far as the agent lets it. */
   const done = async () => {
-    await expect.poll(async () => (await alerts.pending()).length, { timeout: 5_000 }).toBe(0);
+    await expect.poll(async () => (await alerts.pending()).length).toBe(0);
     await current.close();
     current = build();
     if (!options.agentWaits) for (const id of investigator.running) await investigator.finished(id);
@@ -157,7 +157,7 @@ describe("alerts", () => {
     );
     const began = Date.now();
     expect(await send(...storm)).toBe(500);
-    expect(Date.now() - began).toBeLessThan(5_000);
+    expect(Date.now() - began).toBeLessThan(20_000);
 
     expect(asked).toHaveLength(2);
     const incidents = await store.unresolvedIncidents();

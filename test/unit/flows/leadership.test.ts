@@ -77,9 +77,9 @@ describe("who leads", () => {
     await two.start();
     expect(two.leader).toBe("one");
     lease.broken = true;
-    await until("the follower to notice", async () => two.leader === null, 2_000);
+    await until("the follower to notice", async () => two.leader === null);
     lease.broken = false;
-    await until("it to be known again", async () => two.leader !== null, 2_000);
+    await until("it to be known again", async () => two.leader !== null);
     await two.stop();
     await one.stop();
   });

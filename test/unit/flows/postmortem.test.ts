@@ -130,5 +130,5 @@ describe("vigil postmortem", () => {
     await closeStores(again);
     expect(known.map(({ key }) => key)).toEqual(["postmortems/PM-INV-7.md"]);
     await expect(postmortem("INV-99", { out: join(folder, "x.md") })).rejects.toThrow("no investigation or incident INV-99");
-  }, 30_000);
+  });
 });

@@ -60,17 +60,13 @@ describe("vigil search", () => {
   it("says what to correct when the input is wrong, and exits with 1", async () => {
     const file = join(folder, "bad.json");
     writeFileSync(file, '[{"q": "x"}]');
-    expect(await vigil("search", "x", "--docs", join(folder, "none"))).toMatchObject({
-      code: 1,
-      error: expect.stringMatching(/none.*not a folder/),
-    });
-    expect(await vigil("search", "--docs", docs)).toMatchObject({
-      code: 1,
-      error: expect.stringContaining("--queries FILE.json"),
-    });
-    expect(await vigil("search", "--docs", docs, "--queries", file)).toMatchObject({
-      code: 1,
-      error: expect.stringContaining("entry 0"),
-    });
+    const [noFolder, noQuery, badQuery] = await Promise.all([
+      vigil("search", "x", "--docs", join(folder, "none")),
+      vigil("search", "--docs", docs),
+      vigil("search", "--docs", docs, "--queries", file),
+    ]);
+    expect(noFolder).toMatchObject({ code: 1, error: expect.stringMatching(/none.*not a folder/) });
+    expect(noQuery).toMatchObject({ code: 1, error: expect.stringContaining("--queries FILE.json") });
+    expect(badQuery).toMatchObject({ code: 1, error: expect.stringContaining("entry 0") });
   });
 });
