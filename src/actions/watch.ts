@@ -91,7 +91,10 @@ export async function takeSamples(context: ActionContext, proposal: Proposal, ex
 }
 
 function describe({ criterion }: Proposal, reading: VerificationReading): string {
-  const percent = (share: number) => `${share >= 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(1)} %`;
+  const percent = (share: number) => {
+    const size = Math.abs(share * 100).toFixed(1);
+    return `${Number(size) === 0 ? "" : share > 0 ? "+" : "−"}${size} %`;
+  };
   const effect = reading.effect === null ? "no data" : percent(reading.effect);
   const interval = reading.interval ? ` (95 % interval ${percent(reading.interval[0])} to ${percent(reading.interval[1])})` : "";
   return `${criterion?.service} ${criterion?.signal} ${effect}${interval} against before the action, ${reading.samples} samples`;

@@ -24,6 +24,13 @@ const HEADS: Readonly<Record<ProposalState, { readonly tone: Tone; readonly badg
   failed: { tone: "bad", badge: "Failed" },
 };
 
+/** Of the exact arguments; absent: they ran. */
+const RUNS: Readonly<Partial<Record<ProposalState, string>>> = {
+  ...{ draft: "will run", pending: "will run", approved: "will run", executing: "runs" },
+  ...{ denied: "would have run", expired: "would have run", cancelled: "would have run" },
+  ...{ superseded: "would have run", stale: "would have run", failed: "was to run", unknown: "was to run" },
+};
+
 /**
  * A proposed action and all that becomes of it, always as one message. It is drawn from the stored proposal alone, so that what people
  * read is what will run; nothing that a model wrote stands where a fact should, and the model's reason is marked as such.
@@ -43,7 +50,12 @@ export function proposalCard({ proposal, nonce }: ProposalView): Card {
     body: body(proposal),
     folds: [
       { id: "risk", title: `Risk ${risk.tier}, ${risk.score} points`, open: false, blocks: riskBlocks(proposal) },
-      { id: "exact", title: "Exactly what will run", open: false, blocks: [{ type: "code", text: exact(proposal) }] },
+      {
+        id: "exact",
+        title: `Exactly what ${RUNS[state] ?? "ran"}`,
+        open: false,
+        blocks: [{ type: "code", text: exact(proposal) }],
+      },
     ],
     buttons: open ? buttons(proposal, nonce, title) : [],
     ...(ASKED_ANEW.has(state) && nonce !== null ? { again: { proposalId: id, rev, nonce, label: "Propose it anew" } } : {}),
@@ -180,10 +192,15 @@ function story(proposal: Proposal, badge: string, title: string): string {
 /** How long people have: told first, since telemetry beside it may have a clock of its own, as in the demo. */
 const lifeOf = ({ createdAt, expiresAt }: Proposal): string => span(Math.max(0, expiresAt - createdAt));
 
+const UNHELPFUL = "Did not help";
+
 /** The walk of a proposal as people follow it. */
 function stages({ state }: Proposal): Stage[] {
   const walk = (names: readonly string[], now: number, ending: Stage["state"] = "now"): Stage[] =>
-    names.map((name, index) => ({ name, state: index < now ? "done" : index === now ? ending : "ahead" }));
+    names.map((name, index) => {
+      if (index === now) return { name, state: ending };
+      return { name, state: index > now ? "ahead" : name === UNHELPFUL ? "failed" : "done" };
+    });
   const usual = ["Proposed", "Approved", "Executed", "Verified"];
   switch (state) {
     case "draft":
@@ -197,13 +214,13 @@ function stages({ state }: Proposal): Stage[] {
     case "verified":
       return walk(usual, 4);
     case "rolling_back":
-      return walk(["Proposed", "Approved", "Executed", "Did not help", "Rolling back"], 4);
+      return walk(["Proposed", "Approved", "Executed", UNHELPFUL, "Rolling back"], 4);
     case "undone":
-      return walk(["Proposed", "Approved", "Executed", "Did not help", "Undone", "Verification of the undo"], 5);
+      return walk(["Proposed", "Approved", "Executed", UNHELPFUL, "Undone", "Verification of the undo"], 5);
     case "rolled_back":
-      return walk(["Proposed", "Approved", "Executed", "Did not help", "Rolled back"], 5);
+      return walk(["Proposed", "Approved", "Executed", UNHELPFUL, "Rolled back"], 5);
     case "rollback_failed":
-      return walk(["Proposed", "Approved", "Executed", "Did not help", "Undo failed"], 4, "failed");
+      return walk(["Proposed", "Approved", "Executed", UNHELPFUL, "Undo failed"], 4, "failed");
     case "unknown":
       return walk(["Proposed", "Approved", "Executed", "Needs your eyes"], 3, "failed");
     case "failed":

@@ -1,10 +1,12 @@
 import { type Response, Router } from "express";
 import { parseTime } from "../../agent/time-words.ts";
 import type { Evidence, Investigation } from "../../domain/investigation.ts";
+import { HOUR } from "../../domain/time.ts";
 import { type Audience, mayKnow } from "../../flows/ports.ts";
 import { plain } from "../text.ts";
 import { escaped, pageHtml, table } from "./html.ts";
 import type { View } from "./looks/view.ts";
+import { anchor, lookAt } from "./looks/window.ts";
 
 const MOST_FACTS = 500;
 
@@ -62,12 +64,26 @@ async function details(
     : "";
   return `<section>${warning}<pre>${escaped(plain(summary, 20_000))}</pre></section>
 ${await seen(evidence, look)}
+${servicesOf(evidence)}
 <details><summary>How it was found, and every fact that a claim may quote</summary>${table("How it was found", ["what", "value"], about)}
 ${table(
   "Facts",
   ["name", "value"],
   known.map(([name, value]) => [plain(name, 200), plain(String(value), 1_000)]),
 )}</details>`;
+}
+
+const MOST_SERVICES = 12;
+
+/** Where to look further: each service that it is about, in the hour before it was found. */
+function servicesOf({ services, at }: Evidence): string {
+  if (services.length === 0) return "";
+  const links = services
+    .slice(0, MOST_SERVICES)
+    .map((service) =>
+      anchor(lookAt(`/services/${encodeURIComponent(service)}`, { from: at - HOUR, to: at }), plain(service, 80)),
+    );
+  return `<p>The services it is about, then: ${links.join(" · ")}</p>`;
 }
 
 /** The data that it rests on, as it is kept now; nothing for evidence that rests on none. */

@@ -77,7 +77,13 @@ describe("the page of one piece of evidence", () => {
       expect(text).toContain(shown);
     expect(text).toContain("<td>2026-01-05 01:00:00 UTC to the time of looking</td>");
     expect(text).not.toMatch(/<script|<img/);
-    expect([...text.matchAll(/href="([^"]*)"/g)].map(([, to]) => to)).toEqual(["/icon.svg", "/report.css", "/"]);
+    const around = `from=${AT - 3_600_000}&#38;to=${AT}`;
+    expect([...text.matchAll(/href="([^"]*)"/g)].map(([, to]) => to)).toEqual([
+      "/icon.svg",
+      "/report.css",
+      "/",
+      `/services/shelf?${around}`,
+    ]);
   });
 
   it("tells the window that the tool resolved rather than the one it was asked for", async () => {
