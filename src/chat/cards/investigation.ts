@@ -148,13 +148,15 @@ function story(investigation: Investigation, title: string, failed: boolean): st
 
 function anomalyFields(anomaly: Anomaly, count: number, when: "Now" | "Measured"): { name: string; markdown: string }[] {
   const unit = unitOf(anomaly.signal);
+  // The headline may be about a caller of what was noticed.
+  const what = `${signalName(anomaly.signal)} of ${asCode(anomaly.service, 60)}`;
   return [
     {
       name: when,
       markdown:
         anomaly.kind === "missing"
-          ? `**no data**; ${quantity(anomaly.expected, unit)} is usual at this hour`
-          : `**${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
+          ? `${what}: **no data**; ${quantity(anomaly.expected, unit)} is usual at this hour`
+          : `${what} **${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
     },
     {
       name: "Since",

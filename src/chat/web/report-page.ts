@@ -69,7 +69,7 @@ function page(figures: Kpis, days: number): string {
       figures.rivals.map(rivalLine).map(({ article, ours }) => [article, ours]),
     )}
 ${table(
-  "Causes that came back",
+  "Most frequent causes",
   ["cause", "investigations"],
   figures.topCauses.map(({ cause, count }) => [cause, String(count)]),
 )}

@@ -107,7 +107,7 @@ function weeksPlot({ weeks }: Kpis): string {
 
 function causesPlot({ topCauses }: Kpis): string {
   const shown = topCauses.slice(0, 8).toReversed();
-  return draw("Causes that came back", {
+  return draw("Most frequent causes", {
     grid: { left: 190, right: 30, top: 44, bottom: 30 },
     xAxis: { type: "value", minInterval: 1, ...axis },
     yAxis: { type: "category", data: shown.map(({ cause }) => clip(cause, 28)), ...axis },

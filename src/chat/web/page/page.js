@@ -15,6 +15,14 @@ const STORIES = [
   ["quiet", "Quiet day", "Nothing is wrong; Vigil must stay silent."],
   ["reset", "Reset", "Heals the shop."],
 ];
+const GETTING_READY = [
+  "Getting ready",
+  "Vigil learns what is normal before it watches. You can read along, and ask, in a moment.",
+];
+const QUIET = [
+  "All quiet",
+  "Vigil posts here when something leaves its usual range, long before an alert would fire. You can ask, too.",
+];
 const SUGGESTIONS = ["What changed in the last 6 hours?", "Is anything unusual right now?", "/vigil status"];
 
 /** Messages by id, and the element that shows each. */
@@ -237,9 +245,10 @@ function onState(next) {
     const share = progress.total > 0 ? Math.min(1, progress.done / progress.total) : 0;
     $("progress-text").textContent = `${sentence(progress.what)}… ${Math.round(share * 100)} %`;
     $("progress-bar").value = share;
-    $("empty-text").textContent =
-      "Vigil is getting ready: it learns what is normal before it watches. You can read along, and ask, in a moment.";
   }
+  const [title, text] = progress ? GETTING_READY : QUIET;
+  $("empty-title").textContent = title;
+  $("empty-text").textContent = text;
   $("stopped").hidden = !stopped;
   if (stopped) {
     $("stopped").replaceChildren(
