@@ -15,6 +15,7 @@ import { logsSchema, metricsSchema, tracesSchema } from "./config/sources.ts";
 import { changesSchema, deploysSchema, flagsSchema, kubernetesSchema } from "./config/targets.ts";
 import { flag, port, positive, sharedSecret, webAddress } from "./config/values.ts";
 import { webhooksSchema } from "./config/webhooks.ts";
+import { wordsOf } from "./config/wrong-value.ts";
 
 /** Configuration that cannot be used. The message names each key, its value and the remedy. */
 export class ConfigError extends Error {
@@ -144,7 +145,7 @@ export function loadConfig(env: Readonly<NodeJS.ProcessEnv> = process.env, folde
     // A whole section may hold secrets; the message names what is wrong in it.
     const isSection = typeof value === "object" && value !== null;
     const shown = value === undefined || isSection ? "" : secret.test(key) ? " (value hidden)" : ` (is ${JSON.stringify(value)})`;
-    return `  ${key || "(top level)"}${variable ? ` or ${variable}` : ""}${shown}: ${issue.message}`;
+    return `  ${key || "(top level)"}${variable ? ` or ${variable}` : ""}${shown}: ${wordsOf(issue, schema)}`;
   });
   throw new ConfigError(
     `The configuration ${present ? `in ${file} ` : ""}cannot be used; correct these keys:\n${lines.join("\n")}`,

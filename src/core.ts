@@ -12,6 +12,7 @@ import { type AgentOptions, createSreAgent, DEFAULT_TOOL_LIMITS } from "./agent/
 import type { Observer } from "./agent/observe.ts";
 import { readToolServer } from "./agent/serve-tools.ts";
 import type { AgentDependencies, AnomalyScanner, ReplayingAgent } from "./agent/types.ts";
+import { OWN_CATALOG } from "./config/knowledge.ts";
 import type { Config } from "./config.ts";
 import { causalEffect } from "./diagnosis/causal-test.ts";
 import type { KnowledgeBase } from "./domain/knowledge.ts";
@@ -108,8 +109,8 @@ export async function openCore(
     boost: (id, services) => learning.boost(id, services),
   });
   const audience = new AudienceScope();
-  const entries = existsSync(config.knowledge.catalog) ? readCatalog(resolve(config.knowledge.catalog)) : Promise.resolve([]);
-  const catalog = () => entries;
+  const entries = await catalogOf(config.knowledge.catalog);
+  const catalog = async () => entries;
   const graph = graphReader(telemetry, catalog, clock);
 
   const { flags, deploys, workloads } = targets;
@@ -278,6 +279,18 @@ async function approversOf(config: Config, onCall: OnCallSource | null): Promise
     },
     now: () => Date.now(),
   });
+}
+
+/** Without a catalogue, criticality and owners are unknown; one that was named and cannot be read is an error. */
+async function catalogOf(file: string): Promise<readonly CatalogEntry[]> {
+  if (file === OWN_CATALOG && !existsSync(file)) return [];
+  try {
+    return await readCatalog(resolve(file));
+  } catch (error) {
+    throw new OperatorError(
+      `knowledge.catalog (${file}) cannot be used: ${(error as Error).message}. Correct it, or remove the key.`,
+    );
+  }
 }
 
 /** The key behind the buttons' secrets, made once and readable by the owner only. */

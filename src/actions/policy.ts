@@ -118,10 +118,20 @@ export function parsePolicy(value: unknown, source: string): Policy {
 
 /** @throws with the file, the key and the remedy when the policy cannot be used: then nothing may run. */
 export function loadPolicy(file: string): Policy {
-  const document = parseDocument(readFileSync(file, "utf8"));
+  const document = parseDocument(read(file));
   const [error] = document.errors;
   if (error) throw new PolicyError(`The policy ${file} is not valid YAML: ${error.message}`);
   return parsePolicy(document.toJS(), file);
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new PolicyError(
+      `actions.policyFile names ${file}, which cannot be read (${(error as Error).message}). Correct the path, or remove the key for the defaults.`,
+    );
+  }
 }
 
 /** The policy's JSON Schema, for editors. */

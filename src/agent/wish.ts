@@ -1,4 +1,5 @@
 import type { Anomaly } from "../domain/anomaly.ts";
+import { nearest } from "../domain/nearest.ts";
 import type { Proposal, ProposalState } from "../domain/proposal.ts";
 import type { ChangeEvent, ServiceName } from "../domain/telemetry.ts";
 import { DAY } from "../domain/time.ts";
@@ -12,7 +13,6 @@ import { type ReadTool, type ToolLimits, toLangChainTool } from "./tools/kit.ts"
 import { becameOf } from "./tools/list-actions.ts";
 import { listChanges } from "./tools/list-changes.ts";
 import type { QuestionRequest } from "./types.ts";
-import { nearest } from "./words.ts";
 
 /** An action that a person asks for in their own words, not yet matched with what exists. */
 export interface Wish {

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import { DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
 import type { ReplicaRole } from "../chat/web/index.ts";
+import { lackingForSlack } from "../config/chat.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
@@ -262,16 +263,11 @@ async function mcp(config: Config): Promise<Finding[]> {
 }
 
 async function slack(config: Config): Promise<Finding[]> {
-  const { botToken, appToken, signingSecret, channel, apiUrl, approvers } = config.slack;
-  if (!botToken) return [];
-  const findings: Finding[] = [];
-  if (!appToken && !signingSecret) {
-    findings.push(
-      fault("slack", "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set", "Set the app token for Socket Mode."),
-    );
-  }
-  if (!channel)
-    findings.push(warning("slack", "no channel for proactive posts", "Set SLACK_CHANNEL to the incident channel's id."));
+  const { botToken, apiUrl, approvers } = config.slack;
+  const findings = (lackingForSlack(config.slack) ?? []).map((what) =>
+    fault("slack", `missing: ${what}`, "Set it, or remove the other settings of Slack; Vigil does not start with half of them."),
+  );
+  if (!botToken) return findings;
   if (approvers.length === 0) findings.push(warning("slack", "nobody may approve", "List user ids under slack.approvers."));
   try {
     const response = await fetch(new URL("auth.test", apiUrl ?? "https://slack.com/api/"), {

@@ -31,6 +31,20 @@ export const slackSchema = z
   })
   .prefault({});
 
+/** What Slack lacks to be on, with the variables that set it; null when nothing of it is set, or nothing is missing. */
+export function lackingForSlack(slack: z.output<typeof slackSchema>): string[] | null {
+  const { botToken, appToken, signingSecret, channel } = slack;
+  if (!botToken && !appToken && !signingSecret && !channel) return null;
+  const lacking = [
+    ...(botToken ? [] : ["slack.botToken (SLACK_BOT_TOKEN)"]),
+    ...(channel ? [] : ["slack.channel (SLACK_CHANNEL), the id of the incident channel"]),
+    ...(appToken || signingSecret
+      ? []
+      : ["slack.appToken (SLACK_APP_TOKEN) for Socket Mode, or slack.signingSecret (SLACK_SIGNING_SECRET)"]),
+  ];
+  return lacking.length > 0 ? lacking : null;
+}
+
 /** Microsoft Teams. */
 export const teamsSchema = z
   .strictObject({

@@ -2,6 +2,9 @@ import { z } from "zod";
 
 import { filled, positive } from "./values.ts";
 
+/** Read where it is there; any other that is named must be. */
+export const OWN_CATALOG = "data/catalog-info.yaml";
+
 /** What every source of documents has. */
 const source = {
   name: z
@@ -77,7 +80,7 @@ const vectors = z
 export const knowledgeSchema = z
   .strictObject({
     folders: z.array(z.string().min(1)).default(["data"]),
-    catalog: z.string().min(1).default("data/catalog-info.yaml"),
+    catalog: z.string().min(1).default(OWN_CATALOG),
     embeddings: z
       .strictObject({
         model: z.string().min(1).describe("for instance text-embedding-3-large"),

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, fetch as undiciFetch } from "undici";
 import type { z } from "zod";
-import { SourceUnavailable } from "../domain/telemetry.ts";
+import { SourceError, SourceUnavailable } from "../domain/telemetry.ts";
 import { type Milliseconds, SECOND } from "../domain/time.ts";
 import { ApiError, type Call, JsonApi, type Path, type Query } from "../targets/json-api.ts";
 
@@ -64,10 +64,19 @@ export class ReadApi {
     this.#options = options;
     this.#now = options.now ?? (() => Date.now());
     this.#sleep = options.sleep ?? ((length) => new Promise((resolve) => setTimeout(resolve, length)));
-    const read = (file: string | undefined) => (file ? readFileSync(file, "utf8") : undefined);
+    const read = (part: "caFile" | "certFile" | "keyFile"): string | undefined => {
+      const file = tls?.[part];
+      try {
+        return file ? readFileSync(file, "utf8") : undefined;
+      } catch (error) {
+        throw new SourceError(
+          `${key}.tls.${part} names ${file}, which cannot be read (${(error as Error).message}). Correct the path or its rights.`,
+        );
+      }
+    };
     const secured = tls?.caFile || tls?.certFile;
     this.#dispatcher = secured
-      ? new Agent({ connect: { ca: read(tls.caFile), cert: read(tls.certFile), key: read(tls.keyFile) } })
+      ? new Agent({ connect: { ca: read("caFile"), cert: read("certFile"), key: read("keyFile") } })
       : null;
     const dispatcher = this.#dispatcher;
     this.#api = new JsonApi({

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { checkEmoji, DEFAULT_EMOJI, type EmojiMeanings } from "../chat/reactions.ts";
 import type { Surface } from "../chat/surface.ts";
+import { lackingForSlack } from "../config/chat.ts";
 import type { Config } from "../config.ts";
 import type { Core } from "../core.ts";
 import { OperatorError } from "../operator-error.ts";
@@ -29,6 +30,11 @@ export function emojiMeanings(config: Config, core: Core): EmojiMeanings {
 
 async function slack({ config, core, store, log }: SurfaceParts): Promise<Surface[]> {
   const { botToken, appToken, signingSecret, channel, apiUrl, httpPort, allowedWorkspaces } = config.slack;
+  const lacking = lackingForSlack(config.slack);
+  if (lacking)
+    throw new OperatorError(
+      `Slack is set up by half and would stay silent. Missing: ${lacking.join("; ")}. Set it, or remove the rest.`,
+    );
   if (!botToken || !channel) return [];
   const { slackSurface } = await import("../chat/slack/index.ts");
   const emoji = emojiMeanings(config, core);

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { lackingForSlack } from "../../src/config/chat.ts";
 import { environment } from "../../src/config/environment.ts";
 import { ConfigError, loadConfig, schema } from "../../src/config.ts";
 import { exampleOf } from "../../src/install/example.ts";
@@ -55,8 +56,10 @@ describe("configuration", () => {
   });
 
   it.each([
-    ["slack:\n  chanel: C1\n", 'slack: Unrecognized key: "chanel"'],
-    ["sever: 1\n", '(top level): Unrecognized key: "sever"'],
+    ["slack:\n  chanel: C1\n", 'slack: there is no key "chanel" here; did you mean channel?'],
+    ["sever: 1\n", '(top level): there is no key "sever" here; did you mean server?'],
+    ["worth:\n  euros: 1\n", 'no key "euros" here; there are minutesSavedPerAcceptedInvestigation, dollarsPerEngineerHour'],
+    ["actions:\n  approvalSeconds: soon\n", 'actions.approvalSeconds or VIGIL_APPROVAL_SECONDS (is "soon"): must be a number'],
   ])("names a misspelt key without what else is in its section: %j", (text, expected) => {
     const at = folder();
     writeFileSync(join(at, "vigil.yaml"), text);
@@ -67,6 +70,21 @@ describe("configuration", () => {
       expect(String(error)).toContain(expected);
       expect(String(error)).not.toContain("hunter2");
     }
+  });
+
+  it.each<[Parameters<typeof loadConfig>[0], string[] | null]>([
+    [{}, null],
+    [{ SLACK_BOT_TOKEN: "xoxb-1", SLACK_APP_TOKEN: "xapp-1", SLACK_CHANNEL: "C1" }, null],
+    [{ SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "12345678", SLACK_CHANNEL: "C1" }, null],
+    [
+      { SLACK_BOT_TOKEN: "xoxb-1" },
+      ["slack.channel", "slack.appToken (SLACK_APP_TOKEN) for Socket Mode, or slack.signingSecret"],
+    ],
+    [{ SLACK_APP_TOKEN: "xapp-1", SLACK_CHANNEL: "C1" }, ["slack.botToken (SLACK_BOT_TOKEN)"]],
+  ])("knows what Slack lacks with %o", (env, lacking) => {
+    const found = lackingForSlack(loadConfig(env, folder()).slack);
+    expect(found?.length ?? 0).toBe(lacking?.length ?? 0);
+    for (const [index, words] of (lacking ?? []).entries()) expect(found?.[index]).toContain(words);
   });
 
   it("takes a header of Vigil's own traces from the environment, as every header", () => {

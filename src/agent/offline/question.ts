@@ -1,7 +1,7 @@
+import { distance, nearest } from "../../domain/nearest.ts";
 import type { RedSignal, ServiceName } from "../../domain/telemetry.ts";
 import { DAY, type EpochMs, MINUTE } from "../../domain/time.ts";
 import { parseTime } from "../time-words.ts";
-import { distance, nearest } from "../words.ts";
 import { type Intent, intentOf, isGeneral } from "./intents.ts";
 
 export interface Question {

@@ -1,5 +1,6 @@
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import type { z } from "zod";
+import { nearest } from "../../domain/nearest.ts";
 import type { ServiceName, TimeRange } from "../../domain/telemetry.ts";
 import type { EpochMs, Milliseconds } from "../../domain/time.ts";
 import { fence, redact } from "../../domain/untrusted.ts";
@@ -8,7 +9,6 @@ import { SpanKind, spanned } from "../observe.ts";
 import { type Recording, recall } from "../recording.ts";
 import { callKey, type EvidenceDraft, type Session } from "../session.ts";
 import { parseTime, utc } from "../time-words.ts";
-import { nearest } from "../words.ts";
 
 /** A call that was wrong in a way the caller can mend; the message says how. */
 export class ToolUseError extends Error {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { nearest } from "../../domain/nearest.ts";
 import type { Exemplar, MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
 import { DAY, MINUTE, type Milliseconds, WEEK } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
@@ -6,7 +7,7 @@ import type { SeriesFinding } from "../findings.ts";
 import type { Session } from "../session.ts";
 import { compare, matters } from "../statistics/series.ts";
 import { utc, utcClock } from "../time-words.ts";
-import { nearest, number, percent, quantity } from "../words.ts";
+import { number, percent, quantity } from "../words.ts";
 import { defineTool, knownService, lookLink, range, ToolUseError } from "./kit.ts";
 
 export const RED_SIGNALS = ["rate", "errors", "latency", "latency_p95"] as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Plan } from "../../../src/actions/catalogue/action.ts";
-import { DEFAULT_POLICY, type Policy, parsePolicy } from "../../../src/actions/index.ts";
+import { DEFAULT_POLICY, loadPolicy, type Policy, parsePolicy } from "../../../src/actions/index.ts";
 import { limitReached, type Run } from "../../../src/actions/limits.ts";
 import { assessRisk, type RiskInput } from "../../../src/actions/risk.ts";
 import { frozen, rule, within } from "../../../src/actions/ruling.ts";
@@ -166,6 +166,12 @@ describe("policy", () => {
     expect(await world.actions.explain("toggle_feature_flag", { flag: "*", percent: 0 }, null)).toMatchObject({ ok: false });
     expect(await world.actions.list()).toEqual([]);
   });
+});
+
+it("names the key and the file when a policy file cannot be read", () => {
+  expect(() => loadPolicy("/nowhere/policy.yaml")).toThrow(
+    /^actions\.policyFile names \/nowhere\/policy\.yaml, which cannot be read .*ENOENT/,
+  );
 });
 
 describe("limits", () => {
