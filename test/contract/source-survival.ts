@@ -19,7 +19,7 @@ export function sourceSurvivalContract(
   open: (url: string, timeout: number) => () => Promise<unknown>,
   healthy: unknown,
 ): void {
-  survivalContract(name, (url) => open(url, SHORT)());
+  survivalContract(name, (url, patience) => open(url, patience)());
 
   describe(`${name} that recovers (stub)`, () => {
     let stub: StubServer;
