@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "./config.ts";
+import { OperatorError } from "./operator-error.ts";
 import { ownerOnlyFolder } from "./store/database.ts";
 import { FeedbackRepository } from "./store/feedback.ts";
 import { Fence } from "./store/fence.ts";
@@ -27,7 +28,7 @@ export interface Stores {
 }
 
 export async function openStores(config: Config): Promise<Stores> {
-  const folder = ownerOnlyFolder(resolve(config.dataDir));
+  const folder = stateFolder(resolve(config.dataDir));
   const fence = new Fence();
   const state = await openStateDatabase(config.state.url ?? join(folder, "vigil.db"), fence);
   const telemetry = await openTelemetryStore(join(folder, "telemetry.db"));
@@ -48,6 +49,19 @@ export async function openStores(config: Config): Promise<Stores> {
 export async function closeStores(stores: Stores): Promise<void> {
   stores.telemetry.close();
   await stores.state.destroy();
+}
+
+/** @throws OperatorError when nothing can be kept there */
+function stateFolder(path: string): string {
+  try {
+    ownerOnlyFolder(path);
+    accessSync(path, constants.W_OK);
+    return path;
+  } catch (error) {
+    throw new OperatorError(
+      `The state folder ${path} cannot be made or written (${(error as Error).message}). Set dataDir (VIGIL_DATA_DIR) to a folder that this user may write.`,
+    );
+  }
 }
 
 /** Made once for a folder of state. */

@@ -6,6 +6,7 @@ import { lackingForSlack } from "../../src/config/chat.ts";
 import { environment } from "../../src/config/environment.ts";
 import { ConfigError, loadConfig, schema } from "../../src/config.ts";
 import { exampleOf } from "../../src/install/example.ts";
+import { openStores } from "../../src/stores.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "vigil-config-"));
 
@@ -180,4 +181,12 @@ describe("targets", () => {
     writeFileSync(join(at, "vigil.yaml"), text);
     expect(() => loadConfig({}, at)).toThrow(expected);
   });
+});
+
+it("says which folder cannot hold the state, and what to set", async () => {
+  const file = join(folder(), "a-file");
+  writeFileSync(file, "");
+  await expect(openStores(loadConfig({ VIGIL_DATA_DIR: join(file, "state") }, folder()))).rejects.toThrow(
+    /^The state folder .*a-file\/state cannot be made or written \(ENOTDIR.*Set dataDir \(VIGIL_DATA_DIR\)/,
+  );
 });
