@@ -69,6 +69,8 @@ export class Leadership {
   #ending: Promise<void> = Promise.resolve();
   #stopped = false;
   #followed: string | null = null;
+  /** By `elapsed`: until then the last answer says who leads; a database that hangs gives no other. */
+  #knownUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -82,7 +84,8 @@ export class Leadership {
 
   /** Null while it is not known. */
   get leader(): string | null {
-    return this.leads ? this.#options.holder : this.#followed;
+    if (this.leads) return this.#options.holder;
+    return this.#options.elapsed() < this.#knownUntil ? this.#followed : null;
   }
 
   get alone(): boolean {
@@ -144,6 +147,7 @@ export class Leadership {
       else if (this.#followed !== taken.holder)
         log.info({ leader: taken.holder }, "another replica leads; this one serves chat and approvals");
       this.#followed = taken.holder;
+      this.#knownUntil = elapsed() + term;
       this.#over();
       return Math.min(term / RENEWALS, taken.left + PATIENCE);
     } catch (error) {

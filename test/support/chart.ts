@@ -3,22 +3,31 @@ import { join } from "node:path";
 import { parse, parseAllDocuments, stringify } from "yaml";
 
 type Values = Record<string, unknown>;
+interface Release {
+  readonly name: string;
+  readonly namespace: string;
+}
 
 /**
  * Renders a chart that keeps to a small part of Helm's language: values and release by path, `if` with `not` and `gt (int …) n`, `end`, `fail`, and `toYaml … | nindent`.
  * Anything else is an error, so that the chart stays within what is rendered here as Helm renders it.
  */
-export function renderChart(
-  folder: string,
-  release: { readonly name: string; readonly namespace: string },
-  given: Values = {},
-): Values[] {
-  const values = merged(parse(readFileSync(join(folder, "values.yaml"), "utf8")) as Values, given);
-  const scope = { Values: values, Release: { Name: release.name, Namespace: release.namespace } };
+export function renderChart(folder: string, release: Release, given: Values = {}): Values[] {
+  const scope = scopeOf(folder, release, given);
   return readdirSync(join(folder, "templates"))
+    .filter((file) => file.endsWith(".yaml"))
     .sort()
     .flatMap((file) => objects(renderTemplate(readFileSync(join(folder, "templates", file), "utf8"), scope, file)));
 }
+
+/** What Helm says after it installed or upgraded. */
+export const renderNotes = (folder: string, release: Release, given: Values = {}): string =>
+  renderTemplate(readFileSync(join(folder, "templates/NOTES.txt"), "utf8"), scopeOf(folder, release, given), "NOTES.txt");
+
+const scopeOf = (folder: string, release: Release, given: Values): Values => ({
+  Values: merged(parse(readFileSync(join(folder, "values.yaml"), "utf8")) as Values, given),
+  Release: { Name: release.name, Namespace: release.namespace },
+});
 
 export const objects = (text: string): Values[] =>
   parseAllDocuments(text)

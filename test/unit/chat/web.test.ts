@@ -31,15 +31,18 @@ let web: ReturnType<typeof webSurface>;
 let origin: string;
 let token: string;
 const played: string[] = [];
+let role: PageState["replica"];
 
 beforeEach(async () => {
   db = await openStateDatabase(":memory:");
   store = new ConversationRepository(db);
   handlers = new FakeHandlers();
+  role = null;
   web = webSurface({
     store,
     picture: async (id) => (id === "INV-1" ? picture() : null),
     state: async () => state,
+    role: () => role,
     emoji: () => DEFAULT_EMOJI,
     demo: { play: async (name) => void played.push(name) },
     host: "127.0.0.1",
@@ -110,6 +113,24 @@ async function follow(wanted: (event: { id: string; name: string; data: Event })
   }
   throw new Error("The stream ended");
 }
+
+describe("/readyz", () => {
+  const ready = async () => {
+    const response = await fetch(`${origin}/readyz`);
+    return { status: response.status, body: await response.json() };
+  };
+  it("says yes alone, as leader and as follower, and no while no leader is known; /healthz goes on, so that nothing is restarted for it", async () => {
+    expect(await ready()).toEqual({ status: 200, body: { name: "vigil", ready: true, role: "alone" } });
+    role = { leads: true, self: "a", leader: "a" };
+    expect(await ready()).toEqual({ status: 200, body: { name: "vigil", ready: true, role: "leader" } });
+    role = { leads: false, self: "b", leader: "a" };
+    expect(await ready()).toEqual({ status: 200, body: { name: "vigil", ready: true, role: "follower" } });
+    role = { leads: false, self: "b", leader: null };
+    const why = expect.stringContaining("is PostgreSQL reachable?");
+    expect(await ready()).toEqual({ status: 503, body: { name: "vigil", ready: false, role: null, why } });
+    expect((await fetch(`${origin}/healthz`)).status).toBe(200);
+  });
+});
 
 describe("the page's messages", () => {
   it("follow the investigation live, one message edited in place, with its proposal in the thread", async () => {

@@ -10,6 +10,7 @@ class FakeLease implements LeaderStore {
   token = 0;
   until = 0;
   broken = false;
+  hang: Promise<void> = Promise.resolve();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -17,6 +18,7 @@ class FakeLease implements LeaderStore {
   }
 
   async take(holder: string, term: number): Promise<Taken> {
+    await this.hang;
     if (this.broken) throw new Error("the database is away");
     if (this.holder !== holder && this.until > this.#now())
       return { leads: false, holder: this.holder, token: this.token, left: this.until - this.#now() };
@@ -80,6 +82,16 @@ describe("who leads", () => {
     await until("the follower to notice", async () => two.leader === null);
     lease.broken = false;
     await until("it to be known again", async () => two.leader !== null);
+    // A database that hangs answers nothing at all.
+    let answer = () => {};
+    lease.hang = new Promise((done) => {
+      answer = done;
+    });
+    await until("both to notice", async () => one.leader === null && two.leader === null);
+    expect([one.leads, two.leads]).toEqual([false, false]);
+    lease.hang = Promise.resolve();
+    answer();
+    await until("both to know again", async () => one.leader !== null && two.leader !== null);
     await two.stop();
     await one.stop();
   });

@@ -7,7 +7,7 @@ import { loadConfig } from "../../../src/config.ts";
 import { Cluster } from "../../../src/targets/kubernetes/cluster.ts";
 import { KubernetesDeploys } from "../../../src/targets/kubernetes/deploys.ts";
 import { KubernetesWorkloads } from "../../../src/targets/kubernetes/workloads.ts";
-import { objects, renderChart } from "../../support/chart.ts";
+import { objects, renderChart, renderNotes } from "../../support/chart.ts";
 import { type Rule, stubKubernetes } from "../../support/stub-kubernetes.ts";
 
 const install = resolve(import.meta.dirname, "../../../src/install");
@@ -89,6 +89,21 @@ describe("the manifests", () => {
     );
     expect(mounted.sort()).toEqual(container.volumeMounts.map(({ name }: Json) => name).sort());
     expect(all["PodDisruptionBudget/vigil/vigil"]?.spec).toEqual({ maxUnavailable: 1, selector: spec.selector });
+  });
+
+  it("lose no state when a release goes from SQLite to PostgreSQL: Helm keeps the claim, and what that means is told", () => {
+    const before = keyed(renderChart(chart, release))["PersistentVolumeClaim/vigil/vigil"];
+    expect(before?.metadata.annotations).toEqual({ "helm.sh/resource-policy": "keep" });
+    const claims = renderChart(chart, release, { postgresql: true }).flatMap(({ kind, spec }: Json) =>
+      kind === "StatefulSet" ? spec.volumeClaimTemplates.map(({ metadata }: Json) => `${metadata.name}-vigil-0`) : [],
+    );
+    // A StatefulSet's claims are named for its pods, so that the new ones never come upon the old file.
+    expect(claims).toEqual(["state-vigil-0"]);
+    expect(renderNotes(chart, release)).toMatch(/SQLite file in the claim "vigil", which stays/);
+    const notes = renderNotes(chart, release, { postgresql: true });
+    expect(notes).toMatch(/the claim is kept, but nothing of it is read.*begins anew/);
+    expect(notes).toContain("kubectl annotate --namespace vigil pvc vigil helm.sh/resource-policy=keep");
+    expect(notes).not.toContain("SQLite");
   });
 
   it.skipIf(rendered === null)("of several replicas are taken by kubectl", () => {
