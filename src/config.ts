@@ -115,6 +115,9 @@ export const schema = z.strictObject({
 
 export type Config = z.output<typeof schema>;
 
+/** What Kubernetes sets as VIGIL_PORT in every pod beside a Service named vigil: an address of that service, no wish of the operator. */
+const serviceLink = /^tcp:\/\/[\d.:[\]a-f]+$/;
+
 const secret = /(token|secret|key|password|(state|vectors)\.url)$|headers\./i;
 
 /**
@@ -134,7 +137,7 @@ export function loadConfig(env: Readonly<NodeJS.ProcessEnv> = process.env, folde
   resolveSecrets(raw, env, folder);
   for (const [variable, path] of Object.entries(environment)) {
     const value = env[variable] || fromFile(`${variable}_FILE`, env, folder);
-    if (value) assign(raw, path, value);
+    if (value && !serviceLink.test(value)) assign(raw, path, value);
   }
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
@@ -195,7 +198,14 @@ function readYaml(file: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new ConfigError(`${file} must hold keys and values at its top level, for instance "server:\\n  port: 3978".`);
   }
-  return value as Record<string, unknown>;
+  return withoutEmpty(value) as Record<string, unknown>;
+}
+
+/** A key without a value is as good as commented out, as in the example: `slack:` above lines that all are comments. */
+function withoutEmpty(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const kept = Object.entries(value).filter(([, below]) => below !== null);
+  return Object.fromEntries(kept.map(([key, below]) => [key, withoutEmpty(below)]));
 }
 
 function assign(target: Record<string, unknown>, path: string, value: string): void {

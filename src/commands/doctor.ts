@@ -5,7 +5,9 @@ import { promisify } from "node:util";
 import { DEFAULT_PRICES, type ModelOptions } from "../agent/index.ts";
 import type { ReplicaRole } from "../chat/web/index.ts";
 import { lackingForSlack } from "../config/chat.ts";
+import { environment } from "../config/environment.ts";
 import { type Config, ConfigError, loadConfig } from "../config.ts";
+import { distance } from "../domain/nearest.ts";
 import type { Probe } from "../domain/probe.ts";
 import { wallClock } from "../domain/time.ts";
 import { McpTools } from "../sources/mcp/index.ts";
@@ -64,6 +66,7 @@ export async function doctor(options: OutputOptions): Promise<void> {
         existsSync(resolve("vigil.yaml")) ? "vigil.yaml and the environment" : "defaults: no vigil.yaml, so the demo is on",
       ),
     );
+    findings.push(...strayVariables());
     for (const check of checks) findings.push(...(await check(config)));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -82,6 +85,19 @@ function table(findings: readonly Finding[]): string {
       return remedy ? `${line}\n  ${" ".repeat(width)}  → ${remedy}` : line;
     })
     .join("\n");
+}
+
+/** Variables that look like ours and are read by nobody: a slip, or of another version. What Kubernetes makes of a Service is none. */
+function strayVariables(): Finding[] {
+  const known = [...Object.keys(environment).flatMap((name) => [name, `${name}_FILE`]), "VIGIL_CONFIG", "VIGIL_STOP"];
+  const ofService = /^VIGIL_(?:SERVICE|PORT)_/;
+  return Object.keys(process.env)
+    .filter((name) => /^(?:VIGIL|SLACK|TEAMS)_/.test(name) && !known.includes(name) && !ofService.test(name))
+    .map((name) => {
+      const near = known.find((one) => distance(one, name) <= 2);
+      const remedy = near ? `Did you mean ${near}?` : "Unset it; vigil.example.yaml names every variable.";
+      return warning("configuration", `${name} is set, but nothing reads it`, remedy);
+    });
 }
 
 async function nodeVersion(): Promise<Finding[]> {
@@ -263,12 +279,15 @@ async function mcp(config: Config): Promise<Finding[]> {
 }
 
 async function slack(config: Config): Promise<Finding[]> {
-  const { botToken, apiUrl, approvers } = config.slack;
+  const { botToken, apiUrl, approvers, approverGroups, onCallApproves } = config.slack;
   const findings = (lackingForSlack(config.slack) ?? []).map((what) =>
     fault("slack", `missing: ${what}`, "Set it, or remove the other settings of Slack; Vigil does not start with half of them."),
   );
   if (!botToken) return findings;
-  if (approvers.length === 0) findings.push(warning("slack", "nobody may approve", "List user ids under slack.approvers."));
+  if (approvers.length === 0 && approverGroups.length === 0 && !onCallApproves) {
+    const remedy = "List user ids under slack.approvers or groups under slack.approverGroups, or set slack.onCallApproves.";
+    findings.push(warning("slack", "nobody may approve", remedy));
+  }
   try {
     const response = await fetch(new URL("auth.test", apiUrl ?? "https://slack.com/api/"), {
       method: "POST",

@@ -13,7 +13,14 @@ export const slackSchema = z
     botToken: z.string().startsWith("xoxb-").optional(),
     appToken: z.string().startsWith("xapp-").optional(),
     signingSecret: z.string().min(8).optional(),
-    channel: z.string().min(1).optional().describe("channel id for proactive posts, for instance C0123456789"),
+    channel: z
+      .string()
+      .regex(
+        /^[A-Z0-9]+$/,
+        "must be the channel's id, for instance C0123456789 (at the end of the channel's details), not its name",
+      )
+      .optional()
+      .describe("channel id for proactive posts, for instance C0123456789"),
     apiUrl: z.url().optional(),
     httpPort: port.default(3979).describe("where Slack's requests arrive when there is a signing secret and no app token"),
     allowedWorkspaces: z.array(z.string().min(1)).default([]).describe("team ids that may speak to Vigil besides its own"),

@@ -107,7 +107,7 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
   const clock = new FollowingClock(start, options.speed);
 
   const child: ChildProcess = fork(join(import.meta.dirname, "main.ts"), [], {
-    execArgv: ["--import", "tsx"],
+    execArgv: ["--import", import.meta.resolve("tsx")],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   let play: Play = { scenario: "quiet", since: start };

@@ -88,6 +88,23 @@ describe("configuration", () => {
     for (const [index, words] of (lacking ?? []).entries()) expect(found?.[index]).toContain(words);
   });
 
+  it.each([
+    ["port: 1\n", '(top level): there is no key "port" here; did you mean server.port or teams.port?'],
+    ["learning:\n  qqqqq: 1\n", 'learning: there is no key "qqqqq" here; there are enabled'],
+    ["learning:\n  enabled: maybe\n", 'learning.enabled or VIGIL_LEARNING (is "maybe"): must be true or false'],
+    ["slack:\n  channel: '#incidents'\n", "must be the channel's id"],
+  ])("says what to write instead: %j", (text, expected) => {
+    const at = folder();
+    writeFileSync(join(at, "vigil.yaml"), text);
+    expect(() => loadConfig({}, at)).toThrow(expected);
+  });
+
+  it("takes a key without a value as not set, and VIGIL_PORT of a Kubernetes service link as none of ours", () => {
+    const at = folder();
+    writeFileSync(join(at, "vigil.yaml"), "slack:\n#  channel: C1\nmetrics:\n  url:\n");
+    expect(loadConfig({ VIGIL_PORT: "tcp://10.96.0.12:3978" }, at)).toEqual(schema.parse({}));
+  });
+
   it("takes a header of Vigil's own traces from the environment, as every header", () => {
     const at = folder();
     writeFileSync(join(at, "vigil.yaml"), "observability:\n  tracesHeaders:\n    authorization: { env: COLLECTOR }\n");
