@@ -163,6 +163,7 @@ class SlackSurface implements Surface {
           place,
           emoji: this.#emoji,
           botUserId,
+          pageUrl: this.#options.pageUrl ?? null,
           later: async (card, { channel, thread }, message) => {
             if (message) await store.saveRef(card.subject, this.name, message);
             await store.want(card.subject, this.name, threadKey(channel, thread), card, this.#now());

@@ -31,6 +31,8 @@ export interface ReplyOptions {
   readonly place: ReplyPlace;
   readonly emoji: EmojiWords;
   readonly botUserId: string;
+  /** Address of the page as responders reach it, for links to evidence. */
+  readonly pageUrl?: string | null;
   /** Takes an answer that Slack does not take now, with the message that it should replace, and delivers it when Slack is back. */
   readonly later: (card: Card, place: ReplyPlace, message: MessageRef | null) => Promise<void>;
   readonly log: Log;
@@ -148,7 +150,7 @@ export class SlackReply implements Reply {
   async #finish(markdown: string, card: Card): Promise<boolean> {
     if ([...markdown].length > LIMITS.streamText) return this.#lost(new Error("the answer is longer than a stream may be"));
     // The text is in the stream already; the blocks add the evidence and the small print.
-    const [details] = foldMessages(card);
+    const [details] = foldMessages(card, this.#options.pageUrl);
     const context = cardMessages({ ...card, title: "", badge: "", body: [] }, this.#options.emoji).root.blocks;
     const blocks = [...(details?.blocks.slice(0, 40) ?? []), ...(card.context.length > 0 ? context : [])];
     try {
@@ -173,7 +175,7 @@ export class SlackReply implements Reply {
     if (this.#plainTs === null) this.#plainTs = await this.#post(root, this.#subject);
     else await this.#edit(this.#plainTs, root);
     if (card.tone === "working") return;
-    for (const [index, more] of [...overflow, ...foldMessages(card)].entries())
+    for (const [index, more] of [...overflow, ...foldMessages(card, this.#options.pageUrl)].entries())
       await this.#post(more, `${this.#subject}#${index}`);
   }
 

@@ -147,7 +147,8 @@ class Teams implements TeamsSurface {
       mayApprove,
       reactions,
       pageUrl: this.#options.pageUrl ?? null,
-      replyTo: (place, onStopped) => new TeamsReply({ connector, pace, place, log, onStopped }),
+      replyTo: (place, onStopped) =>
+        new TeamsReply({ connector, pace, place, log, pageUrl: this.#options.pageUrl ?? null, onStopped }),
       now: this.#now,
       log,
     };

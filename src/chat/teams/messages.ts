@@ -2,7 +2,7 @@ import type { Evidence } from "../../domain/investigation.ts";
 import type { Card } from "../card.ts";
 import { clip, plain } from "../text.ts";
 import type { JsonObject, OutgoingActivity } from "./activity.ts";
-import { adaptiveCard, type View } from "./adaptive.ts";
+import { adaptiveCard, EVERYONE, type View } from "./adaptive.ts";
 import { LIMITS } from "./limits.ts";
 import { escapeTeams, inert, teamsMarkdown } from "./markdown.ts";
 
@@ -40,7 +40,12 @@ export const textMessage = (markdown: string): OutgoingActivity => ({
 });
 
 /** An answer: its text with numbered citations, and what it rests on folded away below. */
-export function answerMessage(card: Card, markdown: string, evidence: readonly Evidence[]): OutgoingActivity {
+export function answerMessage(
+  card: Card,
+  markdown: string,
+  evidence: readonly Evidence[],
+  pageUrl: string | null = null,
+): OutgoingActivity {
   const cited = citedIn(markdown, evidence);
   const numbers = new Map(cited.map(({ id }, index) => [id, index + 1]));
   const below: Card = { ...card, title: "", badge: "", body: card.body.filter(({ type }) => type !== "text") };
@@ -49,7 +54,7 @@ export function answerMessage(card: Card, markdown: string, evidence: readonly E
     text: withinMessage(teamsMarkdown(markdown, (id) => numbers.get(id) ?? null)),
     textFormat: "markdown",
     summary: inert(clip(card.story, 200)),
-    attachments: [cardAttachment(adaptiveCard(below))],
+    attachments: [cardAttachment(adaptiveCard(below, { ...EVERYONE, pageUrl }))],
     entities: [aiEntity(cited.map(claim))],
   };
 }

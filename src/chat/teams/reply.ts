@@ -26,6 +26,7 @@ export class TeamsReply implements Reply {
   readonly #pace: Pace;
   readonly #place: ReplyPlace;
   readonly #log: Log;
+  readonly #pageUrl: string | null;
   /** Called when the person pressed the stream's Stop button. */
   readonly #onStopped: () => void;
   readonly #steps = new Map<string, InvestigationStep>();
@@ -38,11 +39,19 @@ export class TeamsReply implements Reply {
   #said = false;
   #stopped = false;
 
-  constructor(options: { connector: Connector; pace: Pace; place: ReplyPlace; log: Log; onStopped: () => void }) {
+  constructor(options: {
+    connector: Connector;
+    pace: Pace;
+    place: ReplyPlace;
+    log: Log;
+    pageUrl?: string | null;
+    onStopped: () => void;
+  }) {
     this.#connector = options.connector;
     this.#pace = options.pace;
     this.#place = options.place;
     this.#log = options.log;
+    this.#pageUrl = options.pageUrl ?? null;
     this.#onStopped = options.onStopped;
     this.#streaming = options.place.personal;
   }
@@ -67,7 +76,7 @@ export class TeamsReply implements Reply {
     return this.#inOrder(async () => {
       if (this.#said || this.#stopped) return;
       this.#said = true;
-      await this.#finish(answerMessage(answerCard(this.#place.messageId, answer), answer.text, answer.evidence));
+      await this.#finish(answerMessage(answerCard(this.#place.messageId, answer), answer.text, answer.evidence, this.#pageUrl));
     });
   }
 

@@ -6,7 +6,7 @@ import { evidenceLines } from "../../../src/chat/cards/parts.ts";
 import { lookPages, viewAt } from "../../../src/chat/web/looks/index.ts";
 import type { Readable } from "../../../src/chat/web/looks/view.ts";
 import { windowOf } from "../../../src/chat/web/looks/window.ts";
-import { SourceError, type Span, type TraceQuery } from "../../../src/domain/telemetry.ts";
+import { type MetricSource, SourceError, type Span, type TraceQuery } from "../../../src/domain/telemetry.ts";
 import { HOUR, MINUTE } from "../../../src/domain/time.ts";
 import { fakeWorld, NOW, ONSET, PLAIN } from "../../support/fake-agent-world.ts";
 
@@ -73,10 +73,22 @@ describe("what evidence rests on, as pages", () => {
     const drawn = await get(plot as string);
     expect(drawn).toMatchObject({ status: 200, type: expect.stringContaining("image/svg+xml") });
     expect(drawn.text).toContain(`${PLAIN.api} latency (ms)`);
-    expect((await get(`/services/nobody?${during}`)).status).toBe(404);
+    const silent: MetricSource = {
+      ...world.deps.metrics,
+      metrics: async () => [],
+      red: async ({ service, signal }) => ({ metric: signal, service, labels: {}, unit: "s", points: [] }),
+    };
+    const nothing = await pages(readable({ metrics: silent }));
+    expect((await nothing(`/services/nobody?${during}`)).status).toBe(404);
+    expect((await nothing(`/services/nobody/plot.svg?${during}`)).status).toBe(404);
+    expect((await nothing(`/services/${PLAIN.api}?${during}`)).text).toContain("It reported nothing from");
   });
 
   it("draws the metric that evidence is about first", async () => {
+    const without = await look(`/services/${PLAIN.store}?${during}`);
+    expect(without?.main).toContain(
+      `<a href="/services/${PLAIN.store}?metric=${PLAIN.gauge}&#38;${during.replace("&", "&#38;")}">`,
+    );
     const view = await look(`/services/${PLAIN.store}?metric=${encodeURIComponent(PLAIN.gauge)}&${during}`);
     expect(/<img src="([^"]+)"/.exec(view?.main ?? "")?.[1]).toContain(`metric=${PLAIN.gauge}`);
   });

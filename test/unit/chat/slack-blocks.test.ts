@@ -5,6 +5,7 @@ import { proposalCard } from "../../../src/chat/cards/proposal.ts";
 import { cardMessages, foldMessages } from "../../../src/chat/slack/blocks.ts";
 import { readable, streamMarkdown } from "../../../src/chat/slack/mrkdwn.ts";
 import { approveModal, denyModal, detailsModal, feedbackModal, homeView } from "../../../src/chat/slack/views.ts";
+import { answerMessage } from "../../../src/chat/teams/messages.ts";
 import { answer, finished, fullReport, HOSTILE, home, pending, proposal, running } from "../../support/chat-samples.ts";
 import { judgeBlocks, judgeView } from "../../support/fake-slack-blocks.ts";
 
@@ -34,6 +35,20 @@ describe("Block Kit", () => {
     expect(JSON.stringify(foldMessages(investigationCard(view)))).not.toContain("/evidence/");
     const hidden = { ...view, investigation: { ...view.investigation, audience: "slack:C9" } };
     expect(JSON.stringify(foldMessages(investigationCard(hidden), "https://vigil.example"))).not.toContain("/evidence/");
+  });
+
+  it("leads from an answer's evidence to what was looked at, and never sends the path by itself", () => {
+    const [first] = fullReport().evidence;
+    const evidence = [{ ...first!, id: "E1", link: "/logs?service=shelf&from=1&to=2" }];
+    const card = answerCard("m", answer("Slow [E1].", { evidence }));
+    const address = "https://vigil.example/logs?service=shelf&from=1&to=2";
+    const slack = foldMessages(card, "https://vigil.example");
+    expect(slack.flatMap(({ blocks }) => judgeBlocks(blocks, "message"))).toEqual([]);
+    expect(JSON.stringify(slack)).toContain(`<${address.replaceAll("&", "&amp;")}|E1>`);
+    expect(JSON.stringify(foldMessages(card))).not.toContain("/logs?");
+    const teams = (pageUrl: string | null) => JSON.stringify(answerMessage(card, "Slow [E1].", evidence, pageUrl));
+    expect(teams("https://vigil.example")).toContain(`"url":"${address}"`);
+    expect(teams(null)).not.toContain("/logs?");
   });
 
   it("45: takes every card, however large, and puts the rest into the thread", () => {

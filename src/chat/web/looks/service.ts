@@ -1,11 +1,11 @@
-import { compare } from "../../../agent/statistics/series.ts";
+import { type Comparison, compare } from "../../../agent/statistics/series.ts";
 import { percent, quantity } from "../../../agent/words.ts";
 import type { MetricPoint, RedSignal, Series, TimeRange } from "../../../domain/telemetry.ts";
 import { DAY, HOUR, MINUTE, type Milliseconds } from "../../../domain/time.ts";
 import { signalName, unitOf } from "../../../flows/signals.ts";
 import { pictureSvg } from "../../picture.ts";
 import { plain } from "../../text.ts";
-import { escaped, table } from "../html.ts";
+import { escaped } from "../html.ts";
 import type { Readable, View } from "./view.ts";
 import { anchor, lookAt, moves, windowOf, windowText } from "./window.ts";
 
@@ -16,6 +16,11 @@ const MOST_METRICS = 40;
 
 /** What a plot shows: a signal, or any other metric by its name. */
 type Measure = { readonly signal: RedSignal } | { readonly metric: string };
+
+interface Row extends Comparison {
+  readonly measure: Measure;
+  readonly unit: string;
+}
 
 const isSignal = (text: string | null): text is RedSignal => SIGNALS.some((signal) => signal === text);
 
@@ -66,7 +71,6 @@ export async function servicePlot(read: Readable, service: string, query: URLSea
 
 /** A service's signals during a window against the time before it, drawn and in numbers, and its other metrics in numbers. */
 export async function serviceView(read: Readable, service: string, query: URLSearchParams): Promise<View | null> {
-  if (!(await read.metrics.services()).includes(service)) return null;
   const window = windowOf(query, read.now());
   const drawn = drawnOf(window);
   const asked = measureOf(query);
@@ -81,11 +85,13 @@ export async function serviceView(read: Readable, service: string, query: URLSea
     ...(asked && "metric" in asked && !metrics.some(({ metric }) => metric === asked.metric) ? [asked] : []),
   ];
   const courses = await Promise.allSettled(measures.map((measure) => course(read, service, measure, drawn)));
-  const rows = measures.flatMap((measure, index) => {
+  const rows: readonly Row[] = measures.flatMap((measure, index) => {
     const settled = courses[index];
     const series = settled?.status === "fulfilled" ? settled.value : null;
     return series && series.points.length > 0 ? [{ measure, unit: series.unit, ...split(series.points, window) }] : [];
   });
+  // One that fell silent may be gone from the list, and is what people want to look at.
+  if (rows.length === 0 && !(await read.metrics.services()).includes(service)) return null;
   const failed = courses.find((one) => one.status === "rejected");
   const plotted = rows.filter(({ measure }) => "signal" in measure || same(measure, asked));
   plotted.sort((a, b) => Number(same(b.measure, asked)) - Number(same(a.measure, asked)));
@@ -110,19 +116,24 @@ export async function serviceView(read: Readable, service: string, query: URLSea
       failed ? `<p class="warning">Not all could be read: ${escaped(reason(failed.reason))}</p>` : "",
       rows.length === 0 ? `<p>It reported nothing from ${escaped(windowText(drawn))}.</p>` : "",
       `<section class="plots">${plots.join("")}</section>`,
-      table(
-        `Shaded, ${what.during}, against ${what.before}`,
-        ["measure", "mean", "before", "change", "most"],
-        rows.map(({ measure, unit, during, before, change }) => [
-          nameOf(measure),
-          during.count > 0 ? quantity(during.mean, unit) : "no data",
-          before.count > 0 ? quantity(before.mean, unit) : "no data",
-          during.count > 0 && before.count > 0 ? percent(change) : "–",
-          during.count > 0 ? quantity(during.max, unit) : "–",
-        ]),
-      ),
+      `<table class="numbers"><caption>${escaped(`Shaded, ${what.during}, against ${what.before}`)}</caption><thead><tr>${["measure", "mean", "before", "change", "most"].map((name) => `<th>${name}</th>`).join("")}</tr></thead><tbody>${rows
+        .map((row) => numbersRow(row, "signal" in row.measure ? null : lookAt(path, window, { ...row.measure })))
+        .join("")}</tbody></table>`,
     ].join("\n"),
   };
+}
+
+/** `draw` leads to where it is drawn, for what is not drawn here. */
+function numbersRow({ measure, unit, during, before, change }: Row, draw: string | null): string {
+  const [is, was] = [during.count > 0, before.count > 0];
+  const cells = [
+    is ? quantity(during.mean, unit) : "no data",
+    was ? quantity(before.mean, unit) : "no data",
+    is && was ? percent(change) : "–",
+    is ? quantity(during.max, unit) : "–",
+  ];
+  const name = draw ? anchor(draw, nameOf(measure)) : escaped(nameOf(measure));
+  return `<tr><td>${name}</td>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
 }
 
 const nameOf = (measure: Measure): string => ("signal" in measure ? signalName(measure.signal) : plain(measure.metric, 120));

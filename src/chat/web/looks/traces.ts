@@ -37,7 +37,7 @@ export async function tracesView(read: Readable, query: URLSearchParams): Promis
     ].join(" · "),
     main:
       rows.length === 0
-        ? "<p>No request was recorded there.</p>"
+        ? `<p>No ${failed ? "failed " : ""}request was recorded in this window.</p>`
         : `<table class="lines"><thead><tr><th>UTC</th><th>took</th><th>request</th><th></th><th>trace</th></tr></thead><tbody>${rows.join("")}</tbody></table>`,
   };
 }

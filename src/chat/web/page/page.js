@@ -347,7 +347,8 @@ function toast(text, bad = false) {
   if (!text) return;
   const element = el("p", { class: `toast${bad ? " bad" : ""}`, "data-testid": "toast" }, text);
   $("toasts").append(element);
-  setTimeout(() => element.remove(), 7_000);
+  // A refusal is read, and says what to do.
+  setTimeout(() => element.remove(), bad ? 20_000 : 7_000);
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
