@@ -24,17 +24,27 @@ export function fromReport(question: Question, report: InvestigationReport): str
     return cited(report.seenBefore);
   if (question.intent === "blast_radius" && !question.named && report.blastRadiusOfActing.evidence.length > 0)
     return cited(report.blastRadiusOfActing);
+  if (question.intent === "why_not" && ALL_RULED_OUT.test(question.text)) {
+    const out = ruledOut(rivals);
+    return out.length > 0 ? ["Ruled out:", ...out.map((one) => `- ${one}`)].join("\n") : "Nothing is ruled out yet.";
+  }
   if (question.intent === "why_not") return whyNot(question, report, because);
   if (question.intent !== "why_so") return null;
-  const against = rivals
-    .filter(({ status }) => status === "refuted")
+  const against = ruledOut(rivals)
     .slice(0, 3)
-    .map(
-      ({ statement, evidenceAgainst }) =>
-        `- ruled out: ${statement}${evidenceAgainst.length > 0 ? ` [${evidenceAgainst.join(", ")}]` : ""}`,
-    );
+    .map((one) => `- ruled out: ${one}`);
   return [`${lead.statement}. What speaks for it:`, ...because(lead.evidenceFor), ...against].join("\n");
 }
+
+/** Asks for everything that was ruled out, rather than whether one thing was. */
+const ALL_RULED_OUT = /\bwhat\b.*\brul(?:ed?|ing) out\b|\bruled out (?:so far|already)\b/i;
+
+const ruledOut = (rivals: readonly Hypothesis[]): string[] =>
+  rivals
+    .filter(({ status }) => status === "refuted")
+    .map(
+      ({ statement, evidenceAgainst }) => `${statement}${evidenceAgainst.length > 0 ? ` [${evidenceAgainst.join(", ")}]` : ""}`,
+    );
 
 /** What speaks against the rival that the question names: by its service, by a word of its own, or by its kind. */
 function whyNot(question: Question, report: InvestigationReport, because: (ids: readonly string[]) => string[]): string | null {

@@ -80,7 +80,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "approval",
-    /^(?:(?:yes|yep|ok(?:ay)?|please|lgtm)[\s,!.]*)*(?:i )?(?:approved?|lgtm|go ahead|do it|confirm(?:ed)?|make it so)\b|\b(?:can|may|should|shall|do) (?:i|we) (?:just |have to |need to )?approve\b|\bwho (?:can|may|must|should|has to) approve\b|\bhow (?:do|can) (?:i|we) approve\b/,
+    /^(?:(?:yes|yep|ok(?:ay)?|please|lgtm)[\s,!.]*)*(?:i )?(?:approved?|lgtm|go ahead|do it|confirm(?:ed)?|make it so)\b|\bapprove (?:pro-\d+|it|this|that|them|all|everything|the|your|any)\b|\b(?:can|may|should|shall|do) (?:i|we) (?:just |have to |need to )?approve\b|\bwho (?:can|may|must|should|has to) approve\b|\bhow (?:do|can) (?:i|we) approve\b/,
   ],
   [
     "stop",
@@ -105,8 +105,9 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
     any(
       String.raw`\bwhy (?:not|is(?:n't| it not)|was(?:n't| it not)|could(?:n't| it not))\b`,
       String.raw`\b(?:could|can|might|may) (?:it|this|that) (?:be|have been)\b`,
-      String.raw`\bruled? out\b`,
+      String.raw`\brul(?:ed?|ing) out\b`,
       String.raw`\bshould (?:i|we) (?:not )?(?:roll ?back|revert|undo|disable|turn off|switch off|restart|scale)\b`,
+      String.raw`^(?:so |and |but )?(?:did|does|has|have|could|can|might) (?:the |a |an |our |your |my )?(?:[\w-]+ ){0,2}${SUSPECT} (?:\w+ ){0,2}(?:cause[ds]?|trigger(?:ed)?|break|broken?|do)\b`,
       // "Was that the deploy?" suspects something; "was it the 12th?" does not.
       String.raw`^(?:so|and|but|wait|hm+)?[\s,]*(?:was|is|were|are) (?:it|this|that|these) (?:really |maybe |just )?(?:due to |because of |caused by |from |about )?(?:the|a|an|our|your|my|[\w-]+'s|[\w-]+)? ?(?:[\w-]+ ){0,2}${SUSPECT}\b`,
       String.raw`\b${SUSPECT} (?:to blame|at fault|the (?:cause|reason|culprit))\b`,
@@ -212,6 +213,8 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
       String.raw`\bwhat (?:happened|did i miss)\b`,
       String.raw`\b(?:status|sitrep|summary|summari[sz]e|tl;?dr|catch me up|overview|update me|any (?:news|update))\b`,
       String.raw`\b(?:any|open|current|active|ongoing|list)\b.*\b(?:incidents?|investigations?|alerts?|anomal(?:y|ies)|problems?|issues?|outages?)\b`,
+      String.raw`\b(?:can|may|should) (?:i|we) (?:go )?(?:back )?(?:to )?(?:bed|sleep)\b`,
+      String.raw`^what\W*$|\b(?:getting|got|being|been) paged\b`,
       String.raw`\b(?:pending|open) (?:approvals?|proposals?|actions?)\b`,
       String.raw`\b(?:which|slowest|worst) (?:services?|systems?)\b`,
       String.raw`\bhealthy?\b`,

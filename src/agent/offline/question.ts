@@ -62,9 +62,45 @@ function longName(words: string, services: readonly ServiceName[]): string | nul
 
 /** Words that decide what a question means; one slip of the fingers in them is forgiven. */
 const VOCABULARY =
-  "what when show help still going happening status latency errors error traffic throughput requests changed changes deploy deploys deployed release released incident incidents runbook compare yesterday similar before explain wrong slow failing broken affected customers trace traces logs owner rollback fixed approve".split(
+  "what when show help anything something everything still going happening status latency errors error traffic throughput requests changed changes deploy deploys deployed release released incident incidents runbook compare yesterday similar before explain wrong slow failing broken affected customers trace traces logs owner rollback fixed approve".split(
     " ",
   );
+
+/** What hurried hands write for a word, by word. */
+const SHORTHAND: Readonly<Record<string, string>> = {
+  smth: "something",
+  sth: "something",
+  smthg: "something",
+  ths: "this",
+  tht: "that",
+  pls: "please",
+  plz: "please",
+  u: "you",
+  ur: "your",
+  goin: "going",
+  happenin: "happening",
+  rn: "right now",
+  abt: "about",
+  bc: "because",
+  errs: "errors",
+  err: "errors",
+  hr: "hour",
+  hrs: "hours",
+  min: "minute",
+  mins: "minutes",
+  yday: "yesterday",
+  wtf: "what",
+  wth: "what",
+};
+
+/** Writes out what nobody types at night: `smth`, `last 2 hrs`, `an hour ago`. A word that is a service's name stays. */
+const written = (words: string, services: readonly ServiceName[]): string => {
+  const names = new Set(services.map((name) => name.toLowerCase()));
+  return words
+    .replace(/\bwhat the (?:hell|heck|fuck)\b/g, "what")
+    .replace(/(?<![\w.-])[a-z]+(?![\w.-])/g, (word) => (names.has(word) ? word : (SHORTHAND[word] ?? word)))
+    .replace(/\ban? (?=(?:minute|hour|day|week) ago\b)/g, "1 ");
+};
 
 /** Puts back the apostrophes that nobody types at night: `whats`, `hows`, `isnt`. */
 const apostrophes = (words: string): string =>
@@ -102,7 +138,8 @@ export function understand(
   fallback: ServiceName | null,
   cause: ServiceName | null = null,
 ): Question {
-  const words = spelled(apostrophes(text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim()), services);
+  const typed = text.toLowerCase().replace(/[’`]/g, "'").replace(/\s+/g, " ").trim();
+  const words = spelled(apostrophes(written(typed, services)), services);
   const flag = longName(words, services);
   const first = intentOf(words);
   // "Are there any errors?" is about everything, not about the service of the thread.
@@ -213,7 +250,9 @@ function times(words: string, now: EpochMs): { from: string | null; to: string |
   };
   const between = new RegExp(String.raw`\b(?:between|from)\s+${TIME}\s+(?:and|to|until|till)\s+${TIME}`).exec(words);
   if (between) return { from: read(between[1]), to: read(between[2]) };
-  const about = new RegExp(String.raw`\b(?:at|around|about|near)\s+${TIME}`).exec(words);
+  const about =
+    new RegExp(String.raw`\b(?:at|around|about|near)\s+${TIME}`).exec(words) ??
+    /(?<!\b(?:since|after|from)\s+)\b(\d+\s*(?:m|h|d|w|minutes?|hours?|days?|weeks?)\s+ago)\b/.exec(words);
   const moment = about?.[1] === undefined ? null : parseTime(about[1], now);
   if (moment !== null)
     return {
