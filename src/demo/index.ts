@@ -165,7 +165,7 @@ export async function startDemo(options: DemoOptions): Promise<DemoHandle> {
       }),
     stop: async () => {
       stopping = true;
-      if (child.exitCode !== null) return;
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = new Promise((resolve) => child.once("exit", resolve));
       if (child.connected) child.disconnect();
       await gone;
