@@ -80,7 +80,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "approval",
-    /^(?:(?:yes|yep|ok(?:ay)?|please|lgtm)[\s,!.]*)*(?:i )?(?:approved?|lgtm|go ahead|do it|confirm(?:ed)?|make it so)\b|\bapprove (?:pro-\d+|it|this|that|them|all|everything|the|your|any)\b|\b(?:can|may|should|shall|do) (?:i|we) (?:just |have to |need to )?approve\b|\bwho (?:can|may|must|should|has to) approve\b|\bhow (?:do|can) (?:i|we) approve\b/,
+    /^(?:(?:yes|yep|ok(?:ay)?|please|lgtm)[\s,!.]*)*(?:i )?(?:approved?|lgtm|go ahead|do it|confirm(?:ed)?|make it so)\b|\bapprove (?:pro-\d+|it|this|that|them|all|everything|the|your|any)\b|\b(?:run|execute|approve) (?:all|every|the|your|any|those|these) (?:proposals?|actions?)\b|\b(?:can|may|should|shall|do) (?:i|we) (?:just |have to |need to )?approve\b|\bwho (?:can|may|must|should|has to) approve\b|\bhow (?:do|can) (?:i|we) approve\b/,
   ],
   [
     "stop",
@@ -119,7 +119,10 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
       String.raw`^(?!.*\bwhy\b).*\bstill (?:going|happening|ongoing|on|slow\w*|broken|failing|erroring|down|there|open|off|high|an (?:issue|problem)|a (?:issue|problem)|bad|affected|degraded)\b`,
       String.raw`^(?!.*\bwhy\b).*\b(?:is|are|was|has|have|did) (?:it|this|that|things|we|everything|the (?:issue|problem|incident|outage)) (?:\w+ )?(?:over|fixed|resolved|gone|back|better|worse|recover(?:ed|ing)?|solved|mitigated|stopped?|improv(?:ed?|ing)|end(?:ed)?)\b`,
       String.raw`\b(?:did|has|does|is|was) (?:it|that|this|the [\w-]+) (?:really |actually )?(?:help(?:ed|ing|ful)?|work(?:ed|ing)?)\b`,
-      String.raw`\b(?:any|getting) (?:better|worse)\b`,
+      String.raw`\b(?:any|getting|get) (?:better|worse)\b`,
+      // What is to come is not known; what is so now, and which way it moves, is.
+      String.raw`\bwhat if (?:i|we) (?:do nothing|wait|ignore|leave)\b|\bcan (?:it|this|that) wait\b`,
+      String.raw`\bwhen (?:will|does|is) (?:it|this|that) (?:be )?(?:over|fixed|gone|back|better|end|stop|resolved?)\b|^eta\W*$`,
       String.raw`\bstill\b\s*\?*$`,
     ),
   ],
@@ -170,7 +173,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   ],
   [
     "seen_before",
-    /\bseen (?:this|it|that|something like)\b|\bhappened before\b|\b(?:similar|past|previous|earlier) (?:incident|outage|case|problem)s?\b|\bever (?:had|seen|happened)\b|\bhad (?:this|that) before\b/,
+    /\bseen (?:this|it|that|something like)\b|\bhappened before\b|\b(?:similar|past|previous|earlier) (?:incident|outage|case|problem)s?\b|\bever (?:had|seen|happened)\b|\bhad (?:this|that) before\b|\b(?:related|connected|linked|similar) to\b/,
   ],
   [
     "owner",
@@ -203,7 +206,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
   [
     "situation",
     any(
-      String.raw`\b(?:anything|something|everything|all) (?:is |else )*(?:wrong|broken|ok(?:ay)?|fine|good|unusual|anomalous|up|normal|quiet)\b`,
+      String.raw`\b(?:anything|something|everything|all) (?:is |else )*(?:wrong|broken|ok(?:ay)?|fine|good|unusual|anomalous|up|off|weird|odd|strange|normal|quiet)\b`,
       String.raw`\bis (?:anything|everything|something)\b`,
       String.raw`\bare (?:we|there)\b`,
       String.raw`\bhow (?:is|are|'s)\b`,
@@ -214,6 +217,7 @@ const INTENTS: readonly (readonly [Intent, RegExp])[] = [
       String.raw`\b(?:status|sitrep|summary|summari[sz]e|tl;?dr|catch me up|overview|update me|any (?:news|update))\b`,
       String.raw`\b(?:any|open|current|active|ongoing|list)\b.*\b(?:incidents?|investigations?|alerts?|anomal(?:y|ies)|problems?|issues?|outages?)\b`,
       String.raw`\b(?:can|may|should) (?:i|we) (?:go )?(?:back )?(?:to )?(?:bed|sleep)\b`,
+      String.raw`\bwhat (?:should|can|do|shall) (?:i|we) (?:tell|say to|report to|write to)\b`,
       String.raw`^what\W*$|\b(?:getting|got|being|been) paged\b`,
       String.raw`\b(?:pending|open) (?:approvals?|proposals?|actions?)\b`,
       String.raw`\b(?:which|slowest|worst) (?:services?|systems?)\b`,
