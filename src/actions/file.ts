@@ -11,6 +11,7 @@ import { StateMovedError, TargetError } from "./ports.ts";
 import { frozen } from "./ruling.ts";
 import type { FilingFacts, Judged, StoredProposal } from "./store.ts";
 import { weigh } from "./weigh.ts";
+import { wrongArgument } from "./wrong-argument.ts";
 
 export type Filing = { readonly ok: true; readonly proposal: Proposal } | { readonly ok: false; readonly refusal: string };
 
@@ -141,13 +142,13 @@ export function checkArguments(
   if (!action) {
     return refuse(
       context.catalogue.length === 0
-        ? `There is no action ${name.slice(0, 60)}: no system that Vigil could act on is configured (\`targets\` in vigil.yaml).`
+        ? `There is no action ${name.slice(0, 60)}: no system that Vigil could act on is configured (\`flags\`, \`deploys\` or \`kubernetes\` in vigil.yaml).`
         : `There is no action ${name.slice(0, 60)}; there are: ${context.catalogue.map((one) => one.name).join(", ")}.`,
     );
   }
   const args = action.schema.safeParse(given);
   if (args.success) return { ok: true, action, args: args.data };
-  return refuse(args.error.issues.map((issue) => `${issue.path.join(".") || action.name}: ${issue.message}`).join("; "));
+  return refuse(args.error.issues.map((issue) => wrongArgument(issue, action.name)).join("; "));
 }
 
 export type DryRun =

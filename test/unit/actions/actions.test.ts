@@ -82,6 +82,15 @@ describe("filing", () => {
     expect(shown).toEqual([]);
   });
 
+  it.each([
+    [{ flag: "new-layout", percent: 101 }, "percent may be at most 100"],
+    [{ flag: "new-layout", percent: -1 }, "percent must be at least 0"],
+    [{ flag: "new-layout" }, "percent must be given as a number"],
+    [{ flag: "new-layout", percent: 0, force: true }, "toggle_feature_flag takes no force"],
+  ])("says of %j what is wrong in a person's words", async (args, refusal) => {
+    expect(await (await world()).fileWish(args)).toMatchObject({ ok: false, refusal });
+  });
+
   it("files the same wish once", async () => {
     const { proposed } = await world();
     expect((await proposed()).id).toBe((await proposed()).id);
