@@ -252,7 +252,7 @@ function onState(next) {
   $("stopped").hidden = !stopped;
   if (stopped) {
     $("stopped").replaceChildren(
-      el("span", {}, el("strong", {}, "No action runs. "), stopped),
+      el("span", {}, el("strong", {}, "No action runs. "), sentence(stopped)),
       el(
         "button",
         { type: "button", class: "button quiet", "data-testid": "resume", onclick: () => say("/vigil resume", null) },
