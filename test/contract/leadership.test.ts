@@ -39,12 +39,12 @@ describe("the lease of the leader on PostgreSQL", () => {
 
   it("is renewed by its holder under the same token, and goes to another with a new one when it has run out or was given back", async () => {
     expect(await leaders.take("one", 60_000)).toEqual({ leads: true, token: 1 });
-    expect(await leaders.take("one", 150)).toEqual({ leads: true, token: 1 });
     expect(await leaders.take("other", 60_000)).toMatchObject({ leads: false, holder: "one", token: 1 });
-    await sleep(200);
+    expect(await leaders.take("one", 50)).toEqual({ leads: true, token: 1 });
+    await sleep(100);
     // Nobody took it meanwhile, so nobody else has led.
-    expect(await leaders.take("one", 100)).toEqual({ leads: true, token: 1 });
-    await sleep(150);
+    expect(await leaders.take("one", 50)).toEqual({ leads: true, token: 1 });
+    await sleep(100);
     expect(await leaders.take("other", 60_000)).toEqual({ leads: true, token: 2 });
     expect(await leaders.take("one", 60_000)).toMatchObject({ leads: false, holder: "other" });
     await leaders.release("one");
@@ -65,13 +65,18 @@ describe("the lease of the leader on PostgreSQL", () => {
         await work.insertInto("memory").values({ key: "within", value: "1" }).execute();
       });
     await fence.run(old, () => write("in time"));
+    let handOver = () => {};
+    const handedOver = new Promise<void>((done) => {
+      handOver = done;
+    });
     const later = fence.run(old, async () => {
-      await sleep(50);
+      await handedOver;
       return write("begun in time, written too late");
     });
     const refused = expect(later).rejects.toThrow(StaleLeaderError);
     await leaders.release("old");
     await leaders.take("new", 60_000);
+    handOver();
     await refused;
     await expect(fence.run(old, () => write("late"))).rejects.toThrow("does not lead any more");
     await expect(fence.run(old, together)).rejects.toThrow(StaleLeaderError);
@@ -108,14 +113,19 @@ describe("the lease of the leader on PostgreSQL", () => {
     await leaders.take("old", 20);
     await sleep(40);
     const order: string[] = [];
+    let begun = () => {};
+    const underWay = new Promise<void>((done) => {
+      begun = done;
+    });
     const writing = fence.run({ holder: "old", token: 1 }, () =>
       db.transaction().execute(async (work) => {
         await work.insertInto("memory").values({ key: "slow", value: "1" }).execute();
+        begun();
         await sleep(300);
         order.push("committed");
       }),
     );
-    await sleep(100);
+    await underWay;
     await leaders.take("new", 60_000).then(() => order.push("taken"));
     await writing;
     expect(order).toEqual(["committed", "taken"]);

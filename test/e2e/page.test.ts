@@ -217,7 +217,7 @@ describe.skipIf(!chromium)("in a browser", () => {
       expect(await overflow(page)).toBeLessThanOrEqual(0);
       await page.close();
     },
-    30_000,
+    60_000,
   );
 
   it("offers to propose anew what nobody decided in time, to the keyboard as well, and nothing else", async () => {

@@ -60,7 +60,7 @@ describe.skipIf(!chromium)("the Microsoft 365 Agents Playground", { timeout: 120
       await page.getByRole("button", { name: "Approve…" }).click();
       await page.screenshot({ path: join(pictures, "teams-1-confirm.png") });
       await page.getByRole("button", { name: "Yes, approve" }).click();
-      await until("the watch", async () => (await desk.state(proposal)) === "verifying", 10_000);
+      await until("the watch", async () => (await desk.state(proposal)) === "verifying");
       expect(desk.flags.writes).toHaveLength(1);
       await desk.passes(16);
 

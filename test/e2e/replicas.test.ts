@@ -119,7 +119,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
   };
   const told = async (service: Service) => {
     await until(`the report on ${service}`, () => reported(service), 60_000);
-    await until(`the message on ${service}`, async () => (await posted(service)).length > 0, 20_000);
+    await until(`the message on ${service}`, async () => (await posted(service)).length > 0);
   };
   /** One incident, one investigation, one message of each of those services; and no more than `spare` messages were posted twice. */
   const expectOnce = async (services: readonly Service[], spare = 0) => {
@@ -206,7 +206,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     // Killed while it leads: the other takes over when the lease has run out, and looks after what comes then.
     const killed = performance.now();
     await a.stop("SIGKILL");
-    await until("the other to lead", () => leads(b), 30_000);
+    await until("the other to lead", () => leads(b));
     const after = performance.now() - killed;
     await send(1, [b]);
     await told("ledger");
@@ -223,12 +223,12 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
     // Beyond the ten seconds after which PostgreSQL ends its open transactions, and its folder counts as left.
     const long = sleep(12_000);
     const cut = (await about("search")).map(({ state }) => state);
-    await until("the new one to lead", () => leads(c), 30_000);
+    await until("the new one to lead", () => leads(c));
     await told("search");
     await long;
     b.process.kill("SIGCONT");
     const leader = (await role(c)).self;
-    await until("the woken one to follow", async () => !(await leads(b)) && (await role(b)).leader === leader, 30_000);
+    await until("the woken one to follow", async () => !(await leads(b)) && (await role(b)).leader === leader);
     await sleep(4_000);
     // Stopped between its last look at the lease and the network, it may send the message in its hands once more: SECURITY.md says so.
     await expectOnce(["basket", "ledger", "search"], 1);

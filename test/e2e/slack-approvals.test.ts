@@ -275,7 +275,7 @@ describe("an approval's life", () => {
           : slack.click(user, card, "vigil_approve");
       }),
     );
-    await until("every answer", () => slack.ephemerals.length === 100, 15_000);
+    await until("every answer", () => slack.ephemerals.length === 100);
     await actions.settle();
     expect(slack.ephemerals.filter(({ text }) => text.includes("running it now"))).toHaveLength(1);
     expect(flags.writes).toHaveLength(1);
@@ -393,7 +393,7 @@ describe("an approval's life", () => {
     expect(await after.check()).toBe(true);
     clocks.wall += MINUTE;
     expect([await after.check(), await digest().check()]).toEqual([false, false]);
-    await until("the outbox to empty", async () => (await store.nextAt("slack")) === null, 20_000);
+    await until("the outbox to empty", async () => (await store.nextAt("slack")) === null);
     await presenter.close();
     const cards = slack.posts.filter(({ metadata }) => String(metadata?.event_payload.subject).startsWith("proposal:"));
     expect(cards).toHaveLength(DEFAULT_POLICY.limits.pendingAtOnce);
@@ -418,9 +418,9 @@ describe("after the approval", () => {
     slack.dropConnections();
     await passes(20);
     expect(await state(proposal)).toBe("verified");
-    await until("the card's end", () => texts(card).includes("Verified"), 20_000);
+    await until("the card's end", () => texts(card).includes("Verified"));
     const verdicts = () => slack.thread(card.thread_ts).filter((post) => post !== card && texts(post).includes("Verified"));
-    await until("the verdict", () => verdicts()[0], 20_000);
+    await until("the verdict", () => verdicts()[0]);
     const subjects = slack.posts.map(({ metadata }) => metadata?.event_payload.subject).filter(Boolean);
     expect(subjects.filter((subject) => subject === `proposal:${proposal.id}`)).toHaveLength(1);
     expect(new Set(subjects).size).toBe(subjects.length);

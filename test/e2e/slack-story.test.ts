@@ -70,7 +70,7 @@ describe("the incident that never happened, in Slack", { timeout: 10 * MINUTES }
     );
     expect(await slack.command("U1ANA", "status")).toMatchObject({ text: expect.stringContaining("PRO-1") });
     await slack.click("U1ANA", card, "vigil_approve");
-    await until("Ana's answer", () => slack.ephemerals.find(({ user }) => user === "U1ANA"), 10_000);
+    await until("Ana's answer", () => slack.ephemerals.find(({ user }) => user === "U1ANA"));
     await until("the card's end", () => texts(card).includes("Verified"), 2 * MINUTES);
     await until(
       "the verdict as a message of its own",

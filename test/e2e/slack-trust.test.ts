@@ -96,12 +96,8 @@ describe("secrets and numbers", () => {
     await presenter.showProposal(pending({ reason: all, undo: all, outcome: all, summary: all }));
     await presenter.tell("INV-1", all);
     for (const [, secret] of SECRETS) await slack.mention("U1ANA", `what is ${secret}?`);
-    await until(
-      "every answer",
-      () => slack.posts.filter(({ stream }) => stream?.state === "stopped").length === SECRETS.length,
-      10_000,
-    );
-    await until("the outbox to empty", async () => (await store.nextAt("slack")) === null, 10_000);
+    await until("every answer", () => slack.posts.filter(({ stream }) => stream?.state === "stopped").length === SECRETS.length);
+    await until("the outbox to empty", async () => (await store.nextAt("slack")) === null);
     const ours = slack.posts.filter(({ user }) => user !== "U1ANA");
     const shown = JSON.stringify(ours.map(({ text, blocks, stream }) => [text, blocks, stream?.markdown]));
     const tables = await Promise.all(
@@ -304,11 +300,11 @@ describe("what people say", () => {
     }));
     await presenter.showInvestigation(finished({ evidence, headline: `${"x".repeat(149)}🦩` }));
     const asked = await slack.mention("U1ANA", "everything, please");
-    await until("the answer and its overflow", () => slack.thread(asked.ts).length >= 2, 10_000);
+    await until("the answer and its overflow", () => slack.thread(asked.ts).length >= 2);
     const root = await until("the investigation", () =>
       slack.posts.find(({ metadata }) => metadata?.event_payload.subject === "investigation:INV-1"),
     );
-    await until("the evidence", () => slack.thread(root.ts).length >= 2, 10_000);
+    await until("the evidence", () => slack.thread(root.ts).length >= 2);
     expect(investigationCard(finished({ evidence })).folds.length).toBeGreaterThan(0);
     expect(proposal().id).toBe("PRO-1");
   });

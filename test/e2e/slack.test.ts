@@ -155,7 +155,7 @@ describe("questions in Slack", () => {
     const event = eventOf("app_mention", post);
     const first = slack.event(event, { eventId: "Ev6" }).catch(() => null);
     slack.dropConnections();
-    await until("the reconnection", () => slack.connections > 0, 10_000);
+    await until("the reconnection", () => slack.connections > 0);
     await slack.event(event, { eventId: "Ev6", retry: 1 });
     await until("the answer", () => slack.thread(post.ts)[0]);
     await first;
@@ -233,7 +233,7 @@ describe("questions in Slack", () => {
     slack.fail("conversations.replies", "drop");
     slack.fail("chat.postMessage", "drop", "drop");
     const asked = await slack.mention("U1ANA", "why?");
-    const reply = await until("the answer", () => slack.thread(asked.ts)[0], 10_000);
+    const reply = await until("the answer", () => slack.thread(asked.ts)[0]);
     expect(texts(reply)).toContain("catalog is slower");
     await until("the details", () => slack.thread(asked.ts).length === 2);
     await new Promise((done) => setTimeout(done, 200));
@@ -254,6 +254,7 @@ describe("questions in Slack", () => {
     slack.users.set("U8BOT", { id: "U8BOT", is_bot: true });
     await slack.mention("U8BOT", "your turn");
     for (let turn = 0; turn < 20; turn++) await slack.mention("U7ECHO", `your turn ${turn}`);
+    await until("the answers before silence", () => handlers.questions.length === 12);
     await new Promise((done) => setTimeout(done, 150));
     expect(handlers.questions.filter(({ user }) => user.id === "U8BOT")).toEqual([]);
     expect(handlers.questions).toHaveLength(12);
@@ -425,7 +426,7 @@ describe("investigations in Slack", () => {
 
   it("survives a dropped connection", async () => {
     slack.dropConnections();
-    await until("the reconnection", () => slack.connections > 0, 10_000);
+    await until("the reconnection", () => slack.connections > 0);
     const asked = await slack.mention("U1ANA", "why?");
     await until("an answer", () => slack.thread(asked.ts)[0]);
   });
@@ -433,7 +434,7 @@ describe("investigations in Slack", () => {
   it("follows when Slack asks it to connect anew, and loses nothing", async () => {
     slack.refreshConnections();
     const asked = await slack.mention("U1ANA", "why?");
-    await until("an answer", () => slack.thread(asked.ts)[0], 10_000);
+    await until("an answer", () => slack.thread(asked.ts)[0]);
   });
 
   it("starts while Slack is down and listens when it is back; a wrong token is said at once", async () => {

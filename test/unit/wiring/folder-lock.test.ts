@@ -1,7 +1,6 @@
-import { mkdtempSync, utimesSync } from "node:fs";
+import { mkdtempSync, statSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { holdFolder } from "../../../src/wiring/folder-lock.ts";
 import { until } from "../../support/fake-handlers.ts";
@@ -26,7 +25,7 @@ describe("the folder of one process", () => {
     const letGo = await holdFolder(place, options());
     const longAgo = new Date(Date.now() - 60_000);
     utimesSync(`${place}.lock`, longAgo, longAgo);
-    await sleep(2_500);
+    await until("a sign of life", () => statSync(`${place}.lock`).mtimeMs > longAgo.getTime() + 30_000);
     await expect(holdFolder(place, options())).rejects.toThrow("already being held");
     await letGo();
     await (await holdFolder(place, options()))();
