@@ -424,8 +424,11 @@ describe("investigations in Slack", () => {
     expect(slack.thread(null)).toHaveLength(1);
   });
 
-  it("survives a dropped connection", async () => {
+  it("survives a dropped connection, and that Slack cannot be asked for another at once", async () => {
+    slack.fail("apps.connections.open", "drop", { error: "internal_error" }, "drop");
     slack.dropConnections();
+    // What nobody catches would end the process; here it fails the run.
+    await until("the loss", () => slack.connections === 0);
     await until("the reconnection", () => slack.connections > 0);
     const asked = await slack.mention("U1ANA", "why?");
     await until("an answer", () => slack.thread(asked.ts)[0]);

@@ -1,4 +1,5 @@
-import { App, HTTPReceiver, LogLevel, type ReceiverEvent } from "@slack/bolt";
+import { setTimeout as sleep } from "node:timers/promises";
+import { App, HTTPReceiver, LogLevel, type ReceiverEvent, SocketModeReceiver } from "@slack/bolt";
 import type { WebClientOptions } from "@slack/web-api";
 import { redact } from "../../domain/untrusted.ts";
 import type { Log } from "../../flows/log.ts";
@@ -12,6 +13,9 @@ export type Connection =
 const LONGEST_SKEW = 300;
 
 const MOST_BYTES = 1_000_000;
+/** Milliseconds between two tries for a new connection. */
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 30_000;
 const LONGEST_LINE = 2_000;
 
 class FromTheFuture extends Error {
@@ -52,7 +56,7 @@ export function boltApp(options: {
   };
   const app =
     connection.mode === "socket"
-      ? new App({ ...common, socketMode: true, appToken: connection.appToken })
+      ? new App({ ...common, socketMode: true, receiver: socketReceiver(connection.appToken, common.clientOptions, logger) })
       : new App({ ...common, receiver: httpReceiver(connection.signingSecret, connection.port, rejected) });
   const process = app.processEvent.bind(app);
   const inFlight = new Set<Promise<void>>();
@@ -123,6 +127,43 @@ function forTheInbox({ token: _token, ...body }: Record<string, unknown>): Recor
 function commandId({ type, command, trigger_id: trigger }: Record<string, unknown>): string | null {
   const once = typeof command === "string" || type === "message_action";
   return once && typeof trigger === "string" && trigger ? `trigger:${trigger}` : null;
+}
+
+/** How Slack's library goes about another connection, or another address for one. Not part of its types. */
+interface Reconnecting {
+  delayReconnectAttempt(again: () => Promise<unknown>): Promise<unknown>;
+}
+
+/**
+ * Slack's library connects anew when its connection is lost, but when Slack cannot be asked for the next one just then, nobody catches that, and
+ * the process ends. Here it is tried until it succeeds or the connection is not wanted any more.
+ */
+function socketReceiver(
+  appToken: string,
+  clientOptions: WebClientOptions,
+  logger: ReturnType<typeof slackLogger>,
+): SocketModeReceiver {
+  const receiver = new SocketModeReceiver({ appToken, logger, installerOptions: { clientOptions } });
+  const { client } = receiver;
+  const unwanted = new AbortController();
+  (client as unknown as Reconnecting).delayReconnectAttempt = async (again) => {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, pause * 2)) {
+      await sleep(pause, undefined, { signal: unwanted.signal }).catch(() => undefined);
+      // Whoever waits for a connection that is not wanted any more waits for nothing.
+      if (unwanted.signal.aborted) return new Promise(() => {});
+      try {
+        return await again.call(client);
+      } catch (error) {
+        logger.warn("Slack gives no new connection; asking again:", error);
+      }
+    }
+  };
+  const disconnect = client.disconnect.bind(client);
+  client.disconnect = () => {
+    unwanted.abort();
+    return disconnect();
+  };
+  return receiver;
 }
 
 function httpReceiver(signingSecret: string, port: number, rejected: (reason: string) => void): HTTPReceiver {
