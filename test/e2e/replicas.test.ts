@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type MetricBatch, OtlpExporter } from "../../src/demo/export.ts";
-import type { HistogramRecord } from "../../src/domain/telemetry-sink.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
 import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
 import { until } from "../support/fake-handlers.ts";
 import { FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { BOUNDS, DURATION, past, requests } from "../support/steady-service.ts";
 import { type RunningVigil, startVigil } from "./app.ts";
 
 /**
@@ -21,22 +21,8 @@ const STEP = 10_000;
 const MINUTES = 60_000;
 const QUIET = 51 * 60 * MINUTES;
 const LEASE = 3;
-const BOUNDS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8];
 const SERVICES = ["basket", "ledger", "search"] as const;
 type Service = (typeof SERVICES)[number];
-
-/** A minute's worth of requests in ten seconds at about `seconds` each, the same at every call. */
-function requests(at: number, seconds: number) {
-  const wave = 1 + 0.04 * Math.sin(at / 7_000) + 0.03 * Math.sin(at / 1_100);
-  const count = 60 + Math.round(4 * Math.sin(at / 13_000));
-  const middle = BOUNDS.findIndex((bound) => seconds * wave <= bound);
-  const buckets = [...BOUNDS, Number.POSITIVE_INFINITY].map((_, index) =>
-    index === (middle < 0 ? BOUNDS.length : middle) ? count : 0,
-  );
-  return { at, labels: { "http.route": "/" }, count, sum: count * seconds * wave, buckets };
-}
-
-const NAME = "http.server.request.duration";
 
 describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
   // Each try has a world of its own, so that nothing of one that failed is in the way of the next.
@@ -89,7 +75,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
           const histogram: MetricBatch["histogram"] = [];
           for (let at = from; at < from + 12 * MINUTES; at += STEP)
             histogram.push(requests(at, at < begin + SLOW_FROM[service] * MINUTES ? 0.08 : 0.3));
-          return { service, name: NAME, unit: "s", bounds: BOUNDS, histogram };
+          return { service, name: DURATION, unit: "s", bounds: BOUNDS, histogram };
         });
         return new OtlpExporter(url, () => false).metrics(batches);
       }),
@@ -153,21 +139,7 @@ describe("two replicas on one PostgreSQL", { timeout: 5 * MINUTES }, () => {
       }),
     );
     // Two quiet days, which a detector learns from before it speaks, up to some minutes ago; in both folders.
-    const quiet: HistogramRecord[] = SERVICES.flatMap((service) =>
-      Array.from({ length: QUIET / STEP }, (_, index) => {
-        const point = requests(begin - QUIET + index * STEP, 0.08);
-        return {
-          kind: "histogram",
-          metric: NAME,
-          service,
-          unit: "s",
-          temporality: "delta",
-          start: point.at - STEP,
-          bounds: BOUNDS,
-          ...point,
-        };
-      }),
-    );
+    const quiet = past(SERVICES, { from: begin - QUIET, to: begin, step: STEP, seconds: 0.08 });
     mkdirSync(join(folder, "a"));
     const telemetry = await openTelemetryStore(join(folder, "a/telemetry.db"));
     telemetry.appendMetrics(quiet);
