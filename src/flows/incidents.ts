@@ -2,7 +2,7 @@ import { groupAnomalies } from "../detection/index.ts";
 import type { Anomaly } from "../domain/anomaly.ts";
 import type { Incident } from "../domain/incident.ts";
 import type { ServiceGraph } from "../domain/service.ts";
-import { type Clock, type EpochMs, MINUTE, type Milliseconds } from "../domain/time.ts";
+import { type Clock, DAY, type EpochMs, MINUTE, type Milliseconds } from "../domain/time.ts";
 import { deservesAnotherLook, type Looks } from "./another-look.ts";
 import type { Investigator } from "./investigate.ts";
 import type { Log } from "./log.ts";
@@ -19,8 +19,13 @@ export interface IncidentDependencies {
   readonly log: Log;
   /** Told when an incident is over, for whoever learns from how it ended. */
   readonly resolved?: (incident: Incident) => Promise<void>;
+  /** Whether people say together that an investigation is about nothing: what sends no data then was removed on purpose. */
+  readonly dismissed?: (investigationId: string) => Promise<boolean>;
   readonly step: Milliseconds;
 }
+
+/** What has sent nothing for so long is taken as removed, whether or not anybody says so. */
+const REMOVED_AFTER_DAYS = 7;
 
 /** An incident's life: anomalies that belong together open it, its investigation is repeated while it goes on, and it closes when all is well again. */
 export class Incidents {
@@ -103,10 +108,16 @@ export class Incidents {
     }
   }
 
-  /** Resolves incidents all of whose anomalies have been over for a while. */
-  async close(now: EpochMs): Promise<void> {
+  /** Resolves incidents all of whose anomalies have been over for a while, or are of services that were removed. Returns the anomalies that have no other end. */
+  async close(now: EpochMs): Promise<readonly Anomaly[]> {
     const { store, channel, step } = this.#deps;
+    const removed: Anomaly[] = [];
     for (const incident of await store.unresolvedIncidents()) {
+      const gone = await this.#removed(incident, now);
+      if (gone) {
+        removed.push(...gone);
+        continue;
+      }
       const ends = incident.anomalies.map((anomaly) => anomaly.endedAt);
       const last = Math.max(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
       if (now - last < 10 * step) continue;
@@ -115,11 +126,34 @@ export class Incidents {
       await this.#deps.resolved?.(resolved);
       const investigation = await store.ofIncident(incident.id);
       const minutes = Math.round((last - incident.openedAt) / MINUTE);
-      const gone = incident.anomalies.every(({ kind }) => kind === "missing");
+      const missed = incident.anomalies.every(({ kind }) => kind === "missing");
       await channel.tell(
         investigation?.id ?? null,
-        `Back to normal: ${incident.services.join(", ")} ${gone ? "sends metrics again" : "within the expected band"} since ${clockTime(last)} UTC, ${minutes} min after it was noticed.`,
+        `Back to normal: ${incident.services.join(", ")} ${missed ? "sends metrics again" : "within the expected band"} since ${clockTime(last)} UTC, ${minutes} min after it was noticed.`,
       );
     }
+    return removed;
+  }
+
+  /**
+   * Ends an incident in which nothing goes on but that services send no data, once people say that it is nothing, or after a week: nobody would
+   * end it otherwise. Nothing is inferred from such an end. Null while it goes on.
+   */
+  async #removed(incident: Incident, now: EpochMs): Promise<readonly Anomaly[] | null> {
+    const { store, channel, dismissed, log } = this.#deps;
+    const going = incident.anomalies.filter(({ endedAt }) => endedAt === null);
+    if (going.length === 0 || going.some(({ kind }) => kind !== "missing")) return null;
+    const investigation = await store.ofIncident(incident.id);
+    const long = now - Math.max(...going.map(({ startedAt }) => startedAt)) >= REMOVED_AFTER_DAYS * DAY;
+    if (!long && !(investigation && (await dismissed?.(investigation.id)))) return null;
+    const anomalies = incident.anomalies.map((one) => (one.endedAt === null ? { ...one, endedAt: now } : one));
+    await store.saveIncident({ ...incident, anomalies, state: "resolved", resolvedAt: now });
+    const services = [...new Set(going.map(({ service }) => service))].join(", ");
+    log.info({ incident: incident.id, services, long }, "taken as removed");
+    await channel.tell(
+      investigation?.id ?? null,
+      `Closed: ${services} ${long ? `sent nothing for ${REMOVED_AFTER_DAYS} days, so I take it as removed` : "sends nothing, and you say that this is nothing, so I take it as removed"}. When it is heard again, it is watched again.`,
+    );
+    return going;
   }
 }

@@ -135,7 +135,8 @@ export class Watcher implements AnomalyScanner {
     if (raised.some((anomaly) => anomaly.endedAt === null)) raised.push(...this.#confirmAll());
     for (const anomaly of this.#fromTheTop(raised)) await this.#incidents.raise(anomaly, this.#graph);
     if (observed) {
-      await this.#incidents.close(until);
+      const removed = new Set((await this.#incidents.close(until)).map(({ id }) => id));
+      for (const watched of this.#series.values()) if (watched.open && removed.has(watched.open.id)) watched.open = null;
       await this.#incidents.lookAgain(until);
     }
     await this.#deps.exhaustion?.look(until, this.#shareOfResource);

@@ -69,7 +69,7 @@ const FOUND_AGAIN_WITHIN_STEPS = 15;
 
 export const keyOf = (service: ServiceName, signal: RedSignal): string => `${service}|${signal}`;
 
-/** Learns a series from stored history, or takes up what was remembered. Null while it has no data. */
+/** Learns a series from stored history, or takes up what was remembered. Null while it has no data, or none any more. */
 export async function learnSeries(
   deps: SeriesDependencies,
   service: ServiceName,
@@ -106,7 +106,9 @@ export async function learnSeries(
     to: learnUntil,
     step: options.step,
   });
-  if (history.points.length < 60) return null;
+  // What was silent for a day before anybody looked does not go missing now: it was removed before.
+  const newest = history.points.at(-1)?.at ?? 0;
+  if (history.points.length < 60 || (!open && newest < learnUntil - DAY)) return null;
   const fresh = createDetector(detector);
   fresh.train(history.points);
   const rest = { inherited: open !== null, unconfirmed: false, behindSince: null };

@@ -6,6 +6,7 @@ import type { HeldBackDigest } from "../flows/held-back.ts";
 import type { Inference } from "../flows/infer.ts";
 import type { Investigator } from "../flows/investigate.ts";
 import { Watcher } from "../flows/watch.ts";
+import { consensus } from "../learning/consensus.ts";
 import { type HouseParts, keepSharedHouse } from "./housekeeping.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Progress } from "./progress.ts";
@@ -79,7 +80,7 @@ async function learnedWatcher(parts: LeaderParts, signal: AbortSignal): Promise<
 }
 
 function newWatcher({ config, stores, core, clock, investigator, channel, inference, log }: LeaderParts): Watcher {
-  const { telemetry, investigations, recordings } = stores;
+  const { telemetry, investigations, recordings, feedback } = stores;
   const { stepSeconds, falseAlarmsPerWeek, holidays } = config.detection;
   const step = stepSeconds * SECOND;
   return new Watcher({
@@ -103,6 +104,7 @@ function newWatcher({ config, stores, core, clock, investigator, channel, infere
     log,
     patience: (course) => core.learning.patience(course),
     resolved: (incident) => inference.incidentResolved(incident),
+    dismissed: async (id) => consensus(await feedback.of(id), core.learning.learned.trust) === "noise",
     options: {
       step,
       falseAlarmsPerWeek,

@@ -155,7 +155,7 @@ function anomalyFields(anomaly: Anomaly, count: number, when: "Now" | "Measured"
       name: when,
       markdown:
         anomaly.kind === "missing"
-          ? `${what}: **no data**; ${quantity(anomaly.expected, unit)} is usual at this hour`
+          ? `${what}: **no data**; ${quantity(anomaly.expected, unit)} is usual at this hour. Removed on purpose? Judge this as noise, and it is closed`
           : `${what} **${quantity(anomaly.observed, unit)}**, ${change(anomaly.relativeChange)} against the ${quantity(anomaly.expected, unit)} usual at this hour`,
     },
     {

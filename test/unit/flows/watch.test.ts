@@ -17,11 +17,11 @@ const START = Date.UTC(2026, 10, 2);
 const NOW = START + 14 * DAY + 3 * HOUR;
 const quiet = pino({ level: "silent" });
 
-async function world(options: { seed?: number; patience?: WatcherDependencies["patience"] } = {}) {
+async function world(options: Pick<WatcherDependencies, "patience" | "dismissed"> & { seed?: number; days?: number } = {}) {
   const db = await openStateDatabase(":memory:");
   const store = new InvestigationRepository(db);
   const channel = new RecordingChannel();
-  const metrics = new SyntheticMetrics(["edge", "shelf", "stranger"], START, 16, options.seed ?? 5);
+  const metrics = new SyntheticMetrics(["edge", "shelf", "stranger"], START, options.days ?? 16, options.seed ?? 5);
   const asked: InvestigateRequest[] = [];
   const agent: SreAgent = {
     investigate: async (request) => {
@@ -61,12 +61,13 @@ async function world(options: { seed?: number; patience?: WatcherDependencies["p
       wall: () => now,
       log: quiet,
       ...(options.patience ? { patience: options.patience } : {}),
+      ...(options.dismissed ? { dismissed: options.dismissed } : {}),
       options: { step: MINUTE, falseAlarmsPerWeek: 0.5, historyDays: 14 },
     });
   let watcher = build();
-  const passes = async (minutes: number) => {
-    for (let minute = 0; minute < minutes; minute++) {
-      now += MINUTE;
+  const passes = async (count: number, minutes = 1) => {
+    for (let pass = 0; pass < count; pass++) {
+      now += minutes * MINUTE;
       await watcher.tick();
     }
   };
@@ -273,6 +274,51 @@ describe("the watcher", () => {
     expect(others).toEqual([]);
     expect(incident?.title).toBe("shelf: no data");
     expect(incident?.anomalies.map(({ kind }) => kind)).toEqual(incident?.anomalies.map(() => "missing"));
+  });
+
+  it("closes what sends no data when people say that it is nothing; it is told again only after it was heard again", async () => {
+    const said: string[] = [];
+    const one = await world({ dismissed: async (id) => said.includes(id) });
+    const { store, channel, metrics, asked, passes, settled, restart, now } = one;
+    metrics.missing.push({ service: "shelf", from: now() });
+    await passes(40);
+    await settled();
+    const [incident] = await store.unresolvedIncidents();
+    said.push((await store.ofIncident(incident?.id ?? ""))?.id ?? "");
+    await passes(1);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(channel.told.map(({ text }) => text)).toEqual([expect.stringMatching(/^Closed: shelf sends nothing, and you say/)]);
+    expect((await one.scan()).filter(({ service }) => service === "shelf")).toEqual([]);
+    await passes(120);
+    await restart();
+    await passes(120);
+    metrics.missing.pop();
+    await passes(240);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(channel.told).toHaveLength(1);
+    metrics.missing.push({ service: "shelf", from: now() });
+    await passes(40);
+    await settled();
+    expect((await store.unresolvedIncidents()).map(({ title }) => title)).toEqual(["shelf: no data"]);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("closes what sends no data after a week by itself, and says so; a watch that begins anew does not take it up", async () => {
+    const { store, channel, metrics, passes, settled, restart, now } = await world({ days: 24 });
+    metrics.missing.push({ service: "shelf", from: now() });
+    await passes(60);
+    await passes(36, 240);
+    await settled();
+    expect((await store.unresolvedIncidents()).map(({ title }) => title)).toEqual(["shelf: no data"]);
+    expect(channel.told).toEqual([]);
+    await passes(6, 240);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(channel.told.map(({ text }) => text)).toEqual([expect.stringMatching(/^Closed: shelf sent nothing for 7 days/)]);
+    for (const signal of ["rate", "latency", "errors"]) await store.forget(`detector/shelf|${signal}`);
+    await restart("killed");
+    await passes(60);
+    expect(await store.unresolvedIncidents()).toEqual([]);
+    expect(channel.told).toHaveLength(1);
   });
 
   it("tells a true fall of traffic to nothing as that: no requests have no latency, which is not missing", async () => {
