@@ -289,11 +289,11 @@ describe("the watcher", () => {
     expect(await store.unresolvedIncidents()).toEqual([]);
     expect(channel.told.map(({ text }) => text)).toEqual([expect.stringMatching(/^Closed: shelf sends nothing, and you say/)]);
     expect((await one.scan()).filter(({ service }) => service === "shelf")).toEqual([]);
-    await passes(120);
+    await passes(20);
     await restart();
-    await passes(120);
+    await passes(20);
     metrics.missing.pop();
-    await passes(240);
+    await passes(6, 240);
     expect(await store.unresolvedIncidents()).toEqual([]);
     expect(channel.told).toHaveLength(1);
     metrics.missing.push({ service: "shelf", from: now() });
