@@ -154,7 +154,7 @@ export function understand(
   const unknown = named ? null : stranger(words, services);
   const yesterday = intent === "compare" && /\byesterday\b|\bday before\b/.test(words);
   const told = times(yesterday ? words.replace(/\byesterday\b/g, "") : words, now);
-  const from = told.from ?? (intent === "changes" || intent === "who_changed" ? changesBack(words, now) : null);
+  const from = told.from ?? startMeant(intent, words, now);
   const general = isGeneral(intent);
   const percentile = /\bp\d{2,3}(?:\.\d+)?\b|\bmedian\b/.exec(words)?.[0] ?? null;
   const slow = /\b(?:slower|longer|more|over|above) (?:than )?(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?)\b/.exec(
@@ -234,6 +234,17 @@ function stranger(words: string, services: readonly ServiceName[]): Question["un
 }
 
 /** How far back a question about changes reaches where it names no time: "the last deploy" may be long ago. */
+/** How far "now" reaches back: a mean over the hours of an incident is not what is asked for. */
+const NOW_REACH = 5 * MINUTE;
+
+/** Where a question without a time begins; null leaves it to the tool. */
+function startMeant(intent: Intent, words: string, now: EpochMs): string | null {
+  if (intent === "changes" || intent === "who_changed") return changesBack(words, now);
+  const ofNow = /\b(?:current(?:ly)?|now|at the moment|at present)\b/.test(words);
+  const drawn = /\b(?:show|plot|graph|chart|draw)\b/.test(words);
+  return intent === "metric" && ofNow && !drawn ? new Date(now - NOW_REACH).toISOString() : null;
+}
+
 function changesBack(words: string, now: EpochMs): string | null {
   const days = /\b(?:this|last|past) week\b/.test(words)
     ? 7

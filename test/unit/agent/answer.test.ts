@@ -169,6 +169,19 @@ describe("understanding a question", () => {
   });
 });
 
+describe("a figure as it is now", () => {
+  const from = (text: string) => understand(text, SERVICES, NOW, null).from;
+
+  it("is of the last minutes, not of the whole incident; a course and a time that is named are as they were", () => {
+    const lately = new Date(NOW - 5 * 60_000).toISOString();
+    expect(from("what is the current error rate of checkout?")).toBe(lately);
+    expect(from("latency of checkout right now?")).toBe(lately);
+    expect(from("show me the latency of checkout now")).toBeNull();
+    expect(from("latency of checkout")).toBeNull();
+    expect(from("errors of checkout since 02:00, and now?")).not.toBe(lately);
+  });
+});
+
 describe("a wish for an action", () => {
   const existing = {
     flags: new Map([["new-keys", ["checkout"]]]),
