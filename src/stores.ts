@@ -30,7 +30,7 @@ export interface Stores {
 export async function openStores(config: Config): Promise<Stores> {
   const folder = stateFolder(resolve(config.dataDir));
   const fence = new Fence();
-  const state = await openStateDatabase(config.state.url ?? join(folder, "vigil.db"), fence);
+  const state = await openState(config, folder, fence);
   const telemetry = await openTelemetryStore(join(folder, "telemetry.db"));
   return {
     folder,
@@ -49,6 +49,20 @@ export async function openStores(config: Config): Promise<Stores> {
 export async function closeStores(stores: Stores): Promise<void> {
   stores.telemetry.close();
   await stores.state.destroy();
+}
+
+/** @throws OperatorError when the database is no database, or not there */
+async function openState({ state: { url } }: Config, folder: string, fence: Fence): Promise<StateDatabase> {
+  const file = join(folder, "vigil.db");
+  try {
+    return await openStateDatabase(url ?? file, fence);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
+    const said = url
+      ? `${why}. Start that PostgreSQL, or correct state.url (VIGIL_STATE_URL).`
+      : `The state in ${file} cannot be opened (${why}). Restore it from a copy, or set dataDir (VIGIL_DATA_DIR) to another folder.`;
+    throw new OperatorError(said, { cause: error });
+  }
 }
 
 /** @throws OperatorError when nothing can be kept there */

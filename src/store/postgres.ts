@@ -23,7 +23,7 @@ export const isPostgresUrl = (place: string): boolean => /^postgres(ql)?:\/\//.t
 export function withoutPassword(url: string): string {
   try {
     const parsed = new URL(url);
-    if (parsed.password) parsed.password = "…";
+    if (parsed.password) parsed.password = "***";
     return parsed.toString();
   } catch {
     return "the PostgreSQL of state.url";

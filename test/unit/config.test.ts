@@ -207,3 +207,21 @@ it("says which folder cannot hold the state, and what to set", async () => {
     /^The state folder .*a-file\/state cannot be made or written \(ENOTDIR.*Set dataDir \(VIGIL_DATA_DIR\)/,
   );
 });
+
+it("a state that is no database is told with its file and what to do", async () => {
+  const at = folder();
+  writeFileSync(join(at, "vigil.db"), "a text that somebody left here".repeat(10));
+  await expect(openStores(loadConfig({ VIGIL_DATA_DIR: at }, folder()))).rejects.toThrow(
+    /vigil\.db cannot be opened \(file is not a database\)\. Restore it/,
+  );
+});
+
+it("a database that nobody serves is told without its password", async () => {
+  const env = {
+    VIGIL_DATA_DIR: folder(),
+    VIGIL_STATE_URL: "postgres://u:hunter2@127.0.0.1:1/x",
+    VIGIL_APPROVAL_KEY: "0".repeat(64),
+  };
+  const opening = openStores(loadConfig(env, folder()));
+  await expect(opening).rejects.toThrow(/postgres:\/\/u:\*\*\*@127\.0\.0\.1:1\/x cannot be opened.*correct state\.url/);
+});
