@@ -87,7 +87,7 @@ export async function startVigil(
     process: child,
     log: () => log,
     state,
-    ready: () => waitFor("ready", 300, async () => (await state()).progress === null),
+    ready: () => waitFor("ready", 600, async () => (await state()).progress === null),
     play: async (scenario) => {
       const { token } = (await (await fetch(`${url}/api/session`)).json()) as { token: string };
       const response = await fetch(`${url}/api/demo/${scenario}`, {

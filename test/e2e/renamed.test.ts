@@ -38,7 +38,7 @@ describe("the demo with every service, flag and metric renamed", { timeout: 10 *
     app = await startApp({ ...config, knowledge: { ...config.knowledge, folders: [] } }, { names: NAMES });
     channel = new Channel({ url: app.url, folder });
     await app.ready;
-  }, 6 * MINUTES);
+  }, 14 * MINUTES);
 
   afterAll(async () => {
     await app?.close();

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../support/fake-handlers.ts";
 import { BOT, FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 import { type RunningVigil, startVigil } from "./app.ts";
@@ -12,11 +12,13 @@ const MINUTES = 60_000;
 
 /** The flag story as somebody lives it in Slack: the real command with its demo, against the fake Slack. */
 describe("the incident that never happened, in Slack", { timeout: 10 * MINUTES }, () => {
-  const folder = mkdtempSync(join(tmpdir(), "vigil-slack-story-"));
+  // Each try has a world of its own.
+  let folder: string;
   let slack: FakeSlack;
   let vigil: RunningVigil;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "vigil-slack-story-"));
     await loadedDemo(join(folder, "state"));
     slack = await FakeSlack.start();
     const config = join(folder, "vigil.yaml");
@@ -29,9 +31,10 @@ describe("the incident that never happened, in Slack", { timeout: 10 * MINUTES }
       SLACK_API_URL: slack.apiUrl,
     });
     await vigil.ready();
-  }, 8 * MINUTES);
+  }, 14 * MINUTES);
 
-  afterAll(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${vigil?.log().slice(-3_000)}`);
     await vigil?.stop();
     await slack?.stop();
     rmSync(folder, { recursive: true, force: true });

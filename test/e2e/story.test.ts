@@ -19,7 +19,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 15 * M
     await world.page.getByTestId("progress").waitFor({ timeout: MINUTES });
     await world.photograph("1-loading");
     await world.vigil.ready();
-  }, 6 * MINUTES);
+  }, 14 * MINUTES);
   afterEach(async ({ task }) => {
     if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${world?.vigil.log().slice(-3_000)}`);
     await world?.close();

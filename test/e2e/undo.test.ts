@@ -12,7 +12,7 @@ describe.skipIf(!chromium)("an action that does not help", { timeout: 12 * MINUT
   beforeEach(async () => {
     world = await watched(chromium ?? "", "loaded");
     await world.vigil.ready();
-  }, 6 * MINUTES);
+  }, 14 * MINUTES);
   afterEach(async ({ task }) => {
     if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${world?.vigil.log().slice(-3_000)}`);
     await world?.close();
