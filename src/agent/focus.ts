@@ -36,5 +36,7 @@ function around(anomalies: readonly Anomaly[], now: number, service: ServiceName
   const [worst] = [...anomalies].sort((a, b) => b.score - a.score);
   if (!worst) return { service, signal: null, direction: "up", onset: from ?? now - 30 * MINUTE, now };
   const onset = from ?? Math.min(...anomalies.filter((one) => one.service === worst.service).map(({ startedAt }) => startedAt));
-  return { service: worst.service, signal: worst.signal, direction: worst.direction, onset: Math.min(onset, now - MINUTE), now };
+  const { service: about, signal, direction } = worst;
+  const silent = worst.kind === "missing" ? { silent: true } : {};
+  return { service: about, signal, direction, onset: Math.min(onset, now - MINUTE), now, ...silent };
 }

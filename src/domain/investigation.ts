@@ -214,4 +214,6 @@ export interface Focus {
   readonly direction: "up" | "down";
   readonly onset: EpochMs;
   readonly now: EpochMs;
+  /** No data arrives: nothing is known of how the service does. */
+  readonly silent?: boolean;
 }

@@ -1,4 +1,5 @@
 import type { Focus } from "../../domain/investigation.ts";
+import { MINUTE } from "../../domain/time.ts";
 import { type Finding, findingsOf } from "../findings.ts";
 import type { Held } from "../ledger.ts";
 import { speaksFor } from "../objection.ts";
@@ -9,6 +10,8 @@ import { suspectChange } from "./suspect-change.ts";
 import { suspectMovers, suspectNothing, suspectTraffic } from "./suspect-system.ts";
 
 const MOST_CERTAIN = 0.97;
+/** Series that go missing so close to each other went together. */
+const TOGETHER = 5 * MINUTE;
 
 /**
  * Rival explanations scored by adding log likelihood ratios of independent observations (naive Bayes, Good 1950), then normalised.
@@ -21,15 +24,31 @@ export function weigh(focus: Focus, findings: readonly Finding[]): Suspect[] {
     ...suspectMovers(focus, facts),
     suspectTraffic(focus, facts),
     suspectNothing(focus, facts),
-    suspect("Something that no connected source shows", "unknown", null, null, [
-      { words: "always possible", weight: 0.5, evidence: null },
-    ]),
+    suspectUnseen(focus, findings),
   ]).map((one) => withLearned(one, findings));
   const highest = Math.max(...suspects.map(({ score }) => score));
   const total = suspects.reduce((sum, { score }) => sum + Math.exp(score - highest), 0);
   return suspects
     .map((one) => ({ ...one, probability: Math.min(MOST_CERTAIN, Math.exp(one.score - highest) / total) }))
     .sort((a, b) => b.score - a.score);
+}
+
+/** Several services that fall silent in the same minutes have more often lost who collects their metrics than each its own life. */
+function suspectUnseen(focus: Focus, findings: readonly Finding[]): Suspect {
+  const always: Reason = { words: "always possible", weight: 0.5, evidence: null };
+  const together = findingsOf(findings, "anomalies").flatMap(({ evidence, details }) =>
+    details.anomalies
+      .filter(({ kind, startedAt }) => kind === "missing" && Math.abs(startedAt - focus.onset) <= TOGETHER)
+      .map(({ service }) => ({ service, id: evidence.id })),
+  );
+  const silent = [...new Set(together.map(({ service }) => service))];
+  if (!focus.silent || silent.length < 2)
+    return suspect("Something that no connected source shows", "unknown", null, null, [always]);
+  const evidence = together[0]?.id ?? null;
+  return suspect("What collects or carries the metrics, rather than the services themselves", "unknown", null, null, [
+    always,
+    { words: `${silent.slice(0, 5).join(", ")} fell silent in the same minutes`, weight: 2.5, evidence },
+  ]);
 }
 
 function withLearned(one: Suspect, findings: readonly Finding[]): Suspect {

@@ -150,6 +150,7 @@ function causalTest(focus: Focus, turn: Turn, suspects: readonly Suspect[], test
   const tests = findingsOf(turn.findings, "causal");
   const failed = turn.failures.some(({ tool }) => tool === "run_causal_test");
   if (!turn.tools.has("run_causal_test") || focus.service === null || failed || tests.length >= MOST_TESTS) return null;
+  if (focus.silent) return null;
   if (tests.some(({ details }) => details.result?.verdict !== "not_causal")) return null;
   const untested = suspects.slice(0, 3).filter(({ change }) => !tests.some(({ details }) => details.flag === change?.subject));
   if (suspects[0]?.cause === "none") return null;

@@ -13,10 +13,14 @@ export function suspectChange(change: ChangeEvent, focus: Focus, facts: Facts): 
   const service = blamedService(change, focus, facts);
   const cause = change.kind === "flag" ? "flag" : change.kind === "deploy" ? "deploy" : "config";
   const reasons = [timing(change, focus, facts), ...relation(change, focus, facts)];
-  reasons.push(...(cause === "flag" ? flagSpans(change, facts) : cause === "deploy" ? versionSpans(change, facts) : []));
-  reasons.push(...logs(change, facts), ...tested(change, facts));
+  // How fast requests were, and what a test did to them, is no reason why data stops.
+  if (!focus.silent) {
+    reasons.push(...(cause === "flag" ? flagSpans(change, facts) : cause === "deploy" ? versionSpans(change, facts) : []));
+    reasons.push(...tested(change, facts));
+  }
+  reasons.push(...logs(change, facts));
   return suspect(
-    `${describeChange(change)} slows or breaks ${service ?? focus.service ?? "it"}`,
+    `${describeChange(change)} ${focus.silent ? "stops" : "slows or breaks"} ${service ?? focus.service ?? "it"}`,
     cause,
     service,
     change,
@@ -36,6 +40,8 @@ function timing(change: ChangeEvent, focus: Focus, facts: Facts): Reason {
   if (lead < -ONSET_SLACK) return { words: `came ${span(lead)} after the trouble began`, weight: -4, evidence, tests: "timing" };
   const words = lead >= 0 ? `came ${span(lead)} before the trouble began` : "came with the beginning of the trouble";
   if (lead <= 20 * MINUTE) return { words, weight: 2, evidence, tests: "timing" };
+  // What keeps a service from sending shows at once.
+  if (focus.silent) return { words, weight: -2.5, evidence, tests: "timing" };
   if (lead <= 2 * HOUR) return { words, weight: 0.8, evidence, tests: "timing" };
   // A new version shows at once what it does; a flag or a setting may wait for the requests that meet it.
   const patient = change.kind !== "deploy";

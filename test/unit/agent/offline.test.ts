@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createSreAgent } from "../../../src/agent/index.ts";
 import type { InvestigationStep } from "../../../src/domain/investigation.ts";
-import { type FakeWorld, fakeWorld, type Names, PLAIN, RENAMED } from "../../support/fake-agent-world.ts";
+import { type FakeWorld, fakeWorld, type Names, NOW, PLAIN, RENAMED } from "../../support/fake-agent-world.ts";
 
 const PROMPTS = `${import.meta.dirname}/../../../prompts`;
 
@@ -37,6 +37,34 @@ describe.each<[string, Names]>([
     expect(steps[0]?.title).toBe("Triage");
     expect(steps.filter(({ state }) => state === "failed")).toEqual([]);
     expect(report.cost.duration).toBeLessThan(5_000);
+  });
+
+  it("blames no flag of hours ago for data that stops, tests none, and suspects the collection first when several stop together", async () => {
+    const world = fakeWorld("flag", names);
+    const [first] = world.anomalies;
+    if (!first) throw new Error("the world has no anomaly");
+    const startedAt = NOW - 10 * 60_000;
+    const gone = [names.api, names.web].map((service) => ({
+      ...first,
+      service,
+      kind: "missing" as const,
+      signal: "rate" as const,
+      startedAt,
+    }));
+    const deps = { ...world.deps, scanner: { scan: async () => gone } };
+    const agent = createSreAgent(deps, { prompts: PROMPTS });
+    const report = await agent.investigate(
+      { investigationId: "INV-1", anomalies: gone, question: null, requester: "vigil" },
+      { onStep: () => {} },
+      new AbortController().signal,
+    );
+    expect(report.hypotheses[0]).toMatchObject({
+      cause: "unknown",
+      statement: expect.stringContaining("collects or carries the metrics"),
+    });
+    expect(report.outcome).not.toBe("cause_found");
+    expect(world.tested).toEqual([]);
+    expect(world.filed).toEqual([]);
   });
 
   it("finds a bad deploy and proposes to roll it back", async () => {
