@@ -6,7 +6,7 @@ import { until } from "../support/fake-handlers.ts";
 import { BOT, FakeSlack, type SlackPost } from "../support/fake-slack.ts";
 import { type RunningVigil, startVigil } from "./app.ts";
 import { Channel } from "./channel.ts";
-import { HISTORY_DAYS, loadedDemo } from "./loaded-demo.ts";
+import { HISTORY_DAYS } from "./loaded-demo.ts";
 
 const MINUTES = 60_000;
 
@@ -19,7 +19,6 @@ describe("the incident that never happened, in Slack", { timeout: 10 * MINUTES }
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "vigil-slack-story-"));
-    await loadedDemo(join(folder, "state"));
     slack = await FakeSlack.start();
     const config = join(folder, "vigil.yaml");
     writeFileSync(config, `demo:\n  enabled: true\n  historyDays: ${HISTORY_DAYS}\nslack:\n  approvers: [U1ANA]\n`);

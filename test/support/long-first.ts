@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take over half a minute on a quiet machine, longest first. Most of it they wait for the demo's clock, and others compute meanwhile. */
-const LONG = ["story", "renamed", "undo", "follower-approval", "replicas", "both-story", "slack-story", "stack"].map(
+const LONG = ["story", "renamed", "undo", "slack-story", "replicas", "both-story", "interrupted", "stack"].map(
   (name) => `/test/e2e/${name}.test.ts`,
 );
 
