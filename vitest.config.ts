@@ -10,8 +10,8 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } },
     globalSetup: "test/support/temp-folder.ts",
     pool: "forks",
-    // The long ones wait more than they compute: four fill two processors.
-    maxWorkers: 4,
+    // The long ones wait more than they compute: three fill two processors, and leave the demo its time.
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
     // A machine that stalls gets a second chance, and the report says so. Each try of a story begins in a new world.
     retry: process.env.CI ? 1 : 0,

@@ -7,6 +7,7 @@ import { loadConfig } from "../../src/config.ts";
 import { AlertRepository } from "../../src/store/alerts.ts";
 import { InvestigationRepository } from "../../src/store/investigations.ts";
 import { openStateDatabase, type StateDatabase } from "../../src/store/state.ts";
+import { emptyFile } from "../support/empty-file.ts";
 import { installed, type RunningServer, startAlertmanager } from "../support/servers.ts";
 
 const TOKEN = "alertmanager-shows-this";
@@ -27,7 +28,7 @@ describe.skipIf(version === null)(`a real Alertmanager ${version ?? ""}`, () => 
         dataDir: join(folder, "state"),
         logLevel: "silent",
         server: { port: 0 },
-        knowledge: { folders: [], catalog: join(folder, "none.yaml") },
+        knowledge: { folders: [], catalog: emptyFile(folder) },
         webhooks: { alertmanager: { token: TOKEN } },
       }),
     );

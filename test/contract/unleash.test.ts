@@ -10,6 +10,7 @@ import { KnowledgeRepository } from "../../src/store/knowledge.ts";
 import { openStateDatabase } from "../../src/store/state.ts";
 import { openTelemetryStore } from "../../src/store/telemetry/index.ts";
 import { Unleash } from "../../src/targets/unleash/index.ts";
+import { emptyFile } from "../support/empty-file.ts";
 import { bareRepository } from "../support/git-server.ts";
 import { memoryWatching } from "../support/memory-watching.ts";
 import { startUnleash, type UnleashServer } from "../support/unleash-server.ts";
@@ -170,7 +171,7 @@ describe("Vigil on a real Unleash and a real git remote", () => {
       dataDir: join(folder, "state"),
       logLevel: "silent",
       server: { port: 0 },
-      knowledge: { folders: [], catalog: join(folder, "none.yaml") },
+      knowledge: { folders: [], catalog: emptyFile(folder) },
       flags: { kind: "unleash", url, token, project, environment },
       deploys: { kind: "gitops", repository: `file://${bareRepository().bare}` },
       changes: { pollSeconds: 5 },
