@@ -19,7 +19,7 @@ const NAMES: ShopNames = {
   metrics: { hitRatio: "m.alpha", poolInUse: "m.beta", poolWaiting: "m.gamma", cpu: "m.delta", memory: "m.epsilon" },
 };
 
-describe("the demo with every service, flag and metric renamed", { timeout: 10 * MINUTES, sequential: true }, () => {
+describe("the demo with every service, flag and metric renamed", { timeout: 14 * MINUTES, sequential: true }, () => {
   const folder = mkdtempSync(join(tmpdir(), "vigil-renamed-"));
   let app: App;
   let channel: Channel;
@@ -54,10 +54,10 @@ describe("the demo with every service, flag and metric renamed", { timeout: 10 *
       const told = found.find(({ state, report }) => state === "done" && report?.outcome === "cause_found");
       return told?.report?.hypotheses[0]?.statement ?? null;
     };
-    await expect.poll(cause, { timeout: 180_000, interval: 500 }).not.toBeNull();
+    await expect.poll(cause, { timeout: 360_000, interval: 500 }).not.toBeNull();
     await app.demo?.play("reset");
     // The next trouble is another incident: wait until the watcher has closed this one.
-    await expect.poll(() => channel.openIncidents(), { timeout: 180_000, interval: 500 }).toEqual([]);
+    await expect.poll(() => channel.openIncidents(), { timeout: 360_000, interval: 500 }).toEqual([]);
     return cause() ?? "";
   }
 

@@ -63,7 +63,7 @@ export async function watched(chromium: string, history: "loading" | "loaded"): 
     },
     proposed: async (summary, known = []) => {
       const found = () => channel.proposals().find((one) => !known.includes(one.id) && summary.test(one.summary))?.id ?? null;
-      await expect.poll(found, { timeout: 240_000, interval: 300 }).not.toBeNull();
+      await expect.poll(found, { timeout: 400_000, interval: 300 }).not.toBeNull();
       const id = found() ?? "";
       await proposalCard(id).waitFor({ timeout: 60_000 });
       return id;
