@@ -29,8 +29,11 @@ export async function proposeAgain(
     };
     if (!sameSecret(nonce, nonceOf(key, id, rev))) return await refuse("This button is not one of mine; nothing was done.");
     const journal = new Journal(context);
-    if (expired(proposal, context.now())) await journal.move(proposal, ["pending"], "expired", "nobody decided in time");
-    const state = (await store.get(id))?.proposal.state ?? proposal.state;
+    let { state } = proposal;
+    if (expired(proposal, context.now())) {
+      await journal.expire(proposal);
+      state = (await store.get(id))?.proposal.state ?? state;
+    }
     if (!ASKED_ANEW.has(state)) return await refuse(`${id} is ${state.replaceAll("_", " ")}; there is nothing to propose anew.`);
     if (Math.abs(context.now() - proposal.createdAt) > LONGEST_AGO)
       return await refuse(`${id} is more than ${LONGEST_AGO / HOUR} hours old; look again, or ask for the action in words.`);

@@ -55,7 +55,7 @@ async function judged(context: ActionContext, request: DecisionRequest): Promise
   if (!sameSecret(request.nonce, nonceOf(context.key, id, request.rev)))
     return refuse("This button is not one of mine; nothing was done.");
   if (expired(stored.proposal, context.now())) {
-    await new Journal(context).move(stored.proposal, ["pending"], "expired", "nobody decided in time");
+    await new Journal(context).expire(stored.proposal);
     return refuse(expiryWords(stored.proposal));
   }
   const allowed = await mayApprove(context, request.actor, stored.proposal).catch((error) => {

@@ -67,8 +67,7 @@ export class Executor {
     const { proposal } = stored;
     const { store } = this.#context;
     if (proposal.state === "pending") {
-      if (expired(proposal, this.#context.now()))
-        await this.#journal.move(proposal, ["pending"], "expired", "nobody decided in time");
+      if (expired(proposal, this.#context.now())) await this.#journal.expire(proposal);
       return;
     }
     if (proposal.state === "approved") return this.#begin(stored, action);

@@ -28,6 +28,11 @@ export class Journal {
     return true;
   }
 
+  /** Ends what nobody decided on in time. */
+  expire(proposal: Proposal): Promise<boolean> {
+    return this.move(proposal, ["pending"], "expired", "nobody decided in time");
+  }
+
   async announce(id: string): Promise<Proposal | null> {
     const stored = await this.#context.store.get(id);
     if (stored) this.#context.changed(stored.proposal);

@@ -1,7 +1,7 @@
 import { ASKED_ANEW } from "../domain/proposal.ts";
 import type { Session } from "./session.ts";
 import type { QuestionRequest } from "./types.ts";
-import { POLITE } from "./wish.ts";
+import { approvalsOf, POLITE, proposalsAbout } from "./wish.ts";
 
 /** A wish to have proposed once more what ended without having run. */
 export interface Anew {
@@ -25,10 +25,9 @@ export function anewOf(text: string): Anew | null {
 
 /** Has it proposed anew, as the button on its card does. @returns what to tell them */
 export async function grantAnew({ id }: Anew, about: QuestionRequest["investigation"], session: Session): Promise<string> {
-  const { desk, proposalsOf } = session.deps;
-  const filed = about ? ((await proposalsOf?.(about.id)) ?? []).toSorted((a, b) => b.createdAt - a.createdAt) : [];
-  const named = id === null ? null : (filed.find((one) => one.id === id) ?? null);
-  const meant = id === null ? (filed.find(({ state }) => ASKED_ANEW.has(state)) ?? null) : named;
+  const { desk } = session.deps;
+  const filed = await proposalsAbout(about, session);
+  const meant = filed.find((one) => (id === null ? ASKED_ANEW.has(one.state) : one.id === id));
   if (!meant || !desk.again) {
     const awaits = filed.find(({ state }) => state === "pending");
     if (id !== null) return `I know no ${id} here. Press “Propose it anew” on its card, or ask in its thread.`;
@@ -39,6 +38,5 @@ export async function grantAnew({ id }: Anew, about: QuestionRequest["investigat
   const { accepted, text, proposal } = await desk.again(meant.id, session.requester);
   if (!accepted || !proposal) return text;
   session.proposals.push(proposal.id);
-  const people = `${proposal.neededApprovals} approval${proposal.neededApprovals === 1 ? "" : "s"}`;
-  return `**${proposal.id}** asks for it anew: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${people} on its card.`;
+  return `**${proposal.id}** asks for it anew: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${approvalsOf(proposal)} on its card.`;
 }

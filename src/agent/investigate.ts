@@ -153,11 +153,11 @@ async function testsThatStand(
   { proposalsOf }: AgentDependencies,
   { investigationId, lastLook }: InvestigateRequest,
 ): Promise<readonly Finding[]> {
-  const tests = lastLook ? lastLook.findings.filter(({ details }) => details.kind === "causal" && details.result !== null) : [];
+  const tests = findingsOf(lastLook?.findings ?? [], "causal").filter(({ details }) => details.result !== null);
   if (tests.length === 0) return [];
   const filed = (await proposalsOf?.(investigationId).catch(() => [])) ?? [];
   const awaited = new Set(filed.filter(({ state }) => state === "pending" || state === "approved").map(({ target }) => target));
-  return tests.filter(({ details }) => details.kind === "causal" && awaited.has(`flag:${details.flag}`));
+  return tests.filter(({ details }) => awaited.has(`flag:${details.flag}`));
 }
 
 interface Learned {

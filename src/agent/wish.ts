@@ -73,7 +73,7 @@ export async function grant(
 ): Promise<string | null> {
   const { deps, focus } = session;
   // Without an investigation nothing is open, and so nothing was proposed that could be meant.
-  const proposals = ((about && (await deps.proposalsOf?.(about.id))) ?? []).toSorted((a, b) => b.createdAt - a.createdAt);
+  const proposals = await proposalsAbout(about, session);
   const call = async (tool: ReadTool, args: Readonly<Record<string, unknown>>): Promise<void> => {
     await toLangChainTool(tool, session, limits).invoke(args);
   };
@@ -128,7 +128,6 @@ export async function grant(
   const { proposal } = outcome;
   session.proposals.push(proposal.id);
   const evidence = session.evidence.map(({ id }) => `[${id}]`).join(" ");
-  const people = `${proposal.neededApprovals} approval${proposal.neededApprovals === 1 ? "" : "s"}`;
   const own = (await deps.desk.mayDecide?.(proposal, session.requester)) ?? false;
   const whose = own ? "you may give it yourself" : "you cannot give it yourself";
   const earlier =
@@ -136,7 +135,7 @@ export async function grant(
       ? ""
       : ` ${cleanUntrusted(proposal.requester, 80).text} had asked for the same already.`;
   return [
-    `**${proposal.id}**: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${people} on its card${about ? ` in the thread of ${about.id}` : ""}; ${whose}.${earlier}`,
+    `**${proposal.id}**: ${proposal.summary}. Risk ${proposal.risk.tier}; it needs ${approvalsOf(proposal)} on its card${about ? ` in the thread of ${about.id}` : ""}; ${whose}.${earlier}`,
     `Undo: ${proposal.undo}. ${evidence}`,
     ...(helped
       ? [
@@ -150,6 +149,16 @@ export async function grant(
       : ["No signal is off its baseline there, so nothing can show that it helped: look yourself afterwards."]),
   ].join("\n");
 }
+
+/** What was proposed for an investigation, newest first. */
+export async function proposalsAbout(about: QuestionRequest["investigation"], { deps }: Session): Promise<readonly Proposal[]> {
+  const filed = about && (await deps.proposalsOf?.(about.id));
+  return (filed ?? []).toSorted((a, b) => b.createdAt - a.createdAt);
+}
+
+/** `1 approval` */
+export const approvalsOf = ({ neededApprovals }: Proposal): string =>
+  `${neededApprovals} approval${neededApprovals === 1 ? "" : "s"}`;
 
 interface Existing {
   readonly flags: ReadonlyMap<string, readonly ServiceName[]>;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import type { TestContext } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -23,6 +24,11 @@ interface PageStateLike {
   readonly telemetryTime: number;
   readonly watchedSeries: number;
   readonly progress: object | null;
+}
+
+/** What Vigil logged last, when the test that it ran for failed. */
+export function showLogOfFailure(task: TestContext["task"], vigil: RunningVigil | undefined): void {
+  if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${vigil?.log().slice(-3_000)}`);
 }
 
 export async function freePort(): Promise<number> {

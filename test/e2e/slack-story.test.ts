@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../support/fake-handlers.ts";
 import { BOT, FakeSlack, type SlackPost } from "../support/fake-slack.ts";
-import { type RunningVigil, startVigil } from "./app.ts";
+import { type RunningVigil, showLogOfFailure, startVigil } from "./app.ts";
 import { Channel } from "./channel.ts";
 import { HISTORY_DAYS } from "./loaded-demo.ts";
 
@@ -33,7 +33,7 @@ describe("the incident that never happened, in Slack", { timeout: 10 * MINUTES }
   }, 14 * MINUTES);
 
   afterEach(async ({ task }) => {
-    if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${vigil?.log().slice(-3_000)}`);
+    showLogOfFailure(task, vigil);
     await vigil?.stop();
     await slack?.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -20,10 +20,7 @@ describe.skipIf(!chromium)("the incident that never happened", { timeout: 15 * M
     await world.photograph("1-loading");
     await world.vigil.ready();
   }, 14 * MINUTES);
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${world?.vigil.log().slice(-3_000)}`);
-    await world?.close();
-  }, MINUTES);
+  afterEach(({ task }) => world?.close(task), MINUTES);
 
   const apiLatency = async (from: number, to: number) => {
     const store = await openTelemetryStore(join(world.folder, "telemetry.db"));

@@ -13,10 +13,7 @@ describe.skipIf(!chromium)("an action that does not help", { timeout: 12 * MINUT
     world = await watched(chromium ?? "", "loaded");
     await world.vigil.ready();
   }, 14 * MINUTES);
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail") console.error(`Vigil's log ended:\n${world?.vigil.log().slice(-3_000)}`);
-    await world?.close();
-  }, MINUTES);
+  afterEach(({ task }) => world?.close(task), MINUTES);
 
   it("is undone by itself, also across kill -9, and nothing is done twice", async () => {
     const { shareOfTheFlag } = world;

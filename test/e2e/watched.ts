@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Page } from "playwright-core";
-import { expect } from "vitest";
-import { type RunningVigil, startVigil } from "./app.ts";
+import { expect, type TestContext } from "vitest";
+import { type RunningVigil, showLogOfFailure, startVigil } from "./app.ts";
 import { openBrowser } from "./browser.ts";
 import { Channel } from "./channel.ts";
 import { HISTORY_DAYS, loadedDemo } from "./loaded-demo.ts";
@@ -29,8 +29,8 @@ export interface Watched {
   verified(id: string): Promise<void>;
   /** Ends the process and starts another on the same folder and port. */
   restart(signal: NodeJS.Signals): Promise<void>;
-  /** Ends everything and removes the folder. */
-  close(): Promise<void>;
+  /** Ends everything and removes the folder; of a test that failed, it shows the end of Vigil's log. */
+  close(task: TestContext["task"]): Promise<void>;
 }
 
 /** @param history `loading`: it has just begun to load it; `loaded`: it goes on where one stopped that had loaded it. */
@@ -84,7 +84,8 @@ export async function watched(chromium: string, history: "loading" | "loaded"): 
       await vigil.ready();
       await page.goto(vigil.url);
     },
-    close: async () => {
+    close: async (task) => {
+      showLogOfFailure(task, vigil);
       await browser.close();
       await vigil.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { lookAddress } from "../../domain/look-address.ts";
 import type { LogRecord, Severity } from "../../domain/telemetry.ts";
 import { MINUTE } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import type { TemplateFinding } from "../findings.ts";
 import { utcClock } from "../time-words.ts";
-import { defineTool, knownService, lookLink, range } from "./kit.ts";
+import { defineTool, knownService, range } from "./kit.ts";
 
 const LINES = 1_500;
 const SHOWN = 8;
@@ -54,7 +55,7 @@ export const fetchLogs = defineTool({
         ].join("\n"),
         facts: { service, lines, lines_before: was?.length ?? 0, new_templates: fresh.length },
         services: [service],
-        link: lookLink("/logs", during, { service, text, minSeverity }),
+        link: lookAddress("/logs", during, { service, text, minSeverity }),
         suspicious,
       },
       details: { kind: "logs", service, fresh, linesBefore: was?.length ?? 0, linesDuring: lines },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { lookAddress } from "../../domain/look-address.ts";
 import type { ServiceName, Span, TimeRange } from "../../domain/telemetry.ts";
 import { HOUR } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
@@ -7,7 +8,7 @@ import { type AttributeContrast, contrast, isTelling } from "../statistics/contr
 import { criticalPath, type PathStep } from "../statistics/trace-path.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
-import { defineTool, knownService, lookLink, range, type ToolResult, ToolUseError } from "./kit.ts";
+import { defineTool, knownService, range, type ToolResult, ToolUseError } from "./kit.ts";
 import { sampleSpans } from "./sample-spans.ts";
 
 const PER_SLICE = 1_000;
@@ -60,7 +61,7 @@ export const fetchTraces = defineTool({
         summary,
         facts,
         services: [service],
-        link: worst ? lookLink("/traces", window, { service }) : null,
+        link: worst ? lookAddress("/traces", window, { service }) : null,
         suspicious,
       },
       details: { kind: "traces", service, spans: spans.length, contrasts },
@@ -104,7 +105,7 @@ async function oneTrace(
       summary,
       facts,
       services,
-      link: lookLink(`/traces/${encodeURIComponent(traceId)}`, window),
+      link: lookAddress(`/traces/${encodeURIComponent(traceId)}`, window),
       suspicious,
     },
     details: { kind: "traces", service, spans: spans.length, contrasts: [] },

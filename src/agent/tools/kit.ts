@@ -1,7 +1,7 @@
 import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import type { z } from "zod";
 import { nearest } from "../../domain/nearest.ts";
-import type { ServiceName, TimeRange } from "../../domain/telemetry.ts";
+import type { ServiceName } from "../../domain/telemetry.ts";
 import type { EpochMs, Milliseconds } from "../../domain/time.ts";
 import { fence, redact } from "../../domain/untrusted.ts";
 import type { Details, Finding } from "../findings.ts";
@@ -164,14 +164,6 @@ export function render({ evidence }: Finding, tokens: number): string {
     : "";
   const link = evidence.link?.startsWith("http") ? `\nlink: ${evidence.link}` : "";
   return `[${evidence.id}] ${evidence.title} (times in UTC)\n${fence(evidence.tool, body)}${link}${warning}`;
-}
-
-/** The path on Vigil's page that shows what a tool looked at; parameters without a value are left out. */
-export function lookLink(path: string, { from, to }: TimeRange, more: Readonly<Record<string, string | undefined>> = {}): string {
-  const query = new URLSearchParams(Object.entries(more).flatMap(([key, value]) => (value ? [[key, value]] : [])));
-  query.set("from", String(from));
-  query.set("to", String(to));
-  return `${path}?${query}`;
 }
 
 /** The service by its exact or case-insensitive name; an unknown one is answered with the nearest names. */

@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { lookAddress } from "../../domain/look-address.ts";
 import type { ChangeEvent } from "../../domain/telemetry.ts";
 import { HOUR } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import { span, utc } from "../time-words.ts";
-import { defineTool, knownService, lookLink, range } from "./kit.ts";
+import { defineTool, knownService, range } from "./kit.ts";
 
 const SHOWN = 20;
 
@@ -55,7 +56,7 @@ export const listChanges = defineTool({
         ].join("\n"),
         facts,
         services: [...new Set(changes.flatMap(({ services }) => services))],
-        link: lookLink("/changes", window, { service: service ?? undefined }),
+        link: lookAddress("/changes", window, { service: service ?? undefined }),
         suspicious,
       },
       details: { kind: "changes", changes },

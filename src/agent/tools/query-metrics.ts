@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { lookAddress } from "../../domain/look-address.ts";
 import { nearest } from "../../domain/nearest.ts";
 import type { Exemplar, MetricInfo, RedSignal, Series, ServiceName, Statistic, TimeRange } from "../../domain/telemetry.ts";
 import { DAY, MINUTE, type Milliseconds, WEEK } from "../../domain/time.ts";
@@ -8,7 +9,7 @@ import type { Session } from "../session.ts";
 import { compare, matters } from "../statistics/series.ts";
 import { utc, utcClock } from "../time-words.ts";
 import { number, percent, quantity } from "../words.ts";
-import { defineTool, knownService, lookLink, range, ToolUseError } from "./kit.ts";
+import { defineTool, knownService, range, ToolUseError } from "./kit.ts";
 
 export const RED_SIGNALS = ["rate", "errors", "latency", "latency_p95"] as const;
 const UNITS: Readonly<Record<RedSignal, string>> = { rate: "{request}/s", errors: "1", latency: "s", latency_p95: "s" };
@@ -95,7 +96,7 @@ export const queryMetrics = defineTool({
         ].join("\n"),
         facts,
         services: [service],
-        link: lookLink(`/services/${encodeURIComponent(service)}`, during, { signal: args.signal, metric: args.metric }),
+        link: lookAddress(`/services/${encodeURIComponent(service)}`, during, { signal: args.signal, metric: args.metric }),
         suspicious: false,
       },
       details: { kind: "metrics", service, series: sorted },

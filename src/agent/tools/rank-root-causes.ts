@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type RootCause, rankRootCauses } from "../../diagnosis/index.ts";
+import { lookAddress } from "../../domain/look-address.ts";
 import { reachable } from "../../domain/service.ts";
 import type { ServiceName } from "../../domain/telemetry.ts";
 import type { CauseRank } from "../findings.ts";
@@ -8,7 +9,7 @@ import { type Comparison, compare, matters } from "../statistics/series.ts";
 import { utcClock } from "../time-words.ts";
 import { number, percent } from "../words.ts";
 import { diagnosisInput } from "./diagnosis-input.ts";
-import { defineTool, knownService, lookLink } from "./kit.ts";
+import { defineTool, knownService } from "./kit.ts";
 import { serviceGraph } from "./service-dependencies.ts";
 
 const MOST_SERVICES = 60;
@@ -76,7 +77,7 @@ export const rankRootCausesTool = defineTool({
         ].join("\n"),
         facts,
         services: ranked.slice(0, 6).map((one) => one.service),
-        link: service ? lookLink(`/services/${encodeURIComponent(service)}`, session.during) : null,
+        link: service ? lookAddress(`/services/${encodeURIComponent(service)}`, session.during) : null,
         suspicious: false,
       },
       details: { kind: "causes", service, ranked },

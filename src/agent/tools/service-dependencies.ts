@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { lookAddress } from "../../domain/look-address.ts";
 import { reachable, type ServiceGraph } from "../../domain/service.ts";
 import type { ServiceEdge } from "../../domain/telemetry.ts";
 import { HOUR } from "../../domain/time.ts";
 import { cleanUntrusted } from "../../domain/untrusted.ts";
 import type { Session } from "../session.ts";
-import { defineTool, knownService, lookLink } from "./kit.ts";
+import { defineTool, knownService } from "./kit.ts";
 
 export const serviceDependencies = defineTool({
   name: "service_dependencies",
@@ -36,7 +37,7 @@ export const serviceDependencies = defineTool({
           tier: entry?.tier ?? null,
         },
         services: [service, ...upstream, ...downstream],
-        link: lookLink(`/services/${encodeURIComponent(service)}`, session.during),
+        link: lookAddress(`/services/${encodeURIComponent(service)}`, session.during),
         suspicious: false,
       },
       details: { kind: "dependencies", service, graph, upstream, downstream, entry },

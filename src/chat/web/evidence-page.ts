@@ -1,12 +1,13 @@
 import { type Response, Router } from "express";
 import { parseTime } from "../../agent/time-words.ts";
 import type { Evidence, Investigation } from "../../domain/investigation.ts";
+import { lookAddress } from "../../domain/look-address.ts";
 import { HOUR } from "../../domain/time.ts";
 import { type Audience, mayKnow } from "../../flows/ports.ts";
 import { plain } from "../text.ts";
 import { escaped, pageHtml, table } from "./html.ts";
 import type { View } from "./looks/view.ts";
-import { anchor, lookAt } from "./looks/window.ts";
+import { anchor } from "./looks/window.ts";
 
 const MOST_FACTS = 500;
 
@@ -81,7 +82,7 @@ function servicesOf({ services, at }: Evidence): string {
   const links = services
     .slice(0, MOST_SERVICES)
     .map((service) =>
-      anchor(lookAt(`/services/${encodeURIComponent(service)}`, { from: at - HOUR, to: at }), plain(service, 80)),
+      anchor(lookAddress(`/services/${encodeURIComponent(service)}`, { from: at - HOUR, to: at }), plain(service, 80)),
     );
   return `<p>The services it is about, then: ${links.join(" · ")}</p>`;
 }

@@ -1,9 +1,10 @@
+import { lookAddress } from "../../../domain/look-address.ts";
 import { DAY } from "../../../domain/time.ts";
 import { safeLink } from "../../cards/parts.ts";
 import { plain } from "../../text.ts";
 import { escaped } from "../html.ts";
 import { MOST_ROWS, type Readable, type View } from "./view.ts";
-import { anchor, lookAt, minute, moves, windowOf, windowText } from "./window.ts";
+import { anchor, minute, moves, windowOf, windowText } from "./window.ts";
 
 /** What people and pipelines changed during a window, newest first, and what could not be read. */
 export async function changesView(read: Readable, query: URLSearchParams): Promise<View> {
@@ -22,11 +23,11 @@ export async function changesView(read: Readable, query: URLSearchParams): Promi
   return {
     heading: `Changes${service ? ` of ${plain(service, 100)}` : ""}, ${windowText(window)}`,
     nav: [
-      moves(window, read.now(), (moved) => lookAt("/changes", moved, { service })),
+      moves(window, read.now(), (moved) => lookAddress("/changes", moved, { service })),
       ...(service
         ? [
-            anchor(lookAt("/changes", window), "of all services"),
-            anchor(lookAt(`/services/${encodeURIComponent(service)}`, window), "metrics"),
+            anchor(lookAddress("/changes", window), "of all services"),
+            anchor(lookAddress(`/services/${encodeURIComponent(service)}`, window), "metrics"),
           ]
         : []),
     ].join(" · "),

@@ -1,8 +1,9 @@
+import { lookAddress } from "../../../domain/look-address.ts";
 import type { LogRecord, Severity, TimeRange } from "../../../domain/telemetry.ts";
 import { plain } from "../../text.ts";
 import { escaped } from "../html.ts";
 import { MOST_ROWS, type Readable, type View } from "./view.ts";
-import { anchor, lookAt, moves, windowOf, windowText } from "./window.ts";
+import { anchor, moves, windowOf, windowText } from "./window.ts";
 
 const LEVELS: readonly Severity[] = ["DEBUG", "INFO", "WARN", "ERROR"];
 
@@ -19,7 +20,7 @@ export async function logsView(read: Readable, query: URLSearchParams): Promise<
     ...(text ? { text } : {}),
     ...(level ? { minSeverity: level } : {}),
   });
-  const here = (other: TimeRange, minSeverity: string | null) => lookAt("/logs", other, { service, text, minSeverity });
+  const here = (other: TimeRange, minSeverity: string | null) => lookAddress("/logs", other, { service, text, minSeverity });
   const levels = ["DEBUG", "WARN", "ERROR"].map((one) =>
     one === (level ?? "DEBUG") ? `<strong>${levelName(one)}</strong>` : anchor(here(window, one), levelName(one)),
   );
@@ -30,8 +31,8 @@ export async function logsView(read: Readable, query: URLSearchParams): Promise<
     nav: [
       levels.join(" · "),
       moves(window, read.now(), (moved) => here(moved, level)),
-      ...(service ? [anchor(lookAt(`/services/${encodeURIComponent(service)}`, window), "metrics")] : []),
-      ...(text ? [anchor(lookAt("/logs", window, { service, minSeverity: level }), "all its lines")] : []),
+      ...(service ? [anchor(lookAddress(`/services/${encodeURIComponent(service)}`, window), "metrics")] : []),
+      ...(text ? [anchor(lookAddress("/logs", window, { service, minSeverity: level }), "all its lines")] : []),
     ].join(" · "),
     main:
       lines.length === 0
@@ -45,7 +46,7 @@ export async function logsView(read: Readable, query: URLSearchParams): Promise<
 const levelName = (level: string): string => ({ DEBUG: "all", WARN: "warnings", ERROR: "errors" })[level] ?? level;
 
 function row({ at, severity, service, body, traceId }: LogRecord, named: boolean, window: TimeRange): string {
-  const trace = traceId ? ` ${anchor(lookAt(`/traces/${encodeURIComponent(traceId)}`, window), "trace")}` : "";
+  const trace = traceId ? ` ${anchor(lookAddress(`/traces/${encodeURIComponent(traceId)}`, window), "trace")}` : "";
   const cells = [new Date(at).toISOString().slice(11, 19), severity, ...(named ? [plain(service, 100)] : [])];
   return `<tr class="level-${escaped(severity.toLowerCase())}">${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}<td>${escaped(plain(body, 2_000))}${trace}</td></tr>`;
 }

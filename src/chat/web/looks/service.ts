@@ -1,5 +1,6 @@
 import { type Comparison, compare } from "../../../agent/statistics/series.ts";
 import { percent, quantity } from "../../../agent/words.ts";
+import { lookAddress } from "../../../domain/look-address.ts";
 import type { MetricPoint, RedSignal, Series, TimeRange } from "../../../domain/telemetry.ts";
 import { DAY, HOUR, MINUTE, type Milliseconds } from "../../../domain/time.ts";
 import { signalName, unitOf } from "../../../flows/signals.ts";
@@ -7,7 +8,7 @@ import { pictureSvg } from "../../picture.ts";
 import { plain } from "../../text.ts";
 import { escaped } from "../html.ts";
 import type { Readable, View } from "./view.ts";
-import { anchor, lookAt, moves, windowOf, windowText } from "./window.ts";
+import { anchor, moves, windowOf, windowText } from "./window.ts";
 
 const SIGNALS: readonly RedSignal[] = ["latency", "latency_p95", "errors", "rate"];
 /** Points of a plot: as many as can be told apart. */
@@ -98,7 +99,7 @@ export async function serviceView(read: Readable, service: string, query: URLSea
   const plots = plotted.map(({ measure }) => {
     const name = nameOf(measure);
     const alt = `${plain(service, 60)} ${name}, ${windowText(drawn)}`;
-    return `<img src="${escaped(lookAt(`${path}/plot.svg`, window, { ...measure }))}" width="720" height="260" alt="${escaped(alt)}">`;
+    return `<img src="${escaped(lookAddress(`${path}/plot.svg`, window, { ...measure }))}" width="720" height="260" alt="${escaped(alt)}">`;
   });
   const what = {
     before: windowText({ from: drawn.from, to: window.from }),
@@ -107,17 +108,17 @@ export async function serviceView(read: Readable, service: string, query: URLSea
   return {
     heading: `${plain(service, 100)}, ${what.during}`,
     nav: [
-      moves(window, read.now(), (moved) => lookAt(path, moved, { ...asked })),
-      anchor(lookAt("/logs", window, { service }), "logs"),
-      anchor(lookAt("/traces", window, { service }), "traces"),
-      anchor(lookAt("/changes", drawn), "changes"),
+      moves(window, read.now(), (moved) => lookAddress(path, moved, { ...asked })),
+      anchor(lookAddress("/logs", window, { service }), "logs"),
+      anchor(lookAddress("/traces", window, { service }), "traces"),
+      anchor(lookAddress("/changes", drawn), "changes"),
     ].join(" · "),
     main: [
       failed ? `<p class="warning">Not all could be read: ${escaped(reason(failed.reason))}</p>` : "",
       rows.length === 0 ? `<p>It reported nothing from ${escaped(windowText(drawn))}.</p>` : "",
       `<section class="plots">${plots.join("")}</section>`,
       `<table class="numbers"><caption>${escaped(`Shaded, ${what.during}, against ${what.before}`)}</caption><thead><tr>${["measure", "mean", "before", "change", "most"].map((name) => `<th>${name}</th>`).join("")}</tr></thead><tbody>${rows
-        .map((row) => numbersRow(row, "signal" in row.measure ? null : lookAt(path, window, { ...row.measure })))
+        .map((row) => numbersRow(row, "signal" in row.measure ? null : lookAddress(path, window, { ...row.measure })))
         .join("")}</tbody></table>`,
     ].join("\n"),
   };

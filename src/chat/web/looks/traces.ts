@@ -1,11 +1,12 @@
 import { criticalPath } from "../../../agent/statistics/trace-path.ts";
 import { number } from "../../../agent/words.ts";
+import { lookAddress } from "../../../domain/look-address.ts";
 import type { Span, TimeRange } from "../../../domain/telemetry.ts";
 import { HOUR } from "../../../domain/time.ts";
 import { plain } from "../../text.ts";
 import { escaped } from "../html.ts";
 import { MOST_ROWS, type Readable, type View } from "./view.ts";
-import { anchor, lookAt, moves, windowOf, windowText } from "./window.ts";
+import { anchor, moves, windowOf, windowText } from "./window.ts";
 
 /** The slowest requests of a window, one line for each trace. */
 export async function tracesView(read: Readable, query: URLSearchParams): Promise<View> {
@@ -21,9 +22,9 @@ export async function tracesView(read: Readable, query: URLSearchParams): Promis
   // Slowest first, so the first span of a trace is its slowest here.
   const slowest = new Map<string, Span>();
   for (const span of spans) if (!slowest.has(span.traceId)) slowest.set(span.traceId, span);
-  const here = (other: TimeRange, errors: boolean) => lookAt("/traces", other, { service, errors: errors ? "1" : null });
+  const here = (other: TimeRange, errors: boolean) => lookAddress("/traces", other, { service, errors: errors ? "1" : null });
   const rows = [...slowest.values()].map(({ traceId, start, service: of, operation, duration, error }) => {
-    const open = anchor(lookAt(`/traces/${encodeURIComponent(traceId)}`, window), traceId.slice(0, 16));
+    const open = anchor(lookAddress(`/traces/${encodeURIComponent(traceId)}`, window), traceId.slice(0, 16));
     const cells = [utcSeconds(start), `${number(duration)} ms`, plain(`${of} ${operation}`, 200), error ? "failed" : ""];
     return `<tr${error ? ' class="level-error"' : ""}>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}<td>${open}</td></tr>`;
   });
@@ -33,7 +34,7 @@ export async function tracesView(read: Readable, query: URLSearchParams): Promis
       failed ? anchor(here(window, false), "slowest") : "<strong>slowest</strong>",
       failed ? "<strong>failed</strong>" : anchor(here(window, true), "failed"),
       moves(window, read.now(), (moved) => here(moved, failed)),
-      ...(service ? [anchor(lookAt(`/services/${encodeURIComponent(service)}`, window), "metrics")] : []),
+      ...(service ? [anchor(lookAddress(`/services/${encodeURIComponent(service)}`, window), "metrics")] : []),
     ].join(" · "),
     main:
       rows.length === 0
@@ -65,7 +66,7 @@ export async function traceView(read: Readable, traceId: string, query: URLSearc
     heading: `Trace ${plain(traceId, 64)}, ${number(whole)} ms`,
     nav: [...new Set(spans.map(({ service }) => service))]
       .slice(0, 12)
-      .map((service) => anchor(lookAt(`/services/${encodeURIComponent(service)}`, window), plain(service, 60)))
+      .map((service) => anchor(lookAddress(`/services/${encodeURIComponent(service)}`, window), plain(service, 60)))
       .join(" · "),
     main: `<p>It began ${new Date(start).toISOString().slice(0, 10)} ${utcSeconds(start)} UTC. Bold lines are its critical path: what must get faster for the whole to get faster; “own” is a step's time without what it waited for.</p>
 <table class="lines trace"><thead><tr><th>step</th><th>took</th><th>own</th><th>when</th></tr></thead><tbody>${rows.join("")}</tbody></table>${cut}`,

@@ -31,14 +31,6 @@ export function windowText({ from, to }: TimeRange): string {
   return `${start} to ${start.slice(0, 10) === end.slice(0, 10) ? end.slice(11) : end} UTC`;
 }
 
-/** The address of a view of a window; parameters that are empty or null are left out. */
-export function lookAt(path: string, { from, to }: TimeRange, more: Readonly<Record<string, string | null>> = {}): string {
-  const query = new URLSearchParams(Object.entries(more).flatMap(([key, value]) => (value ? [[key, value]] : [])));
-  query.set("from", String(Math.round(from)));
-  query.set("to", String(Math.round(to)));
-  return `${path}?${query}`;
-}
-
 export const anchor = (href: string, text: string): string => `<a href="${escaped(href)}">${escaped(text)}</a>`;
 
 /** Links to the time before, the time after, more of it, and the newest. */
